@@ -1,0 +1,14 @@
+// The one door from the allocator up to the collector. gc/door.c implements it; nothing else in alloc/ knows that there is a collector.
+#pragma once
+
+#include "alloc/mheap.h"
+
+// Another thread wants the world stopped: let it, and return when it runs again.
+CORE COLD void door_safepoint(struct mutator *m);
+// heap_live has reached the trigger: run a cycle now (GCSIM_INTERRUPTED: the poll callback stopped it). `keep` is the object that the allocation is about to return.
+CORE COLD gcsim_status door_collect(struct mutator *m, void *keep);
+// Sweep a span that waits for it. preserve: the caller keeps it (it is on no list afterwards); else it is filed or freed.
+// Returns false if another thread has it or has had it.
+CORE bool door_sweep_span(struct mheap *h, gcsim_span *s, bool preserve);
+// Sweep the next span anywhere; returns the pages freed, UINT64_MAX when nothing is left.
+CORE uint64_t door_sweep_one(struct mheap *h);

@@ -1,0 +1,144 @@
+#include "alloc/malloc.h"
+
+#include "alloc/door.h"
+#include "base/bits.h"
+#include "base/poison.h"
+
+// Pointer bits of `count` elements laid side by side in a slot of at most 64 words.
+static uint64_t slot_ptr_bits(const gcsim_type *t, uint64_t count)
+{
+    if (t->ptr_bytes == 0)
+        return 0;
+    uint64_t bits = 0, words = t->bytes / 8, mask = t->mask[0];
+    for (uint64_t i = 0; i < count; i++)
+        bits |= mask << (i * words);
+    return bits;
+}
+
+CORE void malloc_resolve_type(gcsim_type *t)
+{
+    bool noscan = type_noscan(t);
+    struct sizeclass_rule rule = sizeclass_resolve(t->bytes, noscan);
+    t->slot_bytes = rule.slot_bytes;
+    t->span_class = (uint16_t)span_class_of(rule.size_class, noscan);
+    t->fast_class = 0;
+    if (t->bytes == 0 || rule.tiny || rule.large || rule.header_bytes || rule.slot_bytes > WINDOW_ZERO_MAX)
+        return;
+    t->fast_class = t->span_class;
+    t->slot_ptrs = rule.slot_bytes > 8 ? slot_ptr_bits(t, 1) : 0; // objects of one word have their bits for good
+}
+
+// A slot of a span class, zeroed, with these pointer bits (if the span keeps any).
+static char *take_slot(struct mutator *m, unsigned span_class, uint64_t ptrs)
+{
+    gcsim_span *s = mcache_spans(m)[span_class];
+    if (!s->free && !(s = mcache_next(m, span_class, ptrs)))
+        return NULL;
+    char *p = gcsim_span_take(s);
+    if (s->slot_bytes32 > WINDOW_ZERO_MAX && s->needzero)
+        memset(p, 0, s->slot_bytes32);
+    if (ptrs != s->window_ptrs)
+        gcsim_set_slot_ptrs(s, p, ptrs);
+    return p;
+}
+
+// Several objects in one block (malloc.go:mallocgcTiny). The block with more room left is kept.
+static void *malloc_tiny(struct mutator *m, uint64_t bytes)
+{
+    struct mheap *h = mheap_of(m);
+    uint64_t align = bytes % 8 == 0 ? 8 : bytes % 4 == 0 ? 4 : bytes % 2 == 0 ? 2 : 1;
+    uint64_t offset = round_up(m->tiny_offset, align);
+    if (m->tiny && offset + bytes <= TINY_BYTES) {
+        m->tiny_offset = offset + bytes;
+        m->tiny_allocs++;
+        EMIT(h, ALLOC_TINY, m->pub.id, arena_offset(h, m->tiny + offset), bytes);
+        return m->tiny + offset;
+    }
+    char *block = take_slot(m, TINY_SPAN_CLASS, 0);
+    if (!block)
+        return NULL;
+    if (!m->tiny || bytes < m->tiny_offset) {
+        m->tiny = block;
+        m->tiny_offset = bytes;
+    }
+    STEP(h, ALLOC, m->pub.id, arena_offset(h, block), TINY_BYTES);
+    return block;
+}
+
+static void *malloc_small(struct mutator *m, const gcsim_type *t, uint64_t count, struct sizeclass_rule rule)
+{
+    struct mheap *h = mheap_of(m);
+    bool in_span = !type_noscan(t) && !rule.header_bytes && rule.slot_bytes > 8;
+    char *p = take_slot(m, span_class_of(rule.size_class, type_noscan(t)), in_span ? slot_ptr_bits(t, count) : 0);
+    if (!p)
+        return NULL;
+    if (rule.header_bytes)
+        *(const gcsim_type **)(void *)p = t;
+    STEP(h, ALLOC, m->pub.id, arena_offset(h, p), rule.slot_bytes);
+    return p + rule.header_bytes;
+}
+
+// A span of its own (mcache.go:allocLarge). The type is set after the memory is zeroed: until then there is nothing to scan.
+static void *malloc_large(struct mutator *m, const gcsim_type *t, uint64_t count, uint64_t bytes)
+{
+    struct mheap *h = mheap_of(m);
+    uint64_t npages = divide_up(bytes, PAGE_BYTES);
+    gcsim_span *s = mheap_alloc(h, m, npages, span_class_of(LARGE_SIZE_CLASS, type_noscan(t)), &m->pub.status);
+    if (!s)
+        return NULL;
+    s->limit = s->base + bytes;
+    s->free_index = s->alloc_count = 1;
+    s->counted = 1;
+    count_add(&h->history->counts.large_allocs, 1);
+    count_add(&h->history->counts.large_alloc_bytes, s->slot_bytes);
+    count_add(&h->heap_live, s->slot_bytes);
+    if (s->needzero)
+        memset(s->base, 0, s->slot_bytes);
+    if (!type_noscan(t)) {
+        s->large_count = count;
+        __atomic_store_n(&s->large_type, t, __ATOMIC_RELEASE);
+    }
+    mcentral_file(h, s);
+    m->refilled = true;
+    STEP(h, ALLOC_LARGE, m->pub.id, arena_offset(h, s->base), bytes);
+    return s->base;
+}
+
+static void *malloc_bytes(struct mutator *m, const gcsim_type *t, uint64_t count, uint64_t bytes)
+{
+    struct mheap *h = mheap_of(m);
+    if (UNLIKELY(GCSIM_LOAD(&h->stop) & 1))
+        door_safepoint(m);
+    if (bytes == 0)
+        return &h->zerobase;
+    m->refilled = false;
+    void *p;
+    struct sizeclass_rule rule = sizeclass_resolve(bytes, type_noscan(t));
+    if (rule.tiny)
+        p = malloc_tiny(m, bytes);
+    else if (rule.large)
+        p = malloc_large(m, t, count, bytes);
+    else
+        p = malloc_small(m, t, count, rule);
+    // Tested only where a span was taken: heap_live moves nowhere else (malloc.go:mallocgc).
+    if (UNLIKELY(m->refilled && p && GCSIM_LOAD(&h->heap_live) >= GCSIM_LOAD(&h->trigger)))
+        m->pub.status = door_collect(m, p);
+    return LIKELY(m->pub.status == GCSIM_OK) ? p : NULL;
+}
+
+CORE void *malloc_new(struct mutator *m, const gcsim_type *t)
+{
+    m->pub.status = GCSIM_OK;
+    return malloc_bytes(m, t, 1, t->bytes);
+}
+
+CORE void *malloc_array(struct mutator *m, const gcsim_type *element, uint64_t count)
+{
+    m->pub.status = GCSIM_OK;
+    uint64_t bytes;
+    if (__builtin_mul_overflow(element->bytes, count, &bytes) || bytes > TYPE_MAX_BYTES) {
+        m->pub.status = GCSIM_BAD_SIZE;
+        return NULL;
+    }
+    return malloc_bytes(m, element, count, bytes);
+}

@@ -1,0 +1,181 @@
+#include "alloc/mcache.h"
+
+#include "alloc/door.h"
+#include "alloc/mcentral.h"
+#include "base/bits.h"
+#include "base/poison.h"
+
+CORE void mcache_init(struct mutator *m, struct mheap *h)
+{
+    for (unsigned spc = 0; spc < NUM_SPAN_CLASSES; spc++) {
+        m->pub.alloc[spc] = &h->full_span;
+        mcache_spans(m)[spc] = &h->full_span;
+    }
+}
+
+// Give n slots from the span's word `at` on the same pointer bits.
+static void fill_slot_ptrs(gcsim_span *s, uint64_t at, uint64_t n, uint64_t ptrs)
+{
+    uint64_t *bitmap = (uint64_t *)(s->base + s->heap_bits);
+    unsigned words = s->slot_bytes32 / 8;
+    if (64 % words) { // slots that straddle words of the bitmap
+        uint8_t mixed = s->mixed;
+        for (uint64_t i = 0; i < n; i++)
+            gcsim_set_slot_ptrs(s, s->base + (at + i * words) * 8, ptrs);
+        s->mixed = mixed;
+        return;
+    }
+    for (unsigned filled = words; filled < 64; filled *= 2)
+        ptrs |= ptrs << filled;
+    for (uint64_t end = at + n * words; at < end;) {
+        unsigned shift = at % 64, take = end - at < 64 - shift ? (unsigned)(end - at) : 64 - shift;
+        uint64_t mask = bits_low(take) << shift;
+        GCSIM_STORE(&bitmap[at / 64], (GCSIM_LOAD(&bitmap[at / 64]) & ~mask) | (ptrs & mask));
+        at += take;
+    }
+}
+
+// Zero the free slots of a window and set their pointer bits, run by run.
+static void window_prepare(gcsim_span *s, uint64_t ptrs)
+{
+    bool zero = s->needzero && s->slot_bytes32 <= WINDOW_ZERO_MAX;
+    bool fill = s->heap_bits && s->slot_bytes32 > 8;
+    if (fill && ptrs != s->window_ptrs)
+        s->mixed = s->alloc_count != 0;
+    s->window_ptrs = fill ? ptrs : 0;
+    for (uint64_t free = s->loaded; free;) {
+        unsigned from = bits_lowest(free);
+        uint64_t rest = ~(free >> from);
+        unsigned n = rest ? bits_lowest(rest) : 64;
+        if (n > 64 - from)
+            n = 64 - from;
+        char *first = s->window + (uint64_t)from * s->slot_bytes32;
+        uint64_t bytes = (uint64_t)n * s->slot_bytes32;
+        unpoison(first, bytes);
+        if (zero)
+            memset(first, 0, bytes);
+        if (fill)
+            fill_slot_ptrs(s, (uint64_t)(first - s->base) / 8, n, ptrs);
+        free &= ~(bits_low(n) << from);
+    }
+}
+
+// Load the next window with a free slot; false: the span is used up.
+static bool window_next(struct mheap *h, gcsim_span *s, uint64_t ptrs)
+{
+    const uint64_t *used = span_alloc_bits(h, s);
+    s->alloc_count = (uint16_t)span_in_use(s);
+    s->loaded = s->free = 0;
+    while (s->free_index < s->nelems) {
+        uint32_t index = s->free_index & ~63u;
+        uint64_t free = ~used[index / 64] & ~bits_low(s->free_index % 64);
+        if (s->nelems - index < 64)
+            free &= bits_low(s->nelems - index);
+        s->free_index = (uint16_t)(index + 64 < s->nelems ? index + 64 : s->nelems);
+        if (!free)
+            continue;
+        s->window_index = index;
+        s->window = span_slot(s, index);
+        s->loaded = s->free = free;
+        window_prepare(s, ptrs);
+        return true;
+    }
+    return false;
+}
+
+// Give a window back: free_index returns to its first slot that was not taken. Slots below it are in use.
+static void window_return(gcsim_span *s)
+{
+    s->alloc_count = (uint16_t)span_in_use(s);
+    if (s->free)
+        s->free_index = (uint16_t)(s->window_index + bits_lowest(s->free));
+    s->loaded = s->free = 0;
+}
+
+// The counters that statistics and the pacer read learn of what was allocated while the span was cached.
+static void publish_counts(struct mheap *h, struct mutator *m, gcsim_span *s)
+{
+    unsigned size_class = span_class_size_class(s->span_class);
+    count_add(&h->history->counts.small_allocs[size_class], (uint64_t)(s->alloc_count - s->counted));
+    s->counted = s->alloc_count;
+    if (s->span_class == TINY_SPAN_CLASS) {
+        count_add(&h->history->counts.tiny_allocs, m->tiny_allocs);
+        m->tiny_allocs = 0;
+    }
+}
+
+static void uncache(struct mheap *h, struct mutator *m, gcsim_span *s)
+{
+    window_return(s);
+    publish_counts(h, m, s);
+    EMIT(h, SPAN_UNCACHE, m->pub.id, arena_offset(h, s->base), s->nelems - s->alloc_count);
+    mcentral_uncache(h, s);
+}
+
+// Replace a used-up span by one with a free slot (mcache.go:refill).
+static gcsim_span *mcache_refill(struct mutator *m, unsigned spc)
+{
+    struct mheap *h = mheap_of(m);
+    gcsim_span **entry = &mcache_spans(m)[spc];
+    if (*entry != &h->full_span) {
+        INVARIANT((*entry)->sweepgen == h->sweepgen + 3);
+        uncache(h, m, *entry);
+        *entry = &h->full_span;
+    }
+    gcsim_span *s = mcentral_cache(h, m, spc, &m->pub.status);
+    if (!s)
+        return NULL;
+    s->sweepgen = h->sweepgen + 3;
+    s->counted = s->alloc_count;
+    // Every free slot counts as live from now on, and so do the span's tail and metadata (mcache.go:refill).
+    count_add(&h->heap_live, ((uint64_t)s->npages << PAGE_SHIFT) - (uint64_t)s->alloc_count * s->slot_bytes);
+    *entry = s;
+    m->refilled = true;
+    STEP(h, SPAN_CACHE, m->pub.id, arena_offset(h, s->base), s->nelems - s->alloc_count);
+    return s;
+}
+
+CORE gcsim_span *mcache_next(struct mutator *m, unsigned spc, uint64_t ptrs)
+{
+    struct mheap *h = mheap_of(m);
+    gcsim_span *s = mcache_spans(m)[spc];
+    for (;;) {
+        if (s->free)
+            return s;
+        if (s != &h->full_span && window_next(h, s, ptrs)) {
+            STEP(h, WINDOW, m->pub.id, arena_offset(h, s->window), bits_count(s->free));
+            return s;
+        }
+        s = mcache_refill(m, spc);
+        if (!s)
+            return NULL;
+    }
+}
+
+CORE void mcache_flush(struct mutator *m)
+{
+    struct mheap *h = mheap_of(m);
+    for (unsigned spc = 0; spc < NUM_SPAN_CLASSES; spc++) {
+        gcsim_span *s = mcache_spans(m)[spc];
+        if (s == &h->full_span)
+            continue;
+        mcache_spans(m)[spc] = &h->full_span;
+        // What was counted as live in advance and was not used. A stale span was counted in the cycle before: resetLive dropped it.
+        if (s->sweepgen != h->sweepgen + 1)
+            __atomic_fetch_sub(&h->heap_live, (uint64_t)(s->nelems - span_in_use(s)) * s->slot_bytes, __ATOMIC_RELAXED);
+        uncache(h, m, s);
+    }
+    m->tiny = NULL;
+    m->tiny_offset = 0;
+    count_add(&h->history->counts.tiny_allocs, m->tiny_allocs);
+    m->tiny_allocs = 0;
+}
+
+CORE void mcache_flush_pages(struct mutator *m)
+{
+    struct mheap *h = mheap_of(m);
+    rt_lock(&h->rt, &h->lock);
+    if (m->pages.cache)
+        pagecache_flush(&m->pages, &h->pages);
+    rt_unlock(&h->rt, &h->lock);
+}

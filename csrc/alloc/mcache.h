@@ -1,0 +1,46 @@
+// The mutator: a thread's share of the heap. Its span cache, tiny block and page cache are touched by nobody else while the world runs.
+//
+// A cached span belongs to the mutator: it is on no list, its free slots are handed out window by window (64 slots). Loading a window
+// zeroes its free slots and gives them the pointer bits of the type that is being allocated, so that the inline path only picks a slot
+// while the types stay the same.
+#pragma once
+
+#include "alloc/mheap.h"
+
+#define WINDOW_ZERO_MAX 1024 // larger slots are zeroed one by one, when they are handed out
+
+struct mutator {
+    gcsim_mutator pub; // first: pointers convert
+#if GCSIM_STEPS
+    gcsim_span *cached[NUM_SPAN_CLASSES]; // the public array holds only the full span
+#endif
+    char *tiny;          // current tiny block, NULL = none
+    uint64_t tiny_offset;
+    uint64_t tiny_allocs;
+    struct pagecache pages;
+    gcsim_handle *free_handles; // its own stock (gc/roots.c)
+    void *keep;          // object that the running allocation is about to return: a root
+    bool refilled;       // the running allocation took a span: test the trigger when it is done
+    bool attached;
+    struct mutator *next;
+};
+
+CORE_INLINE struct mutator *mutator_of(gcsim_mutator *m) { return (struct mutator *)m; }
+CORE_INLINE struct mheap *mheap_of(const struct mutator *m) { return (struct mheap *)m->pub.heap; }
+
+CORE_INLINE gcsim_span **mcache_spans(struct mutator *m)
+{
+#if GCSIM_STEPS
+    return m->cached;
+#else
+    return m->pub.alloc;
+#endif
+}
+
+CORE void mcache_init(struct mutator *m, struct mheap *h);
+// The cached span of a class with a free slot in its window, after the present window is used up; NULL with m->pub.status set.
+// ptrs: the pointer bits that the new window's free slots get.
+CORE gcsim_span *mcache_next(struct mutator *m, unsigned span_class, uint64_t ptrs);
+// Give every cached span back (mcache.go:releaseAll), drop the tiny block. World stopped, or by the mutator itself.
+CORE void mcache_flush(struct mutator *m);
+CORE void mcache_flush_pages(struct mutator *m);

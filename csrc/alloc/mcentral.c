@@ -1,0 +1,67 @@
+#include "alloc/mcentral.h"
+
+#include "alloc/door.h"
+
+enum { SWEEP_BUDGET = 100 }; // spans swept at most in search of a free slot before the heap grows (mcentral.go:cacheSpan)
+
+static gcsim_span *pop(struct mheap *h, struct mcentral *c, struct span_list *list)
+{
+    rt_lock(&h->rt, &c->lock);
+    gcsim_span *s = span_list_pop(h, list);
+    rt_unlock(&h->rt, &c->lock);
+    return s;
+}
+
+CORE void mcentral_file(struct mheap *h, gcsim_span *s)
+{
+    struct mcentral *c = &h->central[s->span_class];
+    bool full = s->alloc_count == s->nelems;
+    rt_lock(&h->rt, &c->lock);
+    span_list_push(h, full ? &c->full[swept_side(h)] : &c->partial[swept_side(h)], s);
+    rt_unlock(&h->rt, &c->lock);
+}
+
+CORE gcsim_span *mcentral_pop_unswept(struct mheap *h, unsigned span_class)
+{
+    struct mcentral *c = &h->central[span_class];
+    gcsim_span *s = pop(h, c, &c->full[!swept_side(h)]);
+    return s ? s : pop(h, c, &c->partial[!swept_side(h)]);
+}
+
+CORE gcsim_span *mcentral_cache(struct mheap *h, struct mutator *m, unsigned span_class, gcsim_status *status)
+{
+    struct mcentral *c = &h->central[span_class];
+    gcsim_span *s = pop(h, c, &c->partial[swept_side(h)]);
+    if (s)
+        return s;
+    int budget = SWEEP_BUDGET;
+    for (; budget >= 0; budget--) { // these have a free slot even before they are swept
+        s = pop(h, c, &c->partial[!swept_side(h)]);
+        if (!s)
+            break;
+        if (door_sweep_span(h, s, true))
+            return s;
+    }
+    for (; budget >= 0; budget--) {
+        s = pop(h, c, &c->full[!swept_side(h)]);
+        if (!s)
+            break;
+        if (!door_sweep_span(h, s, true))
+            continue;
+        if (s->alloc_count < s->nelems)
+            return s;
+        mcentral_file(h, s);
+    }
+    return mheap_alloc(h, m, size_class_pages[span_class_size_class(span_class)], span_class, status);
+}
+
+CORE void mcentral_uncache(struct mheap *h, gcsim_span *s)
+{
+    if (s->sweepgen == h->sweepgen + 1) { // cached since before this sweep began
+        s->sweepgen = h->sweepgen - 2;
+        door_sweep_span(h, s, false);
+    } else {
+        s->sweepgen = h->sweepgen;
+        mcentral_file(h, s);
+    }
+}

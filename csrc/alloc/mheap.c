@@ -1,0 +1,241 @@
+#include "alloc/mheap.h"
+
+#include "alloc/mcache.h"
+#include "base/bits.h"
+#include "base/os.h"
+#include "base/poison.h"
+
+CORE bool span_is_free(const struct mheap *h, const gcsim_span *s, uint32_t index)
+{
+    if (s->loaded && index >= s->window_index && index < s->window_index + 64u) {
+        uint64_t bit = 1ull << (index - s->window_index);
+        if (s->loaded & bit)
+            return s->free & bit;
+    }
+    return index >= s->free_index && !bits_test(span_alloc_bits(h, s), index);
+}
+
+CORE uint32_t span_in_use(const gcsim_span *s)
+{
+    return s->alloc_count + bits_count(s->loaded & ~s->free);
+}
+
+CORE void span_list_push(struct mheap *h, struct span_list *list, gcsim_span *s)
+{
+    uint32_t number = span_page(h, s) + 1;
+    s->next = 0;
+    if (list->tail)
+        h->spans[list->tail - 1].next = number;
+    else
+        list->head = number;
+    list->tail = number;
+    list->count++;
+}
+
+CORE gcsim_span *span_list_pop(struct mheap *h, struct span_list *list)
+{
+    if (!list->head)
+        return NULL;
+    gcsim_span *s = &h->spans[list->head - 1];
+    list->head = s->next;
+    if (!list->head)
+        list->tail = 0;
+    s->next = 0;
+    list->count--;
+    return s;
+}
+
+enum { HUGE_FROM_PAGES = 2048 }; // 16 MiB
+
+// --- growth ------------------------------------------------------------------------------------------------------
+
+static bool commit_pagealloc(void *ctx, enum pagealloc_part part, size_t from, size_t to)
+{
+    static const uint8_t region[PAGEALLOC_PARTS] = {
+        [PAGEALLOC_PART_CHUNKS] = REGION_CHUNKS,
+        [PAGEALLOC_PART_RANGES] = REGION_RANGES,
+        [PAGEALLOC_PART_LEVEL_0] = REGION_SUMMARY_0,
+        [PAGEALLOC_PART_LEVEL_0 + 1] = REGION_SUMMARY_1,
+        [PAGEALLOC_PART_LEVEL_0 + 2] = REGION_SUMMARY_2,
+        [PAGEALLOC_PART_LEVEL_0 + 3] = REGION_SUMMARY_3,
+        [PAGEALLOC_PART_LEVEL_0 + 4] = REGION_SUMMARY_4,
+    };
+    (void)from;
+    return world_commit(ctx, region[part], to);
+}
+
+CORE gcsim_status mheap_init(struct mheap *h, struct world *w, uint64_t arena_bytes)
+{
+    h->world = w;
+    h->arena = world_at(w, REGION_ARENA);
+    h->arena_pages = arena_bytes >> PAGE_SHIFT;
+    h->page_span = (uint32_t *)world_at(w, REGION_PAGES);
+    h->spans = (gcsim_span *)world_at(w, REGION_SPANS);
+    h->trigger = UINT64_MAX;
+    h->sweepgen = 2; // so that h - 2 is a generation too
+    h->full_span.sweepgen = h->sweepgen;
+    void *parts[PAGEALLOC_PARTS];
+    parts[PAGEALLOC_PART_CHUNKS] = world_at(w, REGION_CHUNKS);
+    parts[PAGEALLOC_PART_RANGES] = world_at(w, REGION_RANGES);
+    for (int level = 0; level < PAGEALLOC_MAX_LEVELS; level++)
+        parts[PAGEALLOC_PART_LEVEL_0 + level] = world_at(w, (enum world_region)(REGION_SUMMARY_0 + level));
+    pagealloc_init(&h->pages, 0, h->arena_pages >> CHUNK_PAGES_SHIFT, 0, parts);
+    return GCSIM_OK;
+}
+
+// Make whole chunks of 4 MiB usable, all counted as released until they are allocated (mheap.go:grow).
+static gcsim_status mheap_grow(struct mheap *h, uint64_t npages)
+{
+    uint64_t ask = round_up(npages, CHUNK_PAGES), to = h->grown_pages + ask;
+    if (ask < npages || to > h->arena_pages)
+        return GCSIM_HEAP_FULL;
+    struct world *w = h->world;
+    struct pagealloc_commit commit = {commit_pagealloc, w};
+    // Committing more than needed does no harm, so a failure half-way leaves nothing to undo.
+    if (!world_commit(w, REGION_PAGES, to * sizeof *h->page_span) || !world_commit(w, REGION_SPANS, to * sizeof *h->spans) ||
+        !world_commit(w, REGION_ALLOC_BITS, to * MARK_BYTES_PER_PAGE) ||
+        !world_commit(w, REGION_MARK_BITS, to * MARK_BYTES_PER_PAGE) || !world_commit(w, REGION_ARENA, to << PAGE_SHIFT) ||
+        !pagealloc_grow(&h->pages, h->grown_pages, ask, &commit))
+        return GCSIM_NO_MEMORY;
+    // Huge pages save most of the page faults and TLB misses of a large heap; a small one would pay for 2 MiB to use a few pages.
+    if (h->grown_pages >= HUGE_FROM_PAGES)
+        os_prefer_huge_pages(h->arena + (h->grown_pages << PAGE_SHIFT), ask << PAGE_SHIFT);
+    EMIT(h, GROW, 0, h->grown_pages << PAGE_SHIFT, ask);
+    h->bytes.released += ask << PAGE_SHIFT;
+    __atomic_store_n(&h->grown_pages, to, __ATOMIC_RELEASE);
+    return GCSIM_OK;
+}
+
+// --- spans -------------------------------------------------------------------------------------------------------
+
+// The lowest run of pages, through the mutator's page cache when it is short (mheap.go:allocSpan). Holds the lock.
+static gcsim_status take_pages(struct mheap *h, struct mutator *m, uint64_t npages, uint64_t *page, uint64_t *scavenged)
+{
+    if (m && npages < PAGECACHE_PAGES / 4) {
+        if (!m->pages.cache)
+            m->pages = pagealloc_to_cache(&h->pages);
+        *page = pagecache_alloc(&m->pages, npages, scavenged);
+        if (*page != PAGEALLOC_NONE)
+            return GCSIM_OK;
+    }
+    *page = pagealloc_alloc(&h->pages, npages, scavenged);
+    if (*page != PAGEALLOC_NONE)
+        return GCSIM_OK;
+    gcsim_status status = mheap_grow(h, npages);
+    if (status == GCSIM_OK)
+        *page = pagealloc_alloc(&h->pages, npages, scavenged);
+    return status;
+}
+
+static uint64_t *bytes_of_purpose(struct mheap *h, unsigned purpose)
+{
+    switch (purpose) {
+    case GCSIM_MANUAL_STACK:
+        return &h->bytes.stacks;
+    case GCSIM_MANUAL_WORKBUF:
+        return &h->bytes.workbufs;
+    case GCSIM_MANUAL_BATCH:
+        return &h->bytes.batches;
+    default:
+        return &h->bytes.in_use;
+    }
+}
+
+// Objects start at the front; what the class keeps back lies at the end (mheap.go:initSpan).
+static void init_object_span(struct mheap *h, gcsim_span *s, unsigned span_class)
+{
+    unsigned size_class = span_class_size_class(span_class);
+    bool noscan = span_class_is_noscan(span_class);
+    s->span_class = (uint8_t)span_class;
+    s->marks = (uint64_t *)(world_at(h->world, REGION_MARK_BITS) + (uint64_t)span_page(h, s) * MARK_BYTES_PER_PAGE);
+    if (size_class == LARGE_SIZE_CLASS) { // limit and type are set by malloc_large
+        s->nelems = 1;
+        s->slot_bytes = (uint64_t)s->npages << PAGE_SHIFT;
+        s->limit = s->base + s->slot_bytes;
+        return;
+    }
+    struct span_geometry g = span_geometry(size_class, noscan, h->green_tea);
+    s->slot_bytes = s->slot_bytes32 = size_class_slot_bytes[size_class];
+    s->div_magic = size_class_div_magic[size_class];
+    s->nelems = (uint16_t)g.nelems;
+    s->limit = s->base + g.limit_bytes;
+    s->heap_bits = g.heap_bits_offset == NO_OFFSET ? 0 : (uint16_t)g.heap_bits_offset;
+    s->inline_marks = g.inline_marks_offset == NO_OFFSET ? 0 : (uint16_t)g.inline_marks_offset;
+    if (s->inline_marks) // their second half; the first is for objects already scanned (mgcmark_greenteagc.go:spanInlineMarkBits)
+        s->marks = (uint64_t *)(s->base + s->inline_marks + SPAN_INLINE_MARKS_BYTES / 2);
+    // Metadata inside the span starts clear; objects of one word in scan spans are all pointers, for good (initHeapBits).
+    if (s->needzero && (s->heap_bits || s->inline_marks)) {
+        uint32_t from = s->heap_bits ? s->heap_bits : s->inline_marks;
+        memset(s->base + from, 0, PAGE_BYTES - from);
+    }
+    if (s->heap_bits && s->slot_bytes32 == 8) {
+        memset(s->base + s->heap_bits, 0xff, SPAN_HEAP_BITS_BYTES);
+        s->mixed = 1; // the bitmap is the truth, not window_ptrs
+    }
+}
+
+static gcsim_span *span_make(struct mheap *h, struct mutator *m, uint64_t npages, unsigned span_class, unsigned purpose, gcsim_status *status)
+{
+    uint64_t page, scavenged = 0;
+    if (npages == 0 || npages > h->arena_pages) {
+        *status = GCSIM_HEAP_FULL;
+        return NULL;
+    }
+    rt_lock(&h->rt, &h->lock);
+    *status = take_pages(h, m, npages, &page, &scavenged);
+    if (*status != GCSIM_OK) {
+        rt_unlock(&h->rt, &h->lock);
+        return NULL;
+    }
+    uint64_t bytes = npages << PAGE_SHIFT, released = scavenged << PAGE_SHIFT;
+    h->bytes.released -= released;
+    h->bytes.free -= bytes - released;
+    *bytes_of_purpose(h, purpose) += bytes;
+    h->spans_in_use++;
+
+    gcsim_span *s = &h->spans[page];
+    char *base = h->arena + (page << PAGE_SHIFT);
+    unpoison(base, bytes);
+    // Pages that the system gave fresh (scavenged ones) read as zero (malloc.go:allocNeedsZero).
+    *s = (gcsim_span){.base = base, .npages = (uint32_t)npages, .needzero = scavenged != npages, .purpose = (uint16_t)purpose,
+                      .sweepgen = h->sweepgen};
+    memset(span_alloc_bits(h, s), 0, MARK_BYTES_PER_PAGE);
+    s->limit = base; // until it holds objects nothing in it is one
+    if (purpose == 0)
+        init_object_span(h, s, span_class);
+    for (uint64_t i = 0; i < npages; i++)
+        h->page_span[page + i] = (uint32_t)page + 1;
+    // Readers that find the span through the table trust nothing before its state (mheap.go:initSpan).
+    __atomic_store_n(&s->state, purpose ? GCSIM_SPAN_MANUAL : GCSIM_SPAN_IN_USE, __ATOMIC_RELEASE);
+    rt_unlock(&h->rt, &h->lock);
+    EMIT(h, SPAN_ALLOC, m ? m->pub.id : 0, arena_offset(h, base), npages);
+    return s;
+}
+
+CORE gcsim_span *mheap_alloc(struct mheap *h, struct mutator *m, uint64_t npages, unsigned span_class, gcsim_status *status)
+{
+    return span_make(h, m, npages, span_class, 0, status);
+}
+
+CORE gcsim_span *mheap_alloc_manual(struct mheap *h, uint64_t npages, gcsim_manual purpose, gcsim_status *status)
+{
+    return span_make(h, NULL, npages, 0, purpose, status);
+}
+
+CORE void mheap_free(struct mheap *h, gcsim_span *s)
+{
+    uint64_t bytes = (uint64_t)s->npages << PAGE_SHIFT, page = span_page(h, s);
+    INVARIANT(s->state != GCSIM_SPAN_DEAD && s->specials == 0);
+    EMIT(h, SPAN_FREE, 0, arena_offset(h, s->base), s->npages);
+    rt_lock(&h->rt, &h->lock);
+    *bytes_of_purpose(h, s->purpose) -= bytes;
+    h->bytes.free += bytes;
+    h->spans_in_use--;
+    __atomic_store_n(&s->state, GCSIM_SPAN_DEAD, __ATOMIC_RELEASE);
+    s->limit = s->base;
+    for (uint64_t i = 0; i < s->npages; i++)
+        h->page_span[page + i] = 0;
+    poison(s->base, bytes);
+    pagealloc_free(&h->pages, page, s->npages);
+    rt_unlock(&h->rt, &h->lock);
+}

@@ -1,0 +1,169 @@
+// The page heap: spans cut from pages, and the state that the allocator shares between mutators.
+//
+// Owns the world's pages, span structs and page table, the central span lists and the allocation counters. `lock` guards the
+// page allocator and span states; each central list has its own; locks are taken in the order central, mheap, meta.
+// An address maps to its span by subtraction, shift and one load; the span struct of a span lies at the index of its first page.
+#pragma once
+
+#include "alloc/pagealloc.h"
+#include "alloc/sizeclass.h"
+#include "base/events.h"
+#include "base/meta.h"
+#include "base/rt.h"
+#include "base/world.h"
+#include "gcsim/gcsim.h"
+#include "types/type.h"
+
+#define ARENA_PAGES 8192u     // 64 MiB, linux/amd64 (malloc.go:heapArenaBytes)
+#define MARK_BYTES_PER_PAGE 128 // bit vectors outside spans: 1024 bits per page
+
+// First in, first out; linked through span->next. A span is on at most one list.
+struct span_list {
+    uint32_t head, tail; // first page + 1, 0 = empty
+    uint64_t count;
+};
+
+// The spans of one span class that no mutator has cached (mcentral.go). [h->sweepgen / 2 % 2] is the swept side.
+struct mcentral {
+    struct rt_lock lock;
+    struct span_list partial[2]; // at least one free slot, once swept
+    struct span_list full[2];
+};
+
+// Counters, as in mstats.go:heapStatsDelta. Updated with relaxed atomics; statistics only, no decision reads them.
+struct alloc_counts {
+    uint64_t small_allocs[NUM_SIZE_CLASSES], small_frees[NUM_SIZE_CLASSES]; // slots
+    uint64_t large_allocs, large_frees;                                     // objects
+    uint64_t large_alloc_bytes, large_free_bytes;
+    uint64_t tiny_allocs; // objects put into a tiny block that was already there
+};
+
+// The history zone.
+struct history {
+    struct alloc_counts counts;
+    uint64_t steps; // the clock of the step instantiation
+    struct event_ring events;
+    uint64_t pause_total_ns, last_gc_ns, gc_ns, created_ns, forced_cycles;
+    uint64_t pause_ns[256], pause_end[256];
+    gcsim_cycle cycles[256];
+};
+
+// Bytes of the heap's address space by use; sums to the grown pages (mstats.go: heapInUse, heapFree, heapReleased ...).
+struct page_bytes {
+    uint64_t in_use, stacks, workbufs, batches, free, released;
+};
+
+struct mutator;
+
+struct mheap {
+    struct world *world;
+    struct history *history;
+    struct rt rt;
+    struct meta meta;
+    struct types types;
+
+    char *arena;               // first byte of page 0
+    uint64_t arena_pages;      // reserved
+    uint64_t grown_pages;      // in use or once used: pages [0, grown_pages)
+    uint32_t *page_span;       // page -> first page of its span + 1, 0 = no span
+    gcsim_span *spans;         // by first page
+    bool green_tea;            // spans keep inline mark bits back
+    bool clobber_free;
+    bool events_on;
+
+    struct rt_lock lock;
+    struct pagealloc pages;
+    struct page_bytes bytes;
+    uint64_t spans_in_use;     // span structs in use
+
+    struct mcentral central[NUM_SPAN_CLASSES];
+    uint32_t sweepgen;         // += 2 per cycle
+    gcsim_span full_span;      // what empty cache entries point at
+    uint64_t zerobase;         // where objects of size 0 live (malloc.go:zerobase)
+
+    // What the collector's door reads and feeds (alloc/door.h).
+    uint64_t heap_live;        // bytes, counted by spans handed out (mgcpacer.go:heapLive)
+    uint64_t trigger;          // heap_live at which a cycle starts; UINT64_MAX = never
+
+    struct mutator *mutators;  // all attached, linked
+    struct rt_lock mutators_lock;
+    uint32_t next_mutator_id;
+    uint32_t stop;             // world.c: bit 0 = the world is being stopped, bit 1 = mutators must fence themselves
+};
+
+#define EMIT(h, kind, m_id, where, arg)                                                                                       \
+    (UNLIKELY((h)->events_on)                                                                                                 \
+         ? event_write(&(h)->history->events, rt_now_ns(&(h)->rt), EVENT_##kind, (m_id), (where), (arg))                      \
+         : (void)0)
+// A step point: another coroutine may run here (step instantiation), and the event is emitted.
+#define STEP(h, kind, m_id, where, arg) (EMIT(h, kind, m_id, where, arg), rt_step(&(h)->rt))
+
+CORE_INLINE uint64_t arena_offset(const struct mheap *h, const void *p)
+{
+    return (uint64_t)((const char *)p - h->arena);
+}
+
+CORE_INLINE void count_add(uint64_t *counter, uint64_t n)
+{
+    __atomic_fetch_add(counter, n, __ATOMIC_RELAXED);
+}
+
+CORE_INLINE uint32_t span_page(const struct mheap *h, const gcsim_span *s)
+{
+    return (uint32_t)(s - h->spans);
+}
+
+// The span that holds an address, in use or manual; NULL for any other address. Any value may be asked for.
+CORE_INLINE gcsim_span *span_of(const struct mheap *h, const void *p)
+{
+    uint64_t page = arena_offset(h, p) >> PAGE_SHIFT;
+    if (UNLIKELY(page >= h->grown_pages))
+        return NULL;
+    uint32_t first = h->page_span[page];
+    return LIKELY(first) ? &h->spans[first - 1] : NULL;
+}
+
+// A span's number for an address inside [base, limit).
+CORE_INLINE uint32_t span_index(const gcsim_span *s, const void *p)
+{
+    return (uint32_t)(((uint64_t)(uint32_t)((const char *)p - s->base) * s->div_magic) >> 32);
+}
+
+CORE_INLINE bool span_noscan(const gcsim_span *s)
+{
+    return s->span_class & 1;
+}
+
+CORE_INLINE uint64_t *span_alloc_bits(const struct mheap *h, const gcsim_span *s)
+{
+    return (uint64_t *)(world_at(h->world, REGION_ALLOC_BITS) + (uint64_t)span_page(h, s) * MARK_BYTES_PER_PAGE);
+}
+
+CORE_INLINE uint64_t span_mark_words(const gcsim_span *s)
+{
+    return ((uint64_t)s->nelems + 63) / 64;
+}
+
+CORE_INLINE char *span_slot(const gcsim_span *s, uint32_t index)
+{
+    return s->base + (uint64_t)index * s->slot_bytes;
+}
+
+CORE_INLINE bool span_has_header(const gcsim_span *s)
+{
+    return !span_noscan(s) && s->slot_bytes32 > MAX_HEAP_BITS_SLOT_BYTES;
+}
+
+CORE bool span_is_free(const struct mheap *h, const gcsim_span *s, uint32_t index); // the slot holds no object
+CORE uint32_t span_in_use(const gcsim_span *s); // slots in use, the current window included
+
+CORE void span_list_push(struct mheap *h, struct span_list *list, gcsim_span *s);
+CORE gcsim_span *span_list_pop(struct mheap *h, struct span_list *list);
+
+CORE gcsim_status mheap_init(struct mheap *h, struct world *w, uint64_t arena_bytes);
+// A span for objects of a span class, or for one large object. NULL: no memory (*status says which).
+CORE gcsim_span *mheap_alloc(struct mheap *h, struct mutator *m, uint64_t npages, unsigned span_class, gcsim_status *status);
+// Pages for the core's own use: stacks, work buffers, batches. Not zeroed.
+CORE gcsim_span *mheap_alloc_manual(struct mheap *h, uint64_t npages, gcsim_manual purpose, gcsim_status *status);
+// Give a span without live objects back to the page allocator.
+CORE void mheap_free(struct mheap *h, gcsim_span *s);

@@ -1,0 +1,58 @@
+// What every core file starts from: fixed-width integers, the CORE linkage, assertions.
+//
+// The core is compiled twice (core_fast.c, core_step.c) and each instantiation is one translation unit, so every
+// function in it is static. GCSIM_STEPS is 0 in the first and 1 in the second; GCSIM_DEBUG is 1 in debug and sanitizer builds.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#ifndef GCSIM_STEPS
+#define GCSIM_STEPS 0
+#endif
+#ifndef GCSIM_DEBUG
+#define GCSIM_DEBUG 0
+#endif
+
+// Which sanitizer the build runs under: gcc says it by a macro, clang by a feature.
+#if defined(__SANITIZE_ADDRESS__)
+#define CORE_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define CORE_ASAN 1
+#endif
+#endif
+#if defined(__SANITIZE_THREAD__)
+#define CORE_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define CORE_TSAN 1
+#endif
+#endif
+
+#define CORE static __attribute__((unused))
+#define CORE_INLINE static inline __attribute__((always_inline, unused))
+#define COLD __attribute__((cold, noinline))
+
+#define LIKELY(x) __builtin_expect(!!(x), 1)
+#define UNLIKELY(x) __builtin_expect(!!(x), 0)
+
+CORE COLD _Noreturn void core_die(const char *file, int line, const char *what)
+{
+    fprintf(stderr, "gcsim: %s:%d: broken invariant: %s\n", file, line, what);
+    abort();
+}
+
+// An invariant whose violation means that the heap is already corrupt: checked in every build.
+#define INVARIANT(cond) (LIKELY(cond) ? (void)0 : core_die(__FILE__, __LINE__, #cond))
+
+// Checks that cost: debug and sanitizer builds only.
+#if GCSIM_DEBUG
+#define DEBUG_CHECK(cond) INVARIANT(cond)
+#else
+#define DEBUG_CHECK(cond) ((void)0)
+#endif

@@ -1,0 +1,26 @@
+// The event ring of a heap: fixed-size records, oldest overwritten, kept in the history zone. No decision reads it.
+//
+// Off (the default) it costs one predictable branch at the places that are no fast path anyway, and nothing on the
+// allocation fast path.
+#pragma once
+
+#include "base/core.h"
+#include "gcsim/gcsim.h"
+
+enum event_kind {
+#define EVENT(NAME, text, meaning) EVENT_##NAME,
+#include "base/events.def"
+#undef EVENT
+    EVENT_KINDS
+};
+
+struct event_ring {
+    uint64_t room;    // records the ring can hold, a power of two; 0 = off
+    uint64_t written; // ever; the newest is (written - 1) % room
+    gcsim_event *records;
+};
+
+CORE const char *event_name_of(uint32_t kind);
+CORE void event_write(struct event_ring *ring, uint64_t time_ns, enum event_kind kind, uint32_t mutator, uint64_t where, uint64_t arg);
+// Copy the newest min(room, kept) records, oldest first; returns how many.
+CORE uint64_t event_read(const struct event_ring *ring, gcsim_event *out, uint64_t room);

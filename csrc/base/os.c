@@ -1,0 +1,61 @@
+#include "base/os.h"
+
+#include <sys/mman.h>
+
+// Per thread, so that a test that injects faults disturbs no other heap. Never set outside tests.
+static _Thread_local uint64_t os_fault_countdown;
+
+CORE uint64_t os_fail_after(uint64_t calls)
+{
+    uint64_t left = os_fault_countdown;
+    os_fault_countdown = calls;
+    return left;
+}
+
+CORE bool os_fault(void)
+{
+    if (LIKELY(os_fault_countdown == 0))
+        return false;
+    return --os_fault_countdown == 0;
+}
+
+CORE void *os_reserve(uint64_t bytes, uint64_t alignment)
+{
+    if (os_fault() || bytes + alignment < bytes)
+        return NULL;
+    // Over-reserve by the alignment and trim both ends: mmap promises pages only.
+    uint64_t asked = bytes + alignment;
+    char *p = mmap(NULL, asked, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (p == MAP_FAILED)
+        return NULL;
+    char *base = (char *)(((uintptr_t)p + alignment - 1) & ~(uintptr_t)(alignment - 1));
+    if (base > p)
+        munmap(p, (size_t)(base - p));
+    if (base + bytes < p + asked)
+        munmap(base + bytes, (size_t)(p + asked - (base + bytes)));
+    return base;
+}
+
+CORE void os_unreserve(void *base, uint64_t bytes)
+{
+    munmap(base, bytes);
+}
+
+CORE bool os_commit(void *base, uint64_t bytes)
+{
+    if (os_fault())
+        return false;
+    return bytes == 0 || mprotect(base, bytes, PROT_READ | PROT_WRITE) == 0;
+}
+
+CORE void os_prefer_huge_pages(void *base, uint64_t bytes)
+{
+    madvise(base, bytes, MADV_HUGEPAGE);
+}
+
+CORE bool os_release(void *base, uint64_t bytes)
+{
+    if (os_fault())
+        return false;
+    return madvise(base, bytes, MADV_DONTNEED) == 0;
+}

@@ -1,0 +1,31 @@
+// The runtime layer: locks, waiting, clocks, fences and step points. Two implementations of this one header:
+// rt_threads.c (pthreads, membarrier; step points only emit events) and rt_steps.c (coroutines; each lock, wait and step point is
+// where a scheduler may choose somebody else). Everything above knows only these names.
+#pragma once
+
+#include "base/core.h"
+
+struct rt; // state of the layer, inside struct heap
+
+// A mutual exclusion lock in world memory, zero-initialised by rt_lock_init. Not recursive.
+struct rt_lock {
+    union {
+        int32_t futex;      // threads: 0 free, 1 held, 2 held and waited for
+        uint32_t holder;    // steps: 1 + coroutine that holds it, 0 free
+    };
+};
+
+CORE_INLINE void rt_lock_init(struct rt_lock *lock);
+CORE_INLINE void rt_lock(struct rt *rt, struct rt_lock *lock);
+CORE_INLINE void rt_unlock(struct rt *rt, struct rt_lock *lock);
+
+// Wait while *word == value; wake all that wait on it. Spurious returns are allowed: always called in a loop.
+CORE void rt_wait(struct rt *rt, uint32_t *word, uint32_t value);
+CORE void rt_wake_all(struct rt *rt, uint32_t *word);
+
+// The two sides of the asymmetric fence: every thread's earlier `inside` store is seen after rt_fence_heavy, if its light side
+// (a compiler fence in inline.h) stands between that store and its load of the stop flag.
+CORE void rt_fence_heavy(struct rt *rt);
+
+CORE uint64_t rt_now_ns(struct rt *rt);   // monotonic
+CORE uint64_t rt_epoch_ns(struct rt *rt); // since 1970

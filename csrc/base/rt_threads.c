@@ -1,0 +1,127 @@
+// Real threads: futex locks, membarrier, the system's clocks.
+#include "base/rt.h"
+
+#include "base/world.h"
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <linux/membarrier.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+// No coroutines here.
+enum { RT_COROUTINES = 0, RT_STACK_BYTES = 0 };
+
+struct rt {
+    uint32_t no_membarrier; // 1: the system has none; the light side must fence itself (mutators never skip enter_slow)
+};
+
+// `stop` gets its "fence yourself" bit where the system has no membarrier (gc/world.h).
+CORE bool rt_init(struct rt *rt, struct world *world, uint64_t *steps, uint32_t *stop)
+{
+    (void)world, (void)steps;
+    rt->no_membarrier = syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) != 0;
+    *stop = rt->no_membarrier ? 2 : 0;
+    return true;
+}
+
+CORE void rt_init_in_child(struct rt *rt)
+{
+    (void)rt; // registration is inherited
+}
+
+CORE void rt_fence_heavy(struct rt *rt)
+{
+    if (rt->no_membarrier || syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) != 0)
+        __atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
+static long futex(void *word, int op, uint32_t value)
+{
+    return syscall(SYS_futex, word, op | FUTEX_PRIVATE_FLAG, value, NULL, NULL, 0);
+}
+
+CORE_INLINE void rt_lock_init(struct rt_lock *lock)
+{
+    lock->futex = 0;
+}
+
+// Three states, as in Drepper, "Futexes are tricky": an uncontended pair is two atomic operations and no system call.
+CORE COLD void rt_lock_wait(struct rt_lock *lock)
+{
+    for (int spin = 0; spin < 100; spin++) {
+        int32_t free = 0;
+        if (__atomic_compare_exchange_n(&lock->futex, &free, 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+            return;
+    }
+    while (__atomic_exchange_n(&lock->futex, 2, __ATOMIC_ACQUIRE) != 0)
+        futex(&lock->futex, FUTEX_WAIT, 2);
+}
+
+CORE_INLINE void rt_lock(struct rt *rt, struct rt_lock *lock)
+{
+    (void)rt;
+    int32_t free = 0;
+    if (UNLIKELY(!__atomic_compare_exchange_n(&lock->futex, &free, 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)))
+        rt_lock_wait(lock);
+}
+
+CORE_INLINE void rt_unlock(struct rt *rt, struct rt_lock *lock)
+{
+    (void)rt;
+    if (UNLIKELY(__atomic_exchange_n(&lock->futex, 0, __ATOMIC_RELEASE) == 2))
+        futex(&lock->futex, FUTEX_WAKE, 1);
+}
+
+CORE void rt_wait(struct rt *rt, uint32_t *word, uint32_t value)
+{
+    (void)rt;
+    futex(word, FUTEX_WAIT, value);
+}
+
+CORE void rt_wake_all(struct rt *rt, uint32_t *word)
+{
+    (void)rt;
+    futex(word, FUTEX_WAKE, INT32_MAX);
+}
+
+static uint64_t clock_ns(clockid_t clock)
+{
+    struct timespec t;
+    clock_gettime(clock, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+CORE uint64_t rt_now_ns(struct rt *rt)
+{
+    (void)rt;
+    return clock_ns(CLOCK_MONOTONIC);
+}
+
+CORE uint64_t rt_epoch_ns(struct rt *rt)
+{
+    (void)rt;
+    return clock_ns(CLOCK_REALTIME);
+}
+
+// Step points emit their event and go on.
+CORE_INLINE void rt_step(struct rt *rt)
+{
+    (void)rt;
+}
+
+// Run an API call: here, just call it.
+typedef void (*rt_call_fn)(void *args);
+CORE_INLINE void rt_call(struct rt *rt, rt_call_fn fn, void *args)
+{
+    (void)rt;
+    fn(args);
+}
+
+// Run a callback of the user on its own stack: here, it is.
+CORE_INLINE int rt_on_host(struct rt *rt, int (*fn)(void *), void *arg)
+{
+    (void)rt;
+    return fn(arg);
+}

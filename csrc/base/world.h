@@ -1,0 +1,64 @@
+// The world: the one block of address space in which all state of a heap lives.
+//
+// It is cut into regions, each a reserved range whose front is committed as it grows. A region belongs to one of two zones:
+// *state*, which decisions read, and *history* (statistics, events, clocks, ids), which no decision reads. A snapshot copies
+// both, a state's hash covers the first. The region table itself is the first thing in the world, so it is rewound with it;
+// what the system has really mapped is remembered outside, in `mapped`, because rewinding cannot unmap.
+#pragma once
+
+#include "base/core.h"
+
+enum world_region {
+    REGION_HEAP,        // struct heap: everything small
+    REGION_META,        // records that come and go: types, names, mutators, handles, specials (base/meta.h)
+    REGION_SPANS,       // struct gcsim_span, one per page, used at a span's first page
+    REGION_PAGES,       // page -> first page of its span + 1
+    REGION_ALLOC_BITS,  // 128 bytes per page: slots in use as of the last sweep
+    REGION_MARK_BITS,   // 128 bytes per page: marks of spans that keep none inside
+    REGION_CHUNKS,      // page allocator: bitmaps
+    REGION_RANGES,      // page allocator: ranges of chunks in use
+    REGION_SUMMARY_0,   // page allocator: summaries, root first
+    REGION_SUMMARY_1,
+    REGION_SUMMARY_2,
+    REGION_SUMMARY_3,
+    REGION_SUMMARY_4,
+    REGION_COROUTINES,  // stacks of the step instantiation
+    REGION_HISTORY,     // struct history, events
+    REGION_ARENA,       // the objects' pages
+    WORLD_REGIONS
+};
+
+struct world_range {
+    uint64_t offset;    // from the world's base
+    uint64_t reserved;  // bytes
+    uint64_t committed; // bytes usable from the front
+};
+
+struct world {
+    char *base;
+    uint64_t bytes;
+    struct world_range regions[WORLD_REGIONS];
+};
+
+// Reserve a world whose regions have the given sizes (multiples of 64 KiB are made of them); NULL if the system refuses.
+// The arena is aligned to 64 MiB, Go's arena size on linux/amd64 (malloc.go:heapArenaBytes).
+CORE struct world *world_create(const uint64_t reserved[WORLD_REGIONS]);
+CORE void world_destroy(struct world *w);
+
+// Make the first `bytes` of a region usable. False: refused by the system or past the reservation; nothing changed.
+CORE bool world_commit(struct world *w, enum world_region region, uint64_t bytes);
+
+CORE_INLINE char *world_at(const struct world *w, enum world_region region)
+{
+    return w->base + w->regions[region].offset;
+}
+
+// --- snapshots: changed 64-byte lines of every committed region, restored to the same addresses.
+struct world_log;
+CORE struct world_log *world_log_create(struct world *w); // NULL: out of memory
+CORE void world_log_destroy(struct world_log *log);
+CORE int64_t world_log_mark(struct world_log *log);       // snapshot; returns its number 0, 1, ...; -1: out of memory
+CORE bool world_log_rewind(struct world_log *log, int64_t mark); // back to it (later ones are forgotten)
+CORE uint64_t world_log_lines(const struct world_log *log);      // lines kept by all marks
+// FNV-1a style hash of the non-zero words of the state zone. Taken between calls, when no coroutine is live: its stacks are then dead bytes.
+CORE uint64_t world_hash(const struct world *w);

@@ -1,0 +1,43 @@
+// All parts of the core in the order of their layers, for one instantiation: included by core_fast.c and core_step.c only.
+#include "base/core.h"
+
+#include "base/os.c"
+#include "base/world.c"
+#if GCSIM_STEPS
+#include "base/rt_steps.c"
+#else
+#include "base/rt_threads.c"
+#endif
+#include "base/events.c"
+#include "base/meta.c"
+
+#include "types/layout.c"
+#include "types/type.c"
+
+#include "alloc/sizeclass.c"
+#include "alloc/pagealloc.c"
+#include "alloc/pagealloc_replay.c"
+#include "alloc/mheap.c"
+#include "alloc/mcentral.c"
+#include "alloc/mcache.c"
+#include "alloc/malloc.c"
+
+#include "gc/pacer.c"
+#include "gc/barrier.c"
+#include "gc/work.c"
+#include "gc/world.c"
+#include "gc/mark.c"
+#include "gc/roots.c"
+#include "gc/sweep.c"
+#include "gc/cycle.c"
+#include "gc/door.c"
+#include "gc/registry.c"
+#include "gc/heap.c"
+
+#include "watch/objects.c"
+#include "watch/stats.c"
+#include "watch/verify.c"
+
+#include "lib/bulk.c"
+
+#include "api.c"

@@ -1,0 +1,29 @@
+// What an allocation asks of the collector: the other side of alloc/door.h.
+#include "alloc/door.h"
+
+#include "gc/cycle.h"
+#include "gc/sweep.h"
+#include "gc/world.h"
+
+CORE COLD void door_safepoint(struct mutator *m)
+{
+    world_poll(m);
+}
+
+CORE COLD gcsim_status door_collect(struct mutator *m, void *keep)
+{
+    m->keep = keep;
+    gcsim_status status = cycle_run(m, GCSIM_TRIGGER_HEAP);
+    m->keep = NULL;
+    return status;
+}
+
+CORE bool door_sweep_span(struct mheap *h, gcsim_span *s, bool preserve)
+{
+    return sweep_span(h, s, preserve);
+}
+
+CORE uint64_t door_sweep_one(struct mheap *h)
+{
+    return sweep_one(h);
+}

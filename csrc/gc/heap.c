@@ -1,0 +1,138 @@
+// Making and unmaking a heap.
+#include "gc/heap.h"
+
+#include "base/bits.h"
+#include "base/os.h"
+#include "base/poison.h"
+#include "gc/cycle.h"
+#include "gc/registry.h"
+
+enum { HEAP_LARGEST_SHIFT = 36, HEAP_SMALLEST_SHIFT = 26 }; // default reservations: 64 GiB, halved down to 64 MiB
+
+static const char *const status_texts[GCSIM_STATUSES] = {
+    [GCSIM_OK] = "no error",
+    [GCSIM_NO_MEMORY] = "the operating system gave no memory",
+    [GCSIM_HEAP_FULL] = "the heap's reserved address space is used up",
+    [GCSIM_BAD_SIZE] = "a size, count or index is out of range",
+    [GCSIM_BAD_TYPE] = "a type description contradicts itself",
+    [GCSIM_BAD_ADDRESS] = "the address lies in no live object of this heap",
+    [GCSIM_BAD_STATE] = "the call does not fit the state",
+    [GCSIM_INTERRUPTED] = "interrupted",
+    [GCSIM_FORKED] = "the heap was made before a fork and this is the child",
+};
+
+CORE const char *heap_status_text(gcsim_status status)
+{
+    return (unsigned)status < GCSIM_STATUSES ? status_texts[status] : "unknown status";
+}
+
+// How much each region may grow to, for an arena of so many bytes.
+static void region_sizes(uint64_t reserved[WORLD_REGIONS], uint64_t arena_bytes, const gcsim_options *options)
+{
+    uint64_t pages = arena_bytes >> PAGE_SHIFT, chunks = pages >> CHUNK_PAGES_SHIFT;
+    unsigned levels = pagealloc_levels_for(chunks);
+    memset(reserved, 0, WORLD_REGIONS * sizeof *reserved);
+    reserved[REGION_HEAP] = sizeof(struct world) + 64 + sizeof(gcsim_heap);
+    reserved[REGION_META] = arena_bytes / 4 + (64 << 20);
+    reserved[REGION_SPANS] = pages * sizeof(gcsim_span);
+    reserved[REGION_PAGES] = pages * sizeof(uint32_t);
+    reserved[REGION_ALLOC_BITS] = reserved[REGION_MARK_BITS] = pages * MARK_BYTES_PER_PAGE;
+    reserved[REGION_CHUNKS] = pagealloc_part_bytes(chunks, levels, PAGEALLOC_PART_CHUNKS);
+    reserved[REGION_RANGES] = pagealloc_part_bytes(chunks, levels, PAGEALLOC_PART_RANGES);
+    for (int level = 0; level < PAGEALLOC_MAX_LEVELS; level++)
+        reserved[REGION_SUMMARY_0 + level] =
+            pagealloc_part_bytes(chunks, levels, (enum pagealloc_part)(PAGEALLOC_PART_LEVEL_0 + level));
+    reserved[REGION_COROUTINES] = GCSIM_STEPS ? RT_COROUTINES * RT_STACK_BYTES : 0;
+    reserved[REGION_HISTORY] = sizeof(struct history) + 64 + (uint64_t)options->events * 2 * sizeof(gcsim_event);
+    reserved[REGION_ARENA] = arena_bytes;
+}
+
+// The world: as asked for, or by default the largest power of two that the system grants (a limit on address space may be in force).
+static struct world *reserve_world(const gcsim_options *options, uint64_t *arena_bytes)
+{
+    uint64_t reserved[WORLD_REGIONS];
+    unsigned shift = HEAP_LARGEST_SHIFT;
+    for (;;) {
+        *arena_bytes = options->reserve_bytes ? round_up(options->reserve_bytes, (uint64_t)ARENA_PAGES << PAGE_SHIFT) : 1ull << shift;
+        region_sizes(reserved, *arena_bytes, options);
+        struct world *w = world_create(reserved);
+        if (w || options->reserve_bytes || shift == HEAP_SMALLEST_SHIFT)
+            return w;
+        shift--;
+    }
+}
+
+static bool history_init(struct mheap *h, const gcsim_options *options)
+{
+    uint64_t room = options->events ? 1ull << (bits_highest(options->events) + ((options->events & (options->events - 1)) != 0)) : 0;
+    uint64_t at = round_up(sizeof(struct history), 64);
+    if (!world_commit(h->world, REGION_HISTORY, at + room * sizeof(gcsim_event)))
+        return false;
+    h->history = (struct history *)world_at(h->world, REGION_HISTORY);
+    h->history->events.records = (gcsim_event *)(world_at(h->world, REGION_HISTORY) + at);
+    h->history->events.room = room;
+    h->events_on = room != 0;
+    return true;
+}
+
+static gcsim_status heap_init(gcsim_heap *heap, struct world *w, uint64_t arena_bytes, const gcsim_options *options)
+{
+    struct mheap *h = &heap->mheap;
+    struct gc *gc = &heap->gc;
+    h->world = w;
+    if (!history_init(h, options))
+        return GCSIM_NO_MEMORY;
+    if (!rt_init(&h->rt, w, &h->history->steps, &h->stop))
+        return GCSIM_NO_MEMORY;
+    meta_init(&h->meta, w);
+    h->green_tea = !options->no_green_tea;
+    h->clobber_free = options->clobber_free;
+    gcsim_status status = mheap_init(h, w, arena_bytes);
+    if (status == GCSIM_OK)
+        status = types_init(&h->types, &h->meta, &h->rt);
+    if (status != GCSIM_OK)
+        return status;
+    gc->gc_percent = options->gc_percent == 0 ? 100 : options->gc_percent < 0 ? -1 : options->gc_percent;
+    gc->mark_engine = options->mark_engine ? options->mark_engine - 1 : GCSIM_MARK_OBJECT;
+    gc->poll = options->poll;
+    gc->poll_arg = options->poll_arg;
+    gc->sweep_class = NUM_SPAN_CLASSES;
+    h->history->created_ns = rt_now_ns(&h->rt);
+    cycle_commit_goal(h);
+    return GCSIM_OK;
+}
+
+CORE gcsim_heap *heap_make(const gcsim_options *given, gcsim_status *status)
+{
+    gcsim_options options = {0};
+    if (given)
+        memcpy(&options, given, given->bytes < sizeof options ? given->bytes : sizeof options);
+    *status = GCSIM_BAD_SIZE;
+    if (options.reserve_bytes > 1ull << 46 || options.mark_engine > GCSIM_MARK_ENGINES || options.events > 1u << 28)
+        return NULL;
+    uint64_t arena_bytes;
+    struct world *w = reserve_world(&options, &arena_bytes);
+    *status = GCSIM_NO_MEMORY;
+    if (!w)
+        return NULL;
+    uint64_t at = round_up(sizeof(struct world), 64);
+    if (!world_commit(w, REGION_HEAP, at + sizeof(gcsim_heap))) {
+        world_destroy(w);
+        return NULL;
+    }
+    gcsim_heap *heap = (gcsim_heap *)(w->base + at);
+    *status = heap_init(heap, w, arena_bytes, &options);
+    if (*status != GCSIM_OK) {
+        world_destroy(w);
+        return NULL;
+    }
+    registry_add(heap);
+    return heap;
+}
+
+CORE void heap_unmake(gcsim_heap *heap)
+{
+    registry_remove(heap);
+    unpoison(heap->mheap.arena, heap->mheap.grown_pages << PAGE_SHIFT);
+    world_destroy(heap->mheap.world);
+}

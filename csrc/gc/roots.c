@@ -1,0 +1,472 @@
+#include "gc/roots.h"
+
+#include "base/bits.h"
+#include "gc/barrier.h"
+
+#define NO_FRAME UINT64_MAX
+
+// --- handles -----------------------------------------------------------------------------------------------------
+
+CORE void handles_take_dropped(struct mutator *m)
+{
+    struct mheap *h = mheap_of(m);
+    struct gc *gc = &heap_of(h)->gc;
+    gcsim_handle *list = __atomic_exchange_n(&gc->dropped_handles, NULL, __ATOMIC_ACQUIRE);
+    while (list) {
+        gcsim_handle *next = (gcsim_handle *)list->link;
+        EMIT(h, HANDLE_DROP, m->pub.id, list->ptr ? arena_offset(h, list->ptr) : 0, 0);
+        list->ptr = NULL;
+        list->link = (uintptr_t)m->free_handles;
+        m->free_handles = list;
+        list = next;
+    }
+}
+
+static COLD bool handles_restock(struct mutator *m)
+{
+    struct mheap *h = mheap_of(m);
+    struct gc *gc = &heap_of(h)->gc;
+    handles_take_dropped(m);
+    if (m->free_handles)
+        return true;
+    rt_lock(&h->rt, &gc->roots_lock);
+    m->free_handles = gc->free_handles;
+    gc->free_handles = NULL;
+    rt_unlock(&h->rt, &gc->roots_lock);
+    if (m->free_handles)
+        return true;
+    struct handle_chunk *chunk = meta_alloc(&h->meta, &h->rt, sizeof *chunk);
+    if (!chunk)
+        return false;
+    for (int i = HANDLES_PER_CHUNK - 1; i >= 0; i--) {
+        chunk->slots[i].link = (uintptr_t)m->free_handles;
+        m->free_handles = &chunk->slots[i];
+    }
+    rt_lock(&h->rt, &gc->roots_lock);
+    chunk->next = gc->handle_chunks;
+    gc->handle_chunks = chunk;
+    rt_unlock(&h->rt, &gc->roots_lock);
+    return true;
+}
+
+CORE gcsim_handle *handle_make(struct mutator *m, void *ptr)
+{
+    struct mheap *h = mheap_of(m);
+    if (UNLIKELY(!m->free_handles) && !handles_restock(m)) {
+        m->pub.status = GCSIM_NO_MEMORY;
+        return NULL;
+    }
+    gcsim_handle *handle = m->free_handles;
+    m->free_handles = (gcsim_handle *)handle->link;
+    handle->link = HANDLE_LIVE;
+    GCSIM_STORE(&handle->ptr, ptr);
+    STEP(h, HANDLE_NEW, m->pub.id, ptr ? arena_offset(h, ptr) : 0, 0);
+    return handle;
+}
+
+CORE void handle_release(gcsim_heap *heap, gcsim_handle *handle)
+{
+    gcsim_handle *head = GCSIM_LOAD(&heap->gc.dropped_handles);
+    do
+        handle->link = (uintptr_t)head;
+    while (!__atomic_compare_exchange_n(&heap->gc.dropped_handles, &head, handle, true, __ATOMIC_RELEASE, __ATOMIC_RELAXED));
+}
+
+CORE void handles_give_back(struct mutator *m)
+{
+    struct mheap *h = mheap_of(m);
+    struct gc *gc = &heap_of(h)->gc;
+    rt_lock(&h->rt, &gc->roots_lock);
+    while (m->free_handles) {
+        gcsim_handle *handle = m->free_handles;
+        m->free_handles = (gcsim_handle *)handle->link;
+        handle->link = (uintptr_t)gc->free_handles;
+        gc->free_handles = handle;
+    }
+    rt_unlock(&h->rt, &gc->roots_lock);
+}
+
+CORE uint64_t handles_list(gcsim_heap *heap, void **out, uint64_t room)
+{
+    uint64_t n = 0;
+    for (struct handle_chunk *chunk = heap->gc.handle_chunks; chunk; chunk = chunk->next)
+        for (int i = 0; i < HANDLES_PER_CHUNK; i++)
+            if (chunk->slots[i].link == HANDLE_LIVE) {
+                if (n < room)
+                    out[n] = chunk->slots[i].ptr;
+                n++;
+            }
+    return n;
+}
+
+// --- globals -----------------------------------------------------------------------------------------------------
+
+CORE gcsim_global *global_make(struct mutator *m, uint32_t name)
+{
+    struct mheap *h = mheap_of(m);
+    struct gc *gc = &heap_of(h)->gc;
+    rt_lock(&h->rt, &gc->roots_lock);
+    gcsim_global *found = NULL;
+    for (struct global_chunk *chunk = gc->global_chunks; chunk && !found; chunk = chunk->next)
+        for (int i = 0; i < GLOBALS_PER_CHUNK && !found; i++)
+            if (!chunk->slots[i].in_use)
+                found = &chunk->slots[i];
+    if (!found) {
+        struct global_chunk *chunk = meta_alloc(&h->meta, &h->rt, sizeof *chunk);
+        if (chunk) { // at the end, so that globals keep the order in which they were made
+            struct global_chunk **link = &gc->global_chunks;
+            while (*link)
+                link = &(*link)->next;
+            *link = chunk;
+            found = &chunk->slots[0];
+        }
+    }
+    if (found) {
+        *found = (gcsim_global){.name = name, .in_use = 1};
+        gc->globals_scan += sizeof found->words;
+    } else {
+        m->pub.status = GCSIM_NO_MEMORY;
+    }
+    rt_unlock(&h->rt, &gc->roots_lock);
+    return found;
+}
+
+CORE void global_release(struct mutator *m, gcsim_global *global)
+{
+    struct mheap *h = mheap_of(m);
+    struct gc *gc = &heap_of(h)->gc;
+    gcsim_store(&m->pub, &global->words[0], NULL);
+    rt_lock(&h->rt, &gc->roots_lock);
+    global->in_use = 0;
+    gc->globals_scan -= sizeof global->words;
+    rt_unlock(&h->rt, &gc->roots_lock);
+}
+
+CORE gcsim_global *global_after(gcsim_heap *heap, gcsim_global *after)
+{
+    bool found = !after;
+    for (struct global_chunk *chunk = heap->gc.global_chunks; chunk; chunk = chunk->next) {
+        if (!found && (after < chunk->slots || after >= chunk->slots + GLOBALS_PER_CHUNK))
+            continue;
+        for (int i = found ? 0 : (int)(after - chunk->slots) + 1; i < GLOBALS_PER_CHUNK; i++)
+            if (chunk->slots[i].in_use)
+                return &chunk->slots[i];
+        found = true;
+    }
+    return NULL;
+}
+
+// --- goroutines --------------------------------------------------------------------------------------------------
+
+static struct goroutine *goroutine_of(gcsim_goroutine *g) { return (struct goroutine *)g; }
+
+CORE gcsim_goroutine *goroutine_make(struct mutator *m, uint32_t name)
+{
+    struct mheap *h = mheap_of(m);
+    struct gc *gc = &heap_of(h)->gc;
+    gcsim_span *stack = mheap_alloc_manual(h, 1, GCSIM_MANUAL_STACK, &m->pub.status);
+    if (!stack)
+        return NULL;
+    rt_lock(&h->rt, &gc->roots_lock);
+    struct goroutine *g = gc->dead_goroutines;
+    if (g)
+        gc->dead_goroutines = g->next;
+    else
+        g = meta_alloc(&h->meta, &h->rt, sizeof *g);
+    if (g) {
+        uint32_t serial = g->next_serial; // goes on: frames of the one before stay told apart
+        *g = (struct goroutine){.pub = {.stack = stack->base, .stack_bytes = PAGE_BYTES, .top = NO_FRAME, .name = name,
+                                        .id = ++gc->next_goroutine_id, .in_use = 1},
+                                .next = NULL, .next_serial = serial};
+        struct goroutine **link = &gc->goroutines;
+        while (*link)
+            link = &(*link)->next;
+        *link = g;
+    }
+    rt_unlock(&h->rt, &gc->roots_lock);
+    if (!g) {
+        mheap_free(h, stack);
+        m->pub.status = GCSIM_NO_MEMORY;
+        return NULL;
+    }
+    return &g->pub;
+}
+
+CORE void goroutine_finish(struct mutator *m, gcsim_goroutine *pub)
+{
+    struct mheap *h = mheap_of(m);
+    struct gc *gc = &heap_of(h)->gc;
+    struct goroutine *g = goroutine_of(pub);
+    mheap_free(h, span_of(h, pub->stack));
+    rt_lock(&h->rt, &gc->roots_lock);
+    struct goroutine **link = &gc->goroutines;
+    while (*link != g)
+        link = &(*link)->next;
+    *link = g->next;
+    g->pub = (gcsim_goroutine){.top = NO_FRAME};
+    g->next = gc->dead_goroutines;
+    gc->dead_goroutines = g;
+    rt_unlock(&h->rt, &gc->roots_lock);
+}
+
+CORE gcsim_goroutine *goroutine_after(gcsim_heap *heap, gcsim_goroutine *after)
+{
+    struct goroutine *g = after ? goroutine_of(after)->next : heap->gc.goroutines;
+    return g ? &g->pub : NULL;
+}
+
+// Twice the stack; frames hold no pointers into it, so a copy is all (stack.go:copystack).
+static bool stack_grow(struct mutator *m, gcsim_goroutine *g, uint64_t need)
+{
+    struct mheap *h = mheap_of(m);
+    uint64_t bytes = g->stack_bytes;
+    while (bytes < need)
+        bytes *= 2;
+    gcsim_span *stack = mheap_alloc_manual(h, bytes / PAGE_BYTES, GCSIM_MANUAL_STACK, &m->pub.status);
+    if (!stack)
+        return false;
+    memcpy(stack->base, g->stack, g->used);
+    mheap_free(h, span_of(h, g->stack));
+    g->stack = stack->base;
+    g->stack_bytes = bytes;
+    return true;
+}
+
+CORE uint64_t goroutine_push(struct mutator *m, gcsim_goroutine *g, const gcsim_type *t, uint32_t name)
+{
+    uint64_t need = g->used + sizeof(gcsim_frame) + round_up(t->bytes, 8);
+    m->pub.status = GCSIM_OK;
+    if (t->bytes > 1ull << 30) { // Go's largest stack on 64 bits (proc.go:main)
+        m->pub.status = GCSIM_BAD_SIZE;
+        return NO_FRAME;
+    }
+    if (need > g->stack_bytes && !stack_grow(m, g, need))
+        return NO_FRAME;
+    uint64_t offset = g->used;
+    gcsim_frame *frame = gcsim_frame_at(g, offset);
+    memset(frame, 0, need - offset);
+    *frame = (gcsim_frame){.type = t, .caller = g->top, .name = name, .serial = ++goroutine_of(g)->next_serial};
+    g->top = offset;
+    g->used = need;
+    g->depth++;
+    return offset;
+}
+
+CORE gcsim_status goroutine_pop(struct mutator *m, gcsim_goroutine *g)
+{
+    (void)m;
+    if (g->top == NO_FRAME)
+        return GCSIM_BAD_STATE;
+    g->used = g->top;
+    g->top = gcsim_frame_at(g, g->top)->caller;
+    g->depth--;
+    return GCSIM_OK;
+}
+
+CORE uint64_t roots_stack_bytes(gcsim_heap *heap)
+{
+    uint64_t bytes = 0;
+    for (struct goroutine *g = heap->gc.goroutines; g; g = g->next)
+        bytes += g->pub.used;
+    return bytes;
+}
+
+// --- batches -----------------------------------------------------------------------------------------------------
+
+CORE gcsim_batch *batch_make(struct mutator *m, uint64_t count)
+{
+    struct mheap *h = mheap_of(m);
+    struct gc *gc = &heap_of(h)->gc;
+    if (count > TYPE_MAX_BYTES / 8) {
+        m->pub.status = GCSIM_BAD_SIZE;
+        return NULL;
+    }
+    uint64_t pages = count ? divide_up(count * 8, PAGE_BYTES) : 1;
+    gcsim_span *s = mheap_alloc_manual(h, pages, GCSIM_MANUAL_BATCH, &m->pub.status);
+    if (!s)
+        return NULL;
+    if (s->needzero)
+        memset(s->base, 0, count * 8);
+    rt_lock(&h->rt, &gc->roots_lock);
+    struct batch *b = gc->dead_batches;
+    if (b)
+        gc->dead_batches = b->next;
+    else
+        b = meta_alloc(&h->meta, &h->rt, sizeof *b);
+    if (b) {
+        *b = (struct batch){.pub = {.objects = (void **)(void *)s->base, .count = count, .strong = 1, .in_use = 1, .pages = (uint32_t)pages},
+                            .next = gc->batches, .span = s};
+        gc->batches = b;
+    }
+    rt_unlock(&h->rt, &gc->roots_lock);
+    if (!b) {
+        mheap_free(h, s);
+        m->pub.status = GCSIM_NO_MEMORY;
+        return NULL;
+    }
+    return &b->pub;
+}
+
+CORE void batch_release(struct mutator *m, gcsim_batch *pub)
+{
+    struct mheap *h = mheap_of(m);
+    struct gc *gc = &heap_of(h)->gc;
+    struct batch *b = (struct batch *)pub;
+    mheap_free(h, b->span);
+    rt_lock(&h->rt, &gc->roots_lock);
+    struct batch **link = &gc->batches;
+    while (*link != b)
+        link = &(*link)->next;
+    *link = b->next;
+    *b = (struct batch){.next = gc->dead_batches};
+    gc->dead_batches = b;
+    rt_unlock(&h->rt, &gc->roots_lock);
+}
+
+CORE void roots_clear_batches(struct mheap *h)
+{
+    for (struct batch *b = heap_of(h)->gc.batches; b; b = b->next)
+        for (uint64_t i = 0; !b->pub.strong && i < b->pub.count; i++) {
+            void *p = b->pub.objects[i];
+            gcsim_span *s = p ? span_of(h, p) : NULL;
+            if (s && s->state == GCSIM_SPAN_IN_USE && !mark_is_set(s, span_index(s, p)))
+                b->pub.objects[i] = NULL;
+        }
+}
+
+// --- weak references ---------------------------------------------------------------------------------------------
+
+static gcsim_weak *weak_at(struct mheap *h, uint64_t offset)
+{
+    return offset ? (gcsim_weak *)(void *)(h->world->base + offset) : NULL;
+}
+
+// Equal pointers share one reference (mheap.go:getOrAddWeakHandle). An address outside every object never dies.
+CORE gcsim_weak *weak_make(struct mutator *m, void *ptr)
+{
+    struct mheap *h = mheap_of(m);
+    struct gc *gc = &heap_of(h)->gc;
+    gcsim_span *s = span_of(h, ptr);
+    bool object = s && s->state == GCSIM_SPAN_IN_USE;
+    rt_lock(&h->rt, &gc->roots_lock);
+    gcsim_weak *w = object ? weak_at(h, s->specials) : NULL;
+    while (w && w->ptr != ptr)
+        w = weak_at(h, w->next);
+    if (!w && (w = meta_alloc(&h->meta, &h->rt, sizeof *w))) {
+        w->ptr = ptr;
+        if (object) {
+            w->next = s->specials;
+            s->specials = (uint64_t)((char *)w - h->world->base);
+        }
+    }
+    if (w)
+        w->refs++;
+    else
+        m->pub.status = GCSIM_NO_MEMORY;
+    rt_unlock(&h->rt, &gc->roots_lock);
+    return w;
+}
+
+// The object, or NULL. A span that waits to be swept may hold an object that is dead already: its mark tells.
+CORE void *weak_read(struct mutator *m, gcsim_weak *w)
+{
+    struct mheap *h = mheap_of(m);
+    void *p = GCSIM_LOAD(&w->ptr);
+    gcsim_span *s = p ? span_of(h, p) : NULL;
+    if (!s || s->state != GCSIM_SPAN_IN_USE)
+        return p;
+    while (__atomic_load_n(&s->sweepgen, __ATOMIC_ACQUIRE) == h->sweepgen - 1)
+        rt_step(&h->rt); // another thread is sweeping it
+    if (__atomic_load_n(&s->sweepgen, __ATOMIC_ACQUIRE) == h->sweepgen - 2 && !mark_is_set(s, span_index(s, p)))
+        return NULL;
+    return GCSIM_LOAD(&w->ptr);
+}
+
+CORE void weak_release(struct mutator *m, gcsim_weak *w)
+{
+    struct mheap *h = mheap_of(m);
+    struct gc *gc = &heap_of(h)->gc;
+    rt_lock(&h->rt, &gc->roots_lock);
+    bool last = --w->refs == 0;
+    gcsim_span *s = last && w->ptr ? span_of(h, w->ptr) : NULL;
+    if (s && s->state == GCSIM_SPAN_IN_USE) {
+        uint64_t *link = &s->specials;
+        while (*link && weak_at(h, *link) != w)
+            link = &weak_at(h, *link)->next;
+        if (*link)
+            *link = w->next;
+    }
+    rt_unlock(&h->rt, &gc->roots_lock);
+    if (last)
+        meta_free(&h->meta, &h->rt, w, sizeof *w);
+}
+
+CORE void weak_clear_dead(struct mheap *h, gcsim_span *s)
+{
+    struct gc *gc = &heap_of(h)->gc;
+    rt_lock(&h->rt, &gc->roots_lock);
+    uint64_t *link = &s->specials;
+    while (*link) {
+        gcsim_weak *w = weak_at(h, *link);
+        if (mark_is_set(s, span_index(s, w->ptr))) {
+            link = &w->next;
+            continue;
+        }
+        EMIT(h, WEAK_CLEAR, 0, arena_offset(h, w->ptr), 0);
+        *link = w->next;
+        w->next = 0;
+        GCSIM_STORE(&w->ptr, NULL);
+        gc->weak_cleared++;
+    }
+    rt_unlock(&h->rt, &gc->roots_lock);
+}
+
+// --- all of them -------------------------------------------------------------------------------------------------
+
+static void visit_frames(struct mheap *h, gcsim_goroutine *g, mark_visit visit, void *ctx)
+{
+    for (uint64_t at = g->top; at != NO_FRAME; at = gcsim_frame_at(g, at)->caller)
+        typed_pointers(h, gcsim_frame_at(g, at)->type, gcsim_frame_slots(g, at), 1, visit, ctx);
+}
+
+static void visit_slots(struct mheap *h, void **slots, uint64_t n, uint64_t stride, mark_visit visit, void *ctx)
+{
+    for (uint64_t i = 0; i < n; i++)
+        if (slots[i * stride])
+            visit(h, &slots[i * stride], ctx);
+}
+
+static void root_job(struct mheap *h, uint64_t *jobs)
+{
+    STEP(h, MARK_ROOT, 0, 0, *jobs);
+    ++*jobs;
+}
+
+CORE uint64_t roots_visit(struct mheap *h, mark_visit visit, void *ctx)
+{
+    struct gc *gc = &heap_of(h)->gc;
+    uint64_t jobs = 0;
+    for (struct global_chunk *c = gc->global_chunks; c; c = c->next) {
+        root_job(h, &jobs);
+        visit_slots(h, &c->slots[0].words[0], GLOBALS_PER_CHUNK, sizeof(gcsim_global) / 8, visit, ctx);
+    }
+    for (struct handle_chunk *c = gc->handle_chunks; c; c = c->next) {
+        root_job(h, &jobs);
+        visit_slots(h, &c->slots[0].ptr, HANDLES_PER_CHUNK, sizeof(gcsim_handle) / 8, visit, ctx);
+    }
+    for (struct batch *b = gc->batches; b; b = b->next)
+        if (b->pub.strong) {
+            root_job(h, &jobs);
+            visit_slots(h, b->pub.objects, b->pub.count, 1, visit, ctx);
+        }
+    for (struct goroutine *g = gc->goroutines; g; g = g->next) {
+        root_job(h, &jobs);
+        visit_frames(h, &g->pub, visit, ctx);
+    }
+    for (struct mutator *m = h->mutators; m; m = m->next) { // current tiny blocks live on (mgcmark.go:gcMarkTinyAllocs)
+        root_job(h, &jobs);
+        visit_slots(h, (void **)&m->tiny, 1, 1, visit, ctx);
+        visit_slots(h, &m->keep, 1, 1, visit, ctx);
+    }
+    return jobs;
+}

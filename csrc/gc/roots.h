@@ -1,0 +1,39 @@
+// Roots: what a collection starts from. Handles, named globals, goroutine frames, strong batches, and what mutators hold
+// (tiny block, object being returned), as numbered jobs; weak references and weak batches, which are cleared instead.
+//
+// Handles and globals live in chunks that never move. A mutator takes free handles from a stock of its own; a dropped handle is
+// pushed on one lock-free list by any thread and stays a root until a mutator takes the list.
+#pragma once
+
+#include "gc/heap.h"
+#include "gc/mark.h"
+
+CORE gcsim_handle *handle_make(struct mutator *m, void *ptr);
+CORE void handle_release(gcsim_heap *heap, gcsim_handle *handle);
+CORE void handles_take_dropped(struct mutator *m); // into the mutator's stock; they are no roots any more
+CORE void handles_give_back(struct mutator *m);    // the stock of a mutator that goes
+CORE uint64_t handles_list(gcsim_heap *heap, void **out, uint64_t room);
+
+CORE gcsim_global *global_make(struct mutator *m, uint32_t name);
+CORE void global_release(struct mutator *m, gcsim_global *global);
+CORE gcsim_global *global_after(gcsim_heap *heap, gcsim_global *after);
+
+CORE gcsim_goroutine *goroutine_make(struct mutator *m, uint32_t name);
+CORE void goroutine_finish(struct mutator *m, gcsim_goroutine *g);
+CORE gcsim_goroutine *goroutine_after(gcsim_heap *heap, gcsim_goroutine *after);
+CORE uint64_t goroutine_push(struct mutator *m, gcsim_goroutine *g, const gcsim_type *t, uint32_t name);
+CORE gcsim_status goroutine_pop(struct mutator *m, gcsim_goroutine *g);
+
+CORE gcsim_batch *batch_make(struct mutator *m, uint64_t count);
+CORE void batch_release(struct mutator *m, gcsim_batch *batch);
+
+CORE gcsim_weak *weak_make(struct mutator *m, void *ptr);
+CORE void *weak_read(struct mutator *m, gcsim_weak *weak);
+CORE void weak_release(struct mutator *m, gcsim_weak *weak);
+CORE void weak_clear_dead(struct mheap *h, gcsim_span *s); // sweep: before the marks are gone
+
+// Visit every strong root slot, job by job; returns the number of jobs.
+CORE uint64_t roots_visit(struct mheap *h, mark_visit visit, void *ctx);
+CORE uint64_t roots_stack_bytes(gcsim_heap *heap);
+// Set the entries of weak batches whose object is not marked to NULL.
+CORE void roots_clear_batches(struct mheap *h);

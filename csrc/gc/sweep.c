@@ -1,0 +1,107 @@
+#include "gc/sweep.h"
+
+#include "base/bits.h"
+#include "base/poison.h"
+#include "gc/roots.h"
+
+static gcsim_cycle *current_cycle(struct mheap *h)
+{
+    return &h->history->cycles[(heap_of(h)->gc.cycles + 255) % 256];
+}
+
+// A marked slot that holds no object: something kept a pointer that it should not have (mgcsweep.go:reportZombies).
+static COLD void report_zombie(struct mheap *h, gcsim_span *s, uint32_t index)
+{
+    fprintf(stderr, "gcsim: pointer to a free object: slot %u of the span at page %u, %llu-byte slots\n", index, span_page(h, s),
+            (unsigned long long)s->slot_bytes);
+    core_die(__FILE__, __LINE__, "marked free object in span");
+}
+
+// Marks become alloc bits; returns how many slots were freed.
+static uint32_t take_marks(struct mheap *h, gcsim_span *s)
+{
+    uint64_t *marks = s->marks, *used = span_alloc_bits(h, s);
+    uint32_t live = 0;
+    for (uint32_t w = 0; w < span_mark_words(s); w++) {
+        for (uint64_t zombies = marks[w] & ~used[w]; zombies; zombies &= zombies - 1) {
+            uint32_t index = w * 64 + bits_lowest(zombies);
+            if (span_is_free(h, s, index))
+                report_zombie(h, s, index);
+        }
+        live += bits_count(marks[w]);
+    }
+    INVARIANT(live <= s->alloc_count);
+    uint32_t freed = s->alloc_count - live;
+    if (freed && (h->clobber_free || GCSIM_DEBUG))
+        for (uint32_t i = 0; i < s->nelems; i++)
+            if (!bits_test(marks, i) && !span_is_free(h, s, i)) {
+                clobber(span_slot(s, i), s->slot_bytes);
+                poison(span_slot(s, i), s->slot_bytes);
+            }
+    memcpy(used, marks, span_mark_words(s) * 8);
+    memset(marks, 0, span_mark_words(s) * 8);
+    s->alloc_count = s->counted = (uint16_t)live;
+    s->free_index = 0;
+    s->loaded = s->free = 0;
+    return freed;
+}
+
+static void count_freed(struct mheap *h, gcsim_span *s, uint32_t freed)
+{
+    unsigned size_class = span_class_size_class(s->span_class);
+    struct alloc_counts *counts = &h->history->counts;
+    if (size_class == LARGE_SIZE_CLASS) {
+        count_add(&counts->large_frees, freed);
+        count_add(&counts->large_free_bytes, freed * s->slot_bytes);
+    } else {
+        count_add(&counts->small_frees[size_class], freed);
+    }
+    gcsim_cycle *cycle = current_cycle(h);
+    count_add(&cycle->freed_objects, freed);
+    count_add(&cycle->freed_bytes, freed * s->slot_bytes);
+}
+
+CORE bool sweep_span(struct mheap *h, gcsim_span *s, bool preserve)
+{
+    uint32_t waits = h->sweepgen - 2;
+    if (!__atomic_compare_exchange_n(&s->sweepgen, &waits, h->sweepgen - 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+        return false;
+    if (s->specials)
+        weak_clear_dead(h, s);
+    uint32_t freed = take_marks(h, s);
+    if (freed) {
+        s->needzero = 1;
+        count_freed(h, s, freed);
+    }
+    STEP(h, SWEEP_SPAN, 0, arena_offset(h, s->base), freed);
+    __atomic_store_n(&s->sweepgen, h->sweepgen, __ATOMIC_RELEASE);
+    if (preserve)
+        return true;
+    if (s->alloc_count == 0)
+        mheap_free(h, s);
+    else
+        mcentral_file(h, s);
+    return true;
+}
+
+CORE uint64_t sweep_one(struct mheap *h)
+{
+    struct gc *gc = &heap_of(h)->gc;
+    for (uint32_t spc; (spc = GCSIM_LOAD(&gc->sweep_class)) < NUM_SPAN_CLASSES;) {
+        gcsim_span *s = mcentral_pop_unswept(h, spc);
+        if (!s) {
+            __atomic_compare_exchange_n(&gc->sweep_class, &spc, spc + 1, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+            continue;
+        }
+        uint32_t npages = s->npages;
+        if (sweep_span(h, s, false))
+            return s->state == GCSIM_SPAN_DEAD ? npages : 0;
+    }
+    return UINT64_MAX;
+}
+
+CORE void sweep_rest(struct mheap *h)
+{
+    while (sweep_one(h) != UINT64_MAX)
+        ;
+}

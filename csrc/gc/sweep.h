@@ -1,0 +1,11 @@
+// Sweeping: the marks of a finished cycle become the slots in use, everything else is free (mgcsweep.go).
+//
+// A span's sweepgen says where it stands relative to the heap's h: h-2 waits, h-1 is being swept, h is swept. Who moves it from h-2
+// to h-1 sweeps it. Swept lazily, by allocations that look for a free slot, and fully before the next cycle and by collect.
+#pragma once
+
+#include "gc/heap.h"
+
+CORE bool sweep_span(struct mheap *h, gcsim_span *s, bool preserve);
+CORE uint64_t sweep_one(struct mheap *h); // pages freed; UINT64_MAX: nothing waits
+CORE void sweep_rest(struct mheap *h);    // until nothing waits

@@ -1,0 +1,108 @@
+#include "gc/world.h"
+
+#include "gc/roots.h"
+
+CORE gcsim_mutator *world_attach(gcsim_heap *heap, gcsim_status *status)
+{
+    struct mheap *h = &heap->mheap;
+    struct mutator *m = meta_alloc(&h->meta, &h->rt, sizeof *m);
+    if (!m) {
+        *status = GCSIM_NO_MEMORY;
+        return NULL;
+    }
+    m->pub.heap = heap;
+    m->pub.stop = &h->stop;
+    m->pub.barrier = GCSIM_STEPS; // stores always leave the inline path there
+    mcache_init(m, h);
+    rt_lock(&h->rt, &h->mutators_lock);
+    m->pub.id = ++h->next_mutator_id;
+    m->attached = true;
+    m->next = h->mutators;
+    h->mutators = m;
+    rt_unlock(&h->rt, &h->mutators_lock);
+    *status = GCSIM_OK;
+    return &m->pub;
+}
+
+CORE void world_detach(struct mutator *m)
+{
+    struct mheap *h = mheap_of(m);
+    gcsim_enter(&m->pub);
+    mcache_flush(m);
+    mcache_flush_pages(m);
+    handles_give_back(m);
+    gcsim_leave(&m->pub);
+    rt_lock(&h->rt, &h->mutators_lock);
+    struct mutator **link = &h->mutators;
+    while (*link != m)
+        link = &(*link)->next;
+    *link = m->next;
+    m->attached = false;
+    rt_unlock(&h->rt, &h->mutators_lock);
+    meta_free(&h->meta, &h->rt, m, sizeof *m);
+}
+
+CORE void world_enter_slow(struct mutator *m)
+{
+    struct mheap *h = mheap_of(m);
+    for (;;) {
+        __atomic_thread_fence(__ATOMIC_SEQ_CST);
+        uint32_t stop = __atomic_load_n(&h->stop, __ATOMIC_ACQUIRE);
+        if (!(stop & STOP_NOW))
+            return;
+        __atomic_store_n(&m->pub.inside, 0u, __ATOMIC_RELEASE);
+        rt_wake_all(&h->rt, &m->pub.inside);
+        rt_wait(&h->rt, &h->stop, stop);
+        __atomic_store_n(&m->pub.inside, 1u, __ATOMIC_RELAXED);
+    }
+}
+
+CORE void world_leave_slow(struct mutator *m)
+{
+    rt_wake_all(&mheap_of(m)->rt, &m->pub.inside);
+}
+
+CORE void world_poll(struct mutator *m)
+{
+    gcsim_leave(&m->pub);
+    gcsim_enter(&m->pub);
+}
+
+CORE void world_stop(struct mutator *m)
+{
+    struct mheap *h = mheap_of(m);
+    gcsim_leave(&m->pub);
+    rt_lock(&h->rt, &heap_of(h)->gc.cycle_lock);
+    rt_lock(&h->rt, &h->mutators_lock);
+    __atomic_fetch_or(&h->stop, STOP_NOW, __ATOMIC_SEQ_CST);
+    rt_fence_heavy(&h->rt);
+    for (struct mutator *other = h->mutators; other; other = other->next)
+        while (other != m && __atomic_load_n(&other->pub.inside, __ATOMIC_ACQUIRE))
+            rt_wait(&h->rt, &other->pub.inside, 1);
+    STEP(h, WORLD_STOP, m->pub.id, 0, 0);
+}
+
+CORE void world_start(struct mutator *m)
+{
+    struct mheap *h = mheap_of(m);
+    EMIT(h, WORLD_START, m->pub.id, 0, 0);
+    __atomic_fetch_and(&h->stop, ~STOP_NOW, __ATOMIC_SEQ_CST);
+    rt_wake_all(&h->rt, &h->stop);
+    rt_unlock(&h->rt, &h->mutators_lock);
+    rt_unlock(&h->rt, &heap_of(h)->gc.cycle_lock);
+    gcsim_enter(&m->pub);
+}
+
+CORE bool world_interrupted(struct mutator *m, bool stopped)
+{
+    struct mheap *h = mheap_of(m);
+    struct gc *gc = &heap_of(h)->gc;
+    if (!gc->poll)
+        return false;
+    if (stopped)
+        return rt_on_host(&h->rt, gc->poll, gc->poll_arg) != 0;
+    gcsim_leave(&m->pub);
+    bool stop = rt_on_host(&h->rt, gc->poll, gc->poll_arg) != 0;
+    gcsim_enter(&m->pub);
+    return stop;
+}

@@ -1,0 +1,29 @@
+// Inside, outside, and stopping the world. No signals: mutators are waited for at leave and at polls.
+//
+//   outside --enter--> inside --leave--> outside          stop bit 0 set: enter waits, polls leave and wait
+//
+// Enter stores `inside` and then loads `stop`; the stopper stores `stop` and then loads every `inside`. Between each pair a full
+// fence is needed, or both could miss each other. The mutator's side is only a compiler fence: the stopper's
+// rt_fence_heavy (membarrier) makes every running thread pass a full one. Without membarrier, bit 1 of `stop` is set for
+// good: then every enter takes enter_slow, which fences itself.
+#pragma once
+
+#include "gc/heap.h"
+
+#define STOP_NOW 1u
+#define STOP_FENCE 2u
+
+CORE gcsim_mutator *world_attach(gcsim_heap *heap, gcsim_status *status);
+CORE void world_detach(struct mutator *m);
+CORE void world_enter_slow(struct mutator *m);
+CORE void world_leave_slow(struct mutator *m);
+CORE void world_poll(struct mutator *m);
+
+// Stop every other mutator. The caller is inside; it counts as outside while it waits, so another cycle may run before this
+// returns. Between stop and start no mutator runs and none is attached or detached.
+CORE void world_stop(struct mutator *m);
+CORE void world_start(struct mutator *m);
+
+// Ask the poll callback whether to go on, from a place where the caller's heap pointers are rooted. stopped: the world is
+// (the callback must then not wait for it); otherwise the caller is outside for the time of the call.
+CORE bool world_interrupted(struct mutator *m, bool stopped);

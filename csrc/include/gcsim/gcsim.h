@@ -1,0 +1,333 @@
+// gcsim: Go's memory manager as a C library. This header is the whole public C API.
+//
+// A *heap* is one reserved block of address space. Threads work on it through *mutators* (what a P holds in Go: span cache,
+// tiny block, page cache). Pointers into the heap are plain `void *`; interior pointers keep their whole object. What must
+// survive a collection has to be reachable from a root: a handle, a named global, a frame slot of a goroutine, a strong batch,
+// or the object that the running call is about to return.
+//
+// Rules for C callers. (1) Between gcsim_enter and gcsim_leave the world cannot be stopped except at polls: every allocation,
+// gcsim_safepoint, collect. (2) A raw pointer held in a C variable across a poll is not a root. (3) Pointer slots inside heap
+// objects are written with gcsim_store, copied with copy and cleared with clear (the barrier entry points).
+// (4) Nothing here is safe against wrong pointers: this is C.
+//
+// All calls go through a function table (`gcsim_api`), one per instantiation: gcsim_fast() runs with real threads,
+// gcsim_steps() runs the same code as coroutines under a scheduler. A heap's objects hold the table they were made by
+// (`m->api`), so the inline functions below work for both.
+#ifndef GCSIM_H
+#define GCSIM_H
+
+#ifndef GCSIM_CDEF /* cffi reads this file with GCSIM_CDEF defined: declarations only */
+#include <stddef.h>
+#include <stdint.h>
+#ifdef __cplusplus
+extern "C" {
+#endif
+#endif
+
+#define GCSIM_VERSION 100     /* 0.1.0: major * 10000 + minor * 100 + patch */
+#define GCSIM_API_VERSION 1   /* of the function table; entries are only ever added at its end */
+#define GCSIM_PAGE_BYTES 8192 /* runtime page, internal/runtime/gc/malloc.go:PageSize */
+#define GCSIM_SPAN_CLASSES 136
+#define GCSIM_SIZE_CLASSES 68
+
+typedef struct gcsim_heap gcsim_heap;
+typedef struct gcsim_mutator gcsim_mutator;
+typedef struct gcsim_span gcsim_span;
+typedef struct gcsim_type gcsim_type;
+typedef struct gcsim_handle gcsim_handle;
+typedef struct gcsim_weak gcsim_weak;
+typedef struct gcsim_global gcsim_global;
+typedef struct gcsim_goroutine gcsim_goroutine;
+typedef struct gcsim_batch gcsim_batch;
+typedef struct gcsim_api gcsim_api;
+
+typedef enum gcsim_status {
+    GCSIM_OK = 0,
+    GCSIM_NO_MEMORY,   /* the operating system refused memory, address space or a thread */
+    GCSIM_HEAP_FULL,   /* the heap's reserved address space is used up: create it with a larger reserve_bytes */
+    GCSIM_BAD_SIZE,    /* a size, count or index is out of range */
+    GCSIM_BAD_TYPE,    /* a type description contradicts itself */
+    GCSIM_BAD_ADDRESS, /* the address does not lie in a live object of this heap */
+    GCSIM_BAD_STATE,   /* the call does not fit the state: popping an empty goroutine, rewinding a running one */
+    GCSIM_INTERRUPTED, /* the poll callback asked to stop; the operation was undone */
+    GCSIM_FORKED,      /* the heap was made before a fork and this is the child */
+    GCSIM_STATUSES
+} gcsim_status;
+
+typedef enum gcsim_mark_engine { GCSIM_MARK_FIELD = 0, GCSIM_MARK_OBJECT = 1, GCSIM_MARK_ENGINES } gcsim_mark_engine;
+
+typedef enum gcsim_kind { /* Go's kinds; the layout functions and repr use them, the collector does not */
+    GCSIM_KIND_BYTES = 0, GCSIM_KIND_BOOL, GCSIM_KIND_INT8, GCSIM_KIND_INT16, GCSIM_KIND_INT32, GCSIM_KIND_INT64,
+    GCSIM_KIND_UINT8, GCSIM_KIND_UINT16, GCSIM_KIND_UINT32, GCSIM_KIND_UINT64, GCSIM_KIND_UINTPTR, GCSIM_KIND_FLOAT32,
+    GCSIM_KIND_FLOAT64, GCSIM_KIND_COMPLEX64, GCSIM_KIND_COMPLEX128, GCSIM_KIND_STRING, GCSIM_KIND_SLICE, GCSIM_KIND_POINTER,
+    GCSIM_KIND_INTERFACE, GCSIM_KIND_MAP, GCSIM_KIND_CHAN, GCSIM_KIND_FUNC, GCSIM_KIND_ARRAY, GCSIM_KIND_STRUCT,
+    GCSIM_KINDS
+} gcsim_kind;
+
+/* Options of a heap. Zero-fill, set `bytes`, set what you want: zero means the default. */
+typedef struct gcsim_options {
+    uint32_t bytes;         /* sizeof(gcsim_options) */
+    int32_t gc_percent;     /* GOGC; 0 = the default 100, negative = off (use set_gc_percent for a true 0) */
+    uint64_t reserve_bytes; /* address space for objects, rounded up to 64 MiB; 0 = as much as the system grants up to 64 GiB */
+    uint32_t mark_engine;   /* gcsim_mark_engine + 1; 0 = object */
+    uint32_t events;        /* records kept in the event ring; 0 = events off */
+    uint32_t no_green_tea;  /* 1: spans keep back no inline mark bits, as with GOEXPERIMENT=nogreenteagc */
+    uint32_t clobber_free;  /* 1: freed slots are filled with 0xdeadbeef (GODEBUG=clobberfree=1); always so in debug builds */
+    int (*poll)(void *);    /* called every few thousand objects in long calls; non-zero abandons the call: GCSIM_INTERRUPTED */
+    void *poll_arg;
+} gcsim_options;
+
+/* What type_new copies. `mask` has one bit per 8-byte word of the first ptr_bytes, little endian, 1 = pointer. */
+typedef struct gcsim_type_desc {
+    const char *name;
+    uint64_t bytes;
+    uint64_t ptr_bytes;
+    const uint64_t *mask;
+    uint32_t align;
+    uint32_t kind;
+} gcsim_type_desc;
+
+/* A type of one heap. The first fields are what the inline allocation reads; all is constant after type_new. */
+struct gcsim_type {
+    uint64_t slot_ptrs;  /* pointer bits of one slot, if the span holds its own pointer bitmap (slots of 16..512 B); else 0 */
+    uint32_t reserved;
+    uint16_t fast_class; /* span class whose cached span the inline path may use; 0 (never cached) sends it the long way */
+    uint16_t span_class; /* 2 * size class + noscan */
+    uint64_t bytes;
+    uint64_t slot_bytes; /* what one object really takes */
+    uint64_t ptr_bytes;
+    const uint64_t *mask;
+    uint32_t align;
+    uint32_t kind;
+    uint32_t name;       /* index for type_name */
+    uint32_t id;         /* dense number within the heap, from 0 */
+};
+
+/* A run of pages with one purpose. The first fields are what the inline allocation reads, the first 64 bytes what marking reads. */
+struct gcsim_span {
+    uint64_t free;         /* free slots of the current window of 64 slots; bit 0 is the window's first slot */
+    char *window;          /* address of that first slot. The free slots are zeroed (up to 1 KiB), their pointer bits are window_ptrs */
+    uint32_t slot_bytes32; /* 0 in large spans */
+    uint32_t div_magic;    /* slot number = offset * div_magic >> 32; 0 in large spans */
+    char *base;
+    char *limit;           /* end of the last object; == base unless in use for objects */
+    uint64_t *marks;       /* mark bits: inside the span where Green Tea keeps them, else outside */
+    uint64_t window_ptrs;  /* pointer bits that each free slot of the window already has: those of the type that loaded it. While the
+                              span is not `mixed` every slot has them, and marking need not read the bitmap */
+    uint8_t span_class;
+    uint8_t state;         /* gcsim_span_state */
+    uint8_t needzero;
+    uint8_t mixed;         /* 1: slots may have different pointer bits */
+    uint16_t nelems;
+    uint16_t inline_marks; /* offset of the mark bits inside the span, 0 = they lie outside */
+
+    uint64_t slot_bytes;
+    uint64_t loaded;       /* `free` as it was when the window was loaded */
+    uint64_t large_count;  /* elements of large_type in a large object */
+    uint64_t specials;     /* list of weak references into the span: world offset of the first, 0 = none */
+    uint32_t npages;
+    uint32_t sweepgen;     /* relative to the heap's h: h-2 unswept, h-1 being swept, h swept, h+1 cached and stale, h+3 cached */
+    uint32_t next;         /* in its mcentral list: first page of the next span + 1, 0 = last */
+    uint16_t window_index; /* number of the window's first slot */
+    uint16_t purpose;      /* of a manual span: gcsim_manual */
+    uint16_t free_index;   /* first slot not yet given to a window; slots below it are as alloc_bits and the window say */
+    uint16_t alloc_count;  /* slots in use, those taken from the current window not included */
+    uint16_t counted;      /* slots in use when the span was cached: what the statistics have already seen */
+    uint16_t heap_bits;    /* offset of the pointer bitmap inside the span, 0 = none */
+    const gcsim_type *large_type; /* type of a large object, NULL = nothing to scan */
+};
+
+/* A thread's share of a heap. The first fields are what the inline paths read. */
+struct gcsim_mutator {
+    const gcsim_api *api;
+    gcsim_heap *heap;
+    uint32_t inside;   /* 1 between enter and leave */
+    uint32_t barrier;  /* non-zero: stores go through store_slow */
+    const uint32_t *stop; /* the heap's flag: the world is being stopped */
+    gcsim_status status;  /* why the last allocation returned NULL */
+    uint32_t id;
+    gcsim_span *alloc[GCSIM_SPAN_CLASSES]; /* cached spans; empty entries point at a full span, so there is no null test */
+};
+
+/* A root slot owned by the caller, for as long as it likes. */
+struct gcsim_handle {
+    void *ptr;
+    uintptr_t link; /* free list, list of dropped handles, owner's tag: the core's own */
+};
+
+/* A named root of up to three words (pointer; string; slice). Word 0 is the pointer. */
+struct gcsim_global {
+    void *words[3];
+    uint32_t name; /* index for name_text */
+    uint32_t in_use;
+};
+
+/* A goroutine: a stack of frames. Stores into frames have no barrier; they are scanned at the collector's stop. */
+struct gcsim_goroutine {
+    char *stack;          /* frames grow upward; moves when it grows */
+    uint64_t stack_bytes;
+    uint64_t top;         /* offset of the innermost frame, UINT64_MAX when there is none */
+    uint64_t used;        /* bytes in use */
+    uint32_t name;
+    uint32_t id;          /* 1, 2, ... in order of creation */
+    uint32_t in_use;
+    uint32_t depth;
+};
+
+typedef struct gcsim_frame { /* at offset `top` of the stack; the slots follow */
+    const gcsim_type *type;
+    uint64_t caller;      /* offset of the caller's frame, UINT64_MAX at the bottom */
+    uint32_t name;
+    uint32_t serial;      /* never used twice within a goroutine's life: tells a frame from its successor */
+} gcsim_frame;
+
+/* n object pointers kept in the heap's own memory. Strong while objects are being built, weak afterwards:
+   a collection sets the entries of dead objects to NULL. */
+struct gcsim_batch {
+    void **objects;
+    uint64_t count;
+    uint32_t strong;
+    uint32_t in_use;
+    uint32_t pages;
+};
+
+typedef struct gcsim_object { /* what find_object and objects tell about one object (slot) */
+    char *base;            /* first byte of the slot */
+    uint64_t slot_bytes;
+    uint64_t header_bytes; /* 8 if a type word precedes the program's bytes */
+    const gcsim_type *type;/* known for large objects and objects with a header; NULL otherwise */
+    uint32_t span_page;    /* page number of the span, from the heap's first page */
+    uint32_t index;        /* slot number in the span */
+    uint8_t noscan;
+    uint8_t marked;        /* mark bit as it stands */
+    uint8_t span_class;
+    uint8_t unswept;       /* the span waits to be swept: the object may be garbage */
+} gcsim_object;
+
+typedef struct gcsim_span_info {
+    uint64_t first_page, npages, nelems, allocated, free_index, slot_bytes;
+    uint32_t span_class, state, sweep, needzero, cached; /* sweep: sweepgen - heap's sweepgen */
+    uint32_t purpose;
+} gcsim_span_info;
+
+typedef enum gcsim_span_state { GCSIM_SPAN_DEAD = 0, GCSIM_SPAN_IN_USE = 1, GCSIM_SPAN_MANUAL = 2 } gcsim_span_state;
+typedef enum gcsim_manual { GCSIM_MANUAL_STACK = 1, GCSIM_MANUAL_WORKBUF = 2, GCSIM_MANUAL_BATCH = 3 } gcsim_manual;
+
+/* runtime.MemStats, field for field (mstats.go:MemStats); times in ns. */
+typedef struct gcsim_memstats {
+    uint64_t alloc, total_alloc, sys, lookups, mallocs, frees;
+    uint64_t heap_alloc, heap_sys, heap_idle, heap_inuse, heap_released, heap_objects;
+    uint64_t stack_inuse, stack_sys, mspan_inuse, mspan_sys, mcache_inuse, mcache_sys, buck_hash_sys, gc_sys, other_sys;
+    uint64_t next_gc, last_gc, pause_total_ns;
+    uint64_t pause_ns[256], pause_end[256];
+    uint32_t num_gc, num_forced_gc;
+    double gc_cpu_fraction;
+    uint32_t enable_gc, debug_gc;
+    struct { uint32_t size; uint64_t mallocs, frees; } by_size[61];
+} gcsim_memstats;
+
+typedef enum gcsim_trigger { GCSIM_TRIGGER_HEAP = 0, GCSIM_TRIGGER_FORCED = 1 } gcsim_trigger;
+
+/* One collection, and the arithmetic that led to it. Bytes and ns. */
+typedef struct gcsim_cycle {
+    uint64_t number;       /* 1, 2, ... */
+    uint32_t trigger;      /* gcsim_trigger */
+    int32_t gc_percent;
+    uint64_t heap_live;    /* at the start: what the trigger compared */
+    uint64_t goal;         /* the goal then in force */
+    uint64_t marked_before;/* bytes marked by the cycle before */
+    uint64_t stack_scan, globals_scan; /* what else the goal counted */
+    uint64_t heap_marked;  /* bytes marked by this one */
+    uint64_t next_goal;
+    uint64_t objects_marked, roots, pointers;  /* objects marked, root slots seen, non-nil pointers seen */
+    uint64_t scan_work;    /* bytes of objects read */
+    uint64_t freed_objects, freed_bytes; /* by this cycle's sweep so far (final after collect) */
+    uint64_t weak_cleared, rescans;      /* rescans: mark passes repeated because work buffers ran out of memory */
+    uint64_t start_ns, stop_ns, mark_ns, sweep_ns, pause_ns; /* start: ns since 1970 */
+} gcsim_cycle;
+
+typedef struct gcsim_event { /* one record of the ring; addresses are offsets from the heap's first byte */
+    uint64_t time_ns;
+    uint32_t kind;         /* enum event_kind: events.def */
+    uint32_t mutator;
+    uint64_t where;        /* an address offset, or 0 */
+    uint64_t arg;
+} gcsim_event;
+
+/* A graph to build: `count` objects, object i of type types[type_of ? type_of[i] : 0] with counts[i] elements (NULL: 1). */
+typedef struct gcsim_build {
+    uint64_t count;
+    const gcsim_type *const *types;
+    uint64_t ntypes;
+    const void *type_of;   /* count unsigned bytes, or NULL: all of types[0] */
+    const uint64_t *counts;/* or NULL: one element each; 0 gives a zero-size object */
+} gcsim_build;
+
+/* Links to set: slot at byte `offset` of objects[i] gets objects[index[i]] (+ target_offset[i]); -1 is nil. */
+typedef struct gcsim_links {
+    uint64_t offset;
+    const void *index;     /* count integers */
+    uint32_t index_bytes;  /* 4 or 8, signed */
+} gcsim_links;
+
+/* Edges in arbitrary shape: slot at base(source[k]) + source_offset[k] gets base(target[k]) + target_offset[k]. Offsets count from
+   the slot's first byte, so an object with a header has its first field at 8. */
+typedef struct gcsim_edges {
+    uint64_t count;
+    const uint32_t *source, *source_offset;
+    const int32_t *target;
+    const uint32_t *target_offset;
+} gcsim_edges;
+
+typedef struct gcsim_violation {
+    uint32_t invariant;    /* number of the check, see watch/verify.c */
+    char message[232];
+} gcsim_violation;
+
+/* The function table: one member per line of api.def. */
+#define API(ret, name, n, ...) ret (*name)(API_TYPES_##n(__VA_ARGS__));
+#define API_M API
+#define API_V(name, n, ...) API(void, name, n, __VA_ARGS__)
+#define API_TYPE(type, param) type param
+#define API_TYPES_0() void
+#define API_TYPES_1(a) API_TYPE a
+#define API_TYPES_2(a, ...) API_TYPE a, API_TYPES_1(__VA_ARGS__)
+#define API_TYPES_3(a, ...) API_TYPE a, API_TYPES_2(__VA_ARGS__)
+#define API_TYPES_4(a, ...) API_TYPE a, API_TYPES_3(__VA_ARGS__)
+#define API_TYPES_5(a, ...) API_TYPE a, API_TYPES_4(__VA_ARGS__)
+#define API_TYPES_6(a, ...) API_TYPE a, API_TYPES_5(__VA_ARGS__)
+struct gcsim_api {
+    uint32_t version; /* GCSIM_API_VERSION */
+    uint32_t bytes;   /* sizeof(gcsim_api) of the core that made it: entries past it are absent */
+    uint32_t steps;   /* 1: the step instantiation */
+    uint32_t debug;   /* 1: built with checks at each transition */
+#include "gcsim/api.def"
+};
+#undef API
+#undef API_M
+#undef API_V
+
+#ifndef GCSIM_CDEF
+
+/* What the PyCapsule "gcsim._core._api" holds. */
+typedef struct gcsim_capi {
+    uint32_t version;
+    uint32_t bytes; /* sizeof(gcsim_capi) */
+    const gcsim_api *fast;
+    const gcsim_api *steps;
+    /* The mutator and object behind a gcsim.Ref; NULL with a Python error set otherwise. */
+    gcsim_heap *(*heap_of)(void *py_heap);
+    void *(*address_of)(void *py_ref);
+} gcsim_capi;
+
+/* The two instantiations, for programs that link the core. */
+const gcsim_api *gcsim_fast(void);
+const gcsim_api *gcsim_steps(void);
+
+#include "gcsim/inline.h"
+
+#ifdef __cplusplus
+}
+#endif
+#endif /* GCSIM_CDEF */
+#endif

@@ -1,0 +1,91 @@
+#include "watch/objects.h"
+
+#include "gc/mark.h"
+
+static const gcsim_type *object_type(const gcsim_span *s, const char *base)
+{
+    if (!s->slot_bytes32)
+        return s->large_type;
+    return span_has_header(s) ? *(const gcsim_type *const *)(const void *)base : NULL;
+}
+
+static void describe(struct mheap *h, gcsim_span *s, uint32_t index, gcsim_object *out)
+{
+    char *base = span_slot(s, index);
+    *out = (gcsim_object){.base = base, .slot_bytes = s->slot_bytes, .type = object_type(s, base), .span_page = span_page(h, s),
+                          .index = index, .header_bytes = span_has_header(s) ? MALLOC_HEADER_BYTES : 0,
+                          .noscan = span_noscan(s), .marked = mark_is_set(s, index), .span_class = s->span_class,
+                          .unswept = s->sweepgen == h->sweepgen - 2 || s->sweepgen == h->sweepgen + 1};
+}
+
+CORE gcsim_status object_find(struct mheap *h, const void *address, gcsim_object *out)
+{
+    gcsim_span *s = span_of(h, address);
+    if (!s || s->state != GCSIM_SPAN_IN_USE || (const char *)address >= s->limit)
+        return GCSIM_BAD_ADDRESS;
+    uint32_t index = span_index(s, address);
+    if (span_is_free(h, s, index))
+        return GCSIM_BAD_ADDRESS;
+    describe(h, s, index, out);
+    // Dead but not yet swept: the slot holds no object any more.
+    return out->unswept && !out->marked ? GCSIM_BAD_ADDRESS : GCSIM_OK;
+}
+
+// The cursor is page << 16 | slot number of the next candidate.
+CORE uint64_t object_list(struct mheap *h, uint64_t *cursor, gcsim_object *out, uint64_t room)
+{
+    uint64_t n = 0, page = *cursor >> 16;
+    uint32_t index = *cursor & 0xffff;
+    while (page < h->grown_pages && n < room) {
+        gcsim_span *s = h->page_span[page] ? &h->spans[page] : NULL;
+        if (s && s->state == GCSIM_SPAN_IN_USE)
+            for (; index < s->nelems && n < room; index++)
+                if (!span_is_free(h, s, index)) {
+                    describe(h, s, index, &out[n]);
+                    n += !(out[n].unswept && !out[n].marked);
+                }
+        if (s && s->state == GCSIM_SPAN_IN_USE && index < s->nelems)
+            break;
+        page += s ? s->npages : 1;
+        index = 0;
+    }
+    *cursor = page << 16 | index;
+    return n;
+}
+
+CORE uint64_t span_list_all(struct mheap *h, uint64_t *cursor, gcsim_span_info *out, uint64_t room)
+{
+    uint64_t n = 0;
+    while (*cursor < h->grown_pages && n < room) {
+        gcsim_span *s = h->page_span[*cursor] ? &h->spans[*cursor] : NULL;
+        if (s)
+            out[n++] = (gcsim_span_info){.first_page = *cursor, .npages = s->npages, .nelems = s->nelems, .allocated = span_in_use(s),
+                                         .free_index = s->free_index, .slot_bytes = s->slot_bytes, .span_class = s->span_class,
+                                         .state = s->state, .sweep = s->sweepgen - h->sweepgen, .needzero = s->needzero,
+                                         .cached = s->sweepgen == h->sweepgen + 3, .purpose = s->purpose};
+        *cursor += s ? s->npages : 1;
+    }
+    return n;
+}
+
+struct slot_collector {
+    const char *base;
+    uint32_t *out;
+    uint64_t room, n;
+};
+
+static void collect_slot(struct mheap *h, void **slot, void *ctx)
+{
+    struct slot_collector *c = ctx;
+    (void)h;
+    if (c->n < c->room)
+        c->out[c->n] = (uint32_t)((char *)slot - c->base);
+    c->n++;
+}
+
+CORE uint64_t object_pointer_slots(struct mheap *h, const gcsim_object *object, uint32_t *out, uint64_t room)
+{
+    struct slot_collector c = {object->base, out, room, 0};
+    object_pointers(h, &h->spans[object->span_page], object->base, 0, object->slot_bytes, collect_slot, &c);
+    return c.n;
+}

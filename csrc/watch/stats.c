@@ -1,0 +1,89 @@
+#include "watch/stats.h"
+
+#include "gc/pacer.h"
+
+// Slots taken from cached spans that the counters have not seen yet.
+static void add_cached(struct mheap *h, uint64_t small_allocs[NUM_SIZE_CLASSES], uint64_t *tiny)
+{
+    for (struct mutator *m = h->mutators; m; m = m->next) {
+        *tiny += m->tiny_allocs;
+        for (unsigned spc = 0; spc < NUM_SPAN_CLASSES; spc++) {
+            const gcsim_span *s = mcache_spans(m)[spc];
+            if (s != &h->full_span)
+                small_allocs[span_class_size_class(spc)] += span_in_use(s) - s->counted;
+        }
+    }
+}
+
+static void fill_bytes(const struct mheap *h, gcsim_memstats *out)
+{
+    const struct world *w = h->world;
+    const struct page_bytes *b = &h->bytes;
+    out->heap_inuse = b->in_use;
+    out->heap_released = b->released;
+    out->heap_idle = b->free + b->released;
+    out->heap_sys = out->heap_inuse + out->heap_idle;
+    out->stack_inuse = out->stack_sys = b->stacks;
+    out->mspan_inuse = h->spans_in_use * sizeof(gcsim_span);
+    out->mspan_sys = w->regions[REGION_SPANS].committed;
+    for (const struct mutator *m = h->mutators; m; m = m->next)
+        out->mcache_inuse += sizeof *m;
+    out->mcache_sys = out->mcache_inuse;
+    out->gc_sys = b->workbufs + w->regions[REGION_ALLOC_BITS].committed + w->regions[REGION_MARK_BITS].committed;
+    uint64_t meta = w->regions[REGION_META].committed;
+    out->other_sys = b->batches + w->regions[REGION_HEAP].committed + w->regions[REGION_HISTORY].committed +
+                     w->regions[REGION_PAGES].committed + w->regions[REGION_COROUTINES].committed +
+                     (meta > out->mcache_sys ? meta - out->mcache_sys : 0);
+    for (int r = REGION_CHUNKS; r <= REGION_SUMMARY_4; r++)
+        out->other_sys += w->regions[r].committed;
+    out->sys = out->heap_sys + out->stack_sys + out->mspan_sys + out->mcache_sys + out->buck_hash_sys + out->gc_sys + out->other_sys;
+}
+
+// mstats.go:readmemstats_m. A tiny object counts in mallocs, and in frees at once: its block is what is freed.
+static void fill_counts(struct mheap *h, gcsim_memstats *out)
+{
+    const struct alloc_counts *c = &h->history->counts;
+    uint64_t small[NUM_SIZE_CLASSES], tiny = c->tiny_allocs, freed_bytes = c->large_free_bytes;
+    memcpy(small, c->small_allocs, sizeof small);
+    add_cached(h, small, &tiny);
+    out->total_alloc = c->large_alloc_bytes;
+    out->mallocs = c->large_allocs + tiny;
+    out->frees = c->large_frees + tiny;
+    for (unsigned i = 0; i < NUM_SIZE_CLASSES; i++) {
+        out->total_alloc += small[i] * size_class_slot_bytes[i];
+        out->mallocs += small[i];
+        out->frees += c->small_frees[i];
+        freed_bytes += c->small_frees[i] * size_class_slot_bytes[i];
+        if (i < 61) { // the size of MemStats.BySize
+            out->by_size[i].size = size_class_slot_bytes[i];
+            out->by_size[i].mallocs = small[i];
+            out->by_size[i].frees = c->small_frees[i];
+        }
+    }
+    out->alloc = out->heap_alloc = out->total_alloc - freed_bytes;
+    out->heap_objects = out->mallocs - out->frees;
+}
+
+static void fill_cycles(struct mheap *h, gcsim_memstats *out)
+{
+    const struct history *history = h->history;
+    const struct gc *gc = &heap_of(h)->gc;
+    out->next_gc = gc->goal;
+    out->num_gc = (uint32_t)gc->cycles;
+    out->num_forced_gc = (uint32_t)history->forced_cycles;
+    out->last_gc = history->last_gc_ns;
+    out->pause_total_ns = history->pause_total_ns;
+    memcpy(out->pause_ns, history->pause_ns, sizeof out->pause_ns);
+    memcpy(out->pause_end, history->pause_end, sizeof out->pause_end);
+    uint64_t alive = rt_now_ns(&h->rt) - history->created_ns;
+    out->gc_cpu_fraction = alive ? (double)history->gc_ns / (double)alive : 0;
+    out->enable_gc = 1; // always true, as in Go
+}
+
+CORE void stats_memstats(struct mheap *h, gcsim_memstats *out)
+{
+    memset(out, 0, sizeof *out);
+    fill_bytes(h, out);
+    fill_counts(h, out);
+    fill_cycles(h, out);
+}

@@ -1,0 +1,7 @@
+// Numbers about a heap, in Go's words. Reads only: what mutators have not yet published is added up here, nothing is flushed
+// (Go's ReadMemStats flushes every mcache; the figures are the same). The world is stopped.
+#pragma once
+
+#include "gc/heap.h"
+
+CORE void stats_memstats(struct mheap *h, gcsim_memstats *out);
