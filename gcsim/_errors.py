@@ -1,0 +1,67 @@
+"""Every error that gcsim raises on purpose: an :class:`Error` and the fitting built-in in one."""
+
+from __future__ import annotations
+
+
+class Error(Exception):
+    """Base of all errors that gcsim raises on purpose."""
+
+
+class ClosedHeapError(Error, ValueError):
+    """The heap, or the one that the reference belongs to, is closed."""
+
+
+class ForkedHeapError(Error, RuntimeError):
+    """The heap was made before a fork and belongs to the parent process."""
+
+
+class StaleReferenceError(Error, ReferenceError):
+    """The object, frame or handle that the reference names exists no more."""
+
+
+class WrongHeapError(Error, ValueError):
+    """A reference of one heap was given to another."""
+
+
+class TypeDefinitionError(Error, TypeError):
+    """A struct, array or field type cannot be laid out as it is written."""
+
+
+class RangeError(Error, OverflowError):
+    """A number does not fit the field, size or index that it was given for."""
+
+
+class HeapMemoryError(Error, MemoryError):
+    """The heap, or the machine, has no memory left for the request."""
+
+
+class DumpFormatError(Error, ValueError):
+    """A file is not a heap dump, or is truncated, or contradicts itself."""
+
+
+class UnsupportedDumpError(DumpFormatError):
+    """A heap dump of a machine, Go version or format that is not supported."""
+
+
+class NotThereYetError(Error, NotImplementedError):
+    """The option or method is part of the design but not of this version."""
+
+
+class ThreadError(Error, RuntimeError):
+    """An object that belongs to one thread was used from another."""
+
+
+class ConversionError(Error, TypeError):
+    """A value cannot be converted to the type that the operation needs."""
+
+
+class FieldError(Error, AttributeError):
+    """The struct has no such field, or none that can be reached or deleted."""
+
+
+class StateError(Error, RuntimeError):
+    """The call does not fit what the heap is doing: it is busy on this very thread, say."""
+
+
+class OptionError(Error, ValueError):
+    """An option was given a word that it does not know."""
