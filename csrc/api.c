@@ -1,4 +1,4 @@
-// The function tables of this instantiation: the public one (api.def) and the one for white-box tests (whitebox.def).
+// The function table of this instantiation: api.def. The one for white-box tests is in whitebox.c.
 #include "gc/cycle.h"
 #include "gc/registry.h"
 #include "gc/roots.h"

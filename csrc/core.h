@@ -36,8 +36,13 @@
 
 #include "watch/objects.c"
 #include "watch/stats.c"
+#include "watch/verify_trace.c"
+#include "watch/verify_records.c"
+#include "watch/verify_alloc.c"
+#include "watch/verify_roots.c"
 #include "watch/verify.c"
 
 #include "lib/bulk.c"
 
 #include "api.c"
+#include "whitebox.c"

@@ -106,8 +106,10 @@ static void publish_counts(struct mheap *h, struct mutator *m, gcsim_span *s)
 
 static void uncache(struct mheap *h, struct mutator *m, gcsim_span *s)
 {
+    DEBUG_CHECK(span_check(h, s));
     window_return(s);
     publish_counts(h, m, s);
+    DEBUG_CHECK(span_check(h, s) && s->counted == s->alloc_count);
     EMIT(h, SPAN_UNCACHE, m->pub.id, arena_offset(h, s->base), s->nelems - s->alloc_count);
     mcentral_uncache(h, s);
 }
@@ -125,6 +127,7 @@ static gcsim_span *mcache_refill(struct mutator *m, unsigned spc)
     gcsim_span *s = mcentral_cache(h, m, spc, &m->pub.status);
     if (!s)
         return NULL;
+    DEBUG_CHECK(span_check(h, s) && s->sweepgen == h->sweepgen && !s->loaded && s->next == 0 && s->alloc_count < s->nelems);
     s->sweepgen = h->sweepgen + 3;
     s->counted = s->alloc_count;
     // Every free slot counts as live from now on, and so do the span's tail and metadata (mcache.go:refill).

@@ -20,6 +20,21 @@ CORE uint32_t span_in_use(const gcsim_span *s)
     return s->alloc_count + bits_count(s->loaded & ~s->free);
 }
 
+CORE bool span_check(const struct mheap *h, const gcsim_span *s)
+{
+    uint64_t page = span_page(h, s);
+    if (s->base != h->arena + (page << PAGE_SHIFT) || s->npages == 0 || s->npages > h->grown_pages - page ||
+        h->page_span[page] != page + 1 || h->page_span[page + s->npages - 1] != page + 1)
+        return false;
+    if (s->state == GCSIM_SPAN_MANUAL)
+        return s->purpose != 0 && s->nelems == 0 && s->specials == 0;
+    if (s->state != GCSIM_SPAN_IN_USE || s->limit > s->base + ((uint64_t)s->npages << PAGE_SHIFT))
+        return false;
+    if (s->loaded && (s->window != span_slot(s, s->window_index) || s->free_index <= s->window_index))
+        return false;
+    return !(s->free & ~s->loaded) && s->free_index <= s->nelems && span_in_use(s) <= s->nelems;
+}
+
 CORE void span_list_push(struct mheap *h, struct span_list *list, gcsim_span *s)
 {
     uint32_t number = span_page(h, s) + 1;
@@ -208,6 +223,7 @@ static gcsim_span *span_make(struct mheap *h, struct mutator *m, uint64_t npages
     // Readers that find the span through the table trust nothing before its state (mheap.go:initSpan).
     __atomic_store_n(&s->state, purpose ? GCSIM_SPAN_MANUAL : GCSIM_SPAN_IN_USE, __ATOMIC_RELEASE);
     rt_unlock(&h->rt, &h->lock);
+    DEBUG_CHECK(span_check(h, s));
     EMIT(h, SPAN_ALLOC, m ? m->pub.id : 0, arena_offset(h, base), npages);
     return s;
 }
@@ -226,6 +242,7 @@ CORE void mheap_free(struct mheap *h, gcsim_span *s)
 {
     uint64_t bytes = (uint64_t)s->npages << PAGE_SHIFT, page = span_page(h, s);
     INVARIANT(s->state != GCSIM_SPAN_DEAD && s->specials == 0);
+    DEBUG_CHECK(span_check(h, s));
     EMIT(h, SPAN_FREE, 0, arena_offset(h, s->base), s->npages);
     rt_lock(&h->rt, &h->lock);
     *bytes_of_purpose(h, s->purpose) -= bytes;

@@ -156,6 +156,7 @@ CORE_INLINE bool span_has_header(const gcsim_span *s)
 
 CORE bool span_is_free(const struct mheap *h, const gcsim_span *s, uint32_t index); // the slot holds no object
 CORE uint32_t span_in_use(const gcsim_span *s); // slots in use, the current window included
+CORE bool span_check(const struct mheap *h, const gcsim_span *s); // cheap: what every change of hands leaves true
 
 CORE void span_list_push(struct mheap *h, struct span_list *list, gcsim_span *s);
 CORE gcsim_span *span_list_pop(struct mheap *h, struct span_list *list);

@@ -30,6 +30,7 @@ CORE void *meta_alloc(struct meta *meta, struct rt *rt, uint64_t bytes)
         uint64_t at = round_up(meta->used, (1ull << size) < 64 ? 1ull << size : 64);
         if (world_commit(meta->world, REGION_META, at + (1ull << size))) {
             block = region + at;
+            meta->padding += at - meta->used;
             meta->used = at + (1ull << size);
         }
     }

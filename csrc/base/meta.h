@@ -14,6 +14,7 @@ struct meta {
     struct rt_lock lock;
     uint64_t used;               // bytes carved from the region
     uint64_t in_use;             // bytes of blocks handed out
+    uint64_t padding;            // bytes carved to align what came next
     uint64_t free[META_SIZES];   // by log2 of the size: world offset of the first free block, 0 = none
 };
 

@@ -218,6 +218,10 @@ CORE void rt_call(struct rt *rt, rt_call_fn fn, void *args)
     switch_frame(frame, rt, coroutine_main);
     rt->co[i] = (struct coroutine){.sp = frame, .fn = fn, .args = args, .status = COROUTINE_RUNNABLE};
     schedule(rt, i);
+#ifdef CORE_TSAN
+    __tsan_destroy_fiber(rt_sanitizer.tsan_co[i]); // its record of calls would grow for ever: a finished coroutine never returns
+    rt_sanitizer.tsan_co[i] = NULL;
+#endif
     rt->co[i] = (struct coroutine){0}; // nothing of the host may stay in the state zone
     rt->host_sp = NULL;
     rt->host_result = 0;

@@ -214,8 +214,9 @@ CORE uint64_t world_hash(const struct world *w)
             continue;
         const uint64_t *words = (const uint64_t *)world_at(w, r);
         uint64_t n = w->regions[r].committed / 8;
-        for (uint64_t i = 0; i < n; i++)
-            if (words[i]) // zero words do not count: a hash must not depend on how much is committed
+        // The region table is left out, and so are zero words: a hash must not depend on how much is committed.
+        for (uint64_t i = r == REGION_HEAP ? divide_up(sizeof *w, 8) : 0; i < n; i++)
+            if (words[i])
                 hash = (hash ^ (words[i] + i * 0x9e3779b97f4a7c15ull)) * 1099511628211ull;
         hash = (hash ^ (uint64_t)r) * 1099511628211ull;
     }

@@ -7,6 +7,12 @@
 #include "gc/work.h"
 #include "gc/world.h"
 
+#if GCSIM_DEBUG
+#define CHECK_PHASE(h, phase) cycle_check_phase(h, phase)
+#else
+#define CHECK_PHASE(h, phase) ((void)0)
+#endif
+
 CORE void cycle_commit_goal(struct mheap *h)
 {
     struct gc *gc = &heap_of(h)->gc;
@@ -55,7 +61,7 @@ CORE gcsim_status cycle_read(gcsim_heap *heap, uint64_t number, gcsim_cycle *out
     if (number == 0 || number > last || last - number >= 256)
         return GCSIM_BAD_SIZE;
     *out = heap->mheap.history->cycles[(number - 1) % 256];
-    return GCSIM_OK;
+    return out->number == number ? GCSIM_OK : GCSIM_BAD_SIZE; // an interrupted cycle took its place
 }
 
 // Sweep termination: what waits is swept, what was dropped is no root any more, the record is opened.
@@ -94,6 +100,7 @@ static void cycle_close_marking(struct mheap *h, gcsim_cycle *cycle)
 {
     struct gc *gc = &heap_of(h)->gc;
     roots_clear_batches(h);
+    CHECK_PHASE(h, CYCLE_MARKED);
     gc->heap_marked = gc->bytes_marked;
     gc->last_stack_scan = gc->stack_work;
     gc->last_heap_scan = gc->scan_work;
@@ -160,6 +167,7 @@ CORE gcsim_status cycle_run(struct mutator *m, gcsim_trigger why)
         world_start(m);
         return GCSIM_OK;
     }
+    CHECK_PHASE(h, CYCLE_QUIET);
     gcsim_cycle *cycle = cycle_open(m, why, start);
     uint64_t mark_start = rt_now_ns(&h->rt);
     bool finished = cycle_mark(m);
@@ -171,10 +179,24 @@ CORE gcsim_status cycle_run(struct mutator *m, gcsim_trigger why)
     } else {
         cycle_undo(h);
     }
+    CHECK_PHASE(h, CYCLE_QUIET);
     world_start(m);
     if (!finished)
         return GCSIM_INTERRUPTED;
     if (why == GCSIM_TRIGGER_FORCED)
         sweep_all_politely(m, cycle);
     return GCSIM_OK;
+}
+
+CORE gcsim_status cycle_rehearse(struct mutator *m, void (*look)(struct mheap *h, void *ctx), void *ctx)
+{
+    struct mheap *h = mheap_of(m);
+    world_stop(m);
+    cycle_open(m, GCSIM_TRIGGER_FORCED, rt_now_ns(&h->rt));
+    bool finished = cycle_mark(m);
+    if (finished)
+        look(h, ctx);
+    cycle_undo(h);
+    world_start(m);
+    return finished ? GCSIM_OK : GCSIM_INTERRUPTED;
 }

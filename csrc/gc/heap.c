@@ -122,11 +122,12 @@ CORE gcsim_heap *heap_make(const gcsim_options *given, gcsim_status *status)
     }
     gcsim_heap *heap = (gcsim_heap *)(w->base + at);
     *status = heap_init(heap, w, arena_bytes, &options);
+    if (*status == GCSIM_OK && !registry_add(heap))
+        *status = GCSIM_NO_MEMORY;
     if (*status != GCSIM_OK) {
         world_destroy(w);
         return NULL;
     }
-    registry_add(heap);
     return heap;
 }
 

@@ -88,7 +88,6 @@ struct gc {
 struct gcsim_heap {
     struct mheap mheap; // first: pointers convert
     struct gc gc;
-    struct gcsim_heap *next_registered, *prev_registered;
     uint32_t forked;            // 1 in a child of the process that made it, until after_fork
 };
 

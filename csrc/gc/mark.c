@@ -114,14 +114,15 @@ CORE_INLINE void shade(struct mheap *h, void *p)
 struct prefetch_queue {
     void *at[PREFETCH_DISTANCE];
     uint32_t next;
+    uint64_t pointers; // seen so far
 };
 
 CORE_INLINE void visit_now(struct mheap *h, void **slot, void *ctx)
 {
+    struct prefetch_queue *queue = ctx;
     void *p = GCSIM_LOAD(slot);
-    (void)ctx;
     if (p) {
-        heap_of(h)->gc.pointers++;
+        queue->pointers++;
         shade(h, p);
     }
 }
@@ -140,7 +141,7 @@ CORE_INLINE void visit_later(struct mheap *h, void **slot, void *ctx)
     void *p = GCSIM_LOAD(slot);
     if (UNLIKELY(arena_offset(h, p) >> PAGE_SHIFT >= h->grown_pages))
         return;
-    heap_of(h)->gc.pointers++;
+    queue->pointers++;
     prefetch_for(p);
     void *old = queue->at[queue->next];
     queue->at[queue->next] = p;
@@ -150,7 +151,7 @@ CORE_INLINE void visit_later(struct mheap *h, void **slot, void *ctx)
 }
 
 // Everything that the queue still holds; false if it was empty.
-static bool queue_flush(struct mheap *h, struct prefetch_queue *queue)
+CORE_INLINE bool queue_flush(struct mheap *h, struct prefetch_queue *queue)
 {
     bool any = false;
     for (uint32_t i = 0; i < PREFETCH_DISTANCE; i++) {
@@ -187,9 +188,8 @@ static bool drain_field(struct mutator *m, struct prefetch_queue *queue)
 {
     struct mheap *h = mheap_of(m);
     void *object;
-    (void)queue;
     for (uint32_t n = 1; (object = work_pop(h)); n++) {
-        scan(h, object, visit_now, NULL);
+        scan(h, object, visit_now, queue);
         if (n % POLL_OBJECTS == 0 && world_interrupted(m, true))
             return false;
     }
@@ -199,41 +199,46 @@ static bool drain_field(struct mutator *m, struct prefetch_queue *queue)
 static bool drain_object(struct mutator *m, struct prefetch_queue *queue)
 {
     struct mheap *h = mheap_of(m);
+    struct prefetch_queue local = *queue; // its place and counter stay in registers
+    bool finished = false;
     for (uint32_t n = 1;; n++) {
         void *object = work_pop(h);
         if (UNLIKELY(!object)) {
-            if (queue_flush(h, queue))
+            if (queue_flush(h, &local))
                 continue;
-            return true;
+            finished = true;
+            break;
         }
-        scan(h, object, visit_later, queue);
+        scan(h, object, visit_later, &local);
         if (UNLIKELY(n % POLL_OBJECTS == 0) && world_interrupted(m, true))
-            return false;
+            break;
     }
+    *queue = local;
+    return finished;
 }
 
 // --- overflow, interruption --------------------------------------------------------------------------------------
 
-typedef void (*span_visit)(struct mheap *h, gcsim_span *s);
+typedef void (*span_visit)(struct mheap *h, gcsim_span *s, struct prefetch_queue *queue);
 
-static void each_object_span(struct mheap *h, span_visit visit)
+static void each_object_span(struct mheap *h, span_visit visit, struct prefetch_queue *queue)
 {
     for (uint64_t page = 0; page < h->grown_pages;) {
         gcsim_span *s = h->page_span[page] ? &h->spans[page] : NULL;
         if (s && s->state == GCSIM_SPAN_IN_USE)
-            visit(h, s);
+            visit(h, s, queue);
         page += s ? s->npages : 1;
     }
 }
 
 // Scan every marked object once more: those that were forgotten when the buffers overflowed are among them.
-static void rescan_span(struct mheap *h, gcsim_span *s)
+static void rescan_span(struct mheap *h, gcsim_span *s, struct prefetch_queue *queue)
 {
     if (span_noscan(s))
         return;
     for (uint32_t i = 0; i < s->nelems; i++)
         if (mark_is_set(s, i))
-            walk_object(h, s, span_slot(s, i), 0, s->slot_bytes, visit_now, NULL);
+            walk_object(h, s, span_slot(s, i), 0, s->slot_bytes, visit_now, queue);
 }
 
 // An engine: how a pointer that was found is treated, and how what is grey is worked off.
@@ -250,27 +255,27 @@ CORE bool mark_from_roots(struct mutator *m)
     struct mheap *h = mheap_of(m);
     struct gc *gc = &heap_of(h)->gc;
     const struct mark_engine *engine = &mark_engines[gc->mark_engine];
-    struct prefetch_queue queue = {{NULL}, 0};
+    struct prefetch_queue queue = {{NULL}, 0, 0};
     roots_visit(h, engine->visit, &queue);
-    gc->root_slots = gc->pointers;
-    while (engine->drain(m, &queue)) {
-        if (!gc->work.overflow)
-            return true;
+    gc->root_slots = queue.pointers;
+    bool finished;
+    while ((finished = engine->drain(m, &queue)) && gc->work.overflow) {
         gc->work.overflow = false;
         gc->rescans++;
-        each_object_span(h, rescan_span);
+        each_object_span(h, rescan_span, &queue);
     }
-    return false;
+    gc->pointers = queue.pointers;
+    return finished;
 }
 
-static void clear_marks(struct mheap *h, gcsim_span *s)
+static void clear_marks(struct mheap *h, gcsim_span *s, struct prefetch_queue *queue)
 {
-    (void)h;
+    (void)h, (void)queue;
     memset(s->marks, 0, span_mark_words(s) * 8);
 }
 
 CORE void mark_abandon(struct mheap *h)
 {
     work_discard(h);
-    each_object_span(h, clear_marks);
+    each_object_span(h, clear_marks, NULL);
 }

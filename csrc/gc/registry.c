@@ -1,10 +1,17 @@
 #include "gc/registry.h"
 
+#include "base/os.h"
+
 #include <pthread.h>
+
+struct registered {
+    gcsim_heap *heap;
+    struct registered *next;
+};
 
 static struct {
     pthread_mutex_t lock;
-    gcsim_heap *heaps;
+    struct registered *first;
     bool watching;
 } registry = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
@@ -22,7 +29,8 @@ static void free_locks(gcsim_heap *heap)
 static void in_child(void)
 {
     pthread_mutex_init(&registry.lock, NULL);
-    for (gcsim_heap *heap = registry.heaps; heap; heap = heap->next_registered) {
+    for (struct registered *r = registry.first; r; r = r->next) {
+        gcsim_heap *heap = r->heap;
         // Threads that were inside are gone. What they were doing may be half done: then the heap stays closed to allocation.
         bool cut = heap->mheap.stop & 1;
         for (struct mutator *m = heap->mheap.mutators; m; m = m->next) {
@@ -39,28 +47,30 @@ static void in_child(void)
 static void before_fork(void) { pthread_mutex_lock(&registry.lock); }
 static void in_parent(void) { pthread_mutex_unlock(&registry.lock); }
 
-CORE void registry_add(gcsim_heap *heap)
+CORE bool registry_add(gcsim_heap *heap)
 {
+    struct registered *r = os_fault() ? NULL : malloc(sizeof *r);
+    if (!r)
+        return false;
     pthread_mutex_lock(&registry.lock);
     if (!registry.watching)
         registry.watching = pthread_atfork(before_fork, in_parent, in_child) == 0;
-    heap->next_registered = registry.heaps;
-    if (registry.heaps)
-        registry.heaps->prev_registered = heap;
-    registry.heaps = heap;
+    *r = (struct registered){heap, registry.first};
+    registry.first = r;
     pthread_mutex_unlock(&registry.lock);
+    return true;
 }
 
 CORE void registry_remove(gcsim_heap *heap)
 {
     pthread_mutex_lock(&registry.lock);
-    if (heap->prev_registered)
-        heap->prev_registered->next_registered = heap->next_registered;
-    else
-        registry.heaps = heap->next_registered;
-    if (heap->next_registered)
-        heap->next_registered->prev_registered = heap->prev_registered;
+    struct registered **link = &registry.first, *r;
+    while ((*link)->heap != heap)
+        link = &(*link)->next;
+    r = *link;
+    *link = r->next;
     pthread_mutex_unlock(&registry.lock);
+    free(r);
 }
 
 CORE gcsim_status registry_after_fork(gcsim_heap *heap)

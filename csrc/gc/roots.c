@@ -68,7 +68,7 @@ CORE void handle_release(gcsim_heap *heap, gcsim_handle *handle)
 {
     gcsim_handle *head = GCSIM_LOAD(&heap->gc.dropped_handles);
     do
-        handle->link = (uintptr_t)head;
+        GCSIM_STORE(&handle->link, (uintptr_t)head);
     while (!__atomic_compare_exchange_n(&heap->gc.dropped_handles, &head, handle, true, __ATOMIC_RELEASE, __ATOMIC_RELAXED));
 }
 
@@ -91,7 +91,7 @@ CORE uint64_t handles_list(gcsim_heap *heap, void **out, uint64_t room)
     uint64_t n = 0;
     for (struct handle_chunk *chunk = heap->gc.handle_chunks; chunk; chunk = chunk->next)
         for (int i = 0; i < HANDLES_PER_CHUNK; i++)
-            if (chunk->slots[i].link == HANDLE_LIVE) {
+            if (GCSIM_LOAD(&chunk->slots[i].link) == HANDLE_LIVE) {
                 if (n < room)
                     out[n] = chunk->slots[i].ptr;
                 n++;

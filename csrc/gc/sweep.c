@@ -73,6 +73,7 @@ CORE bool sweep_span(struct mheap *h, gcsim_span *s, bool preserve)
         s->needzero = 1;
         count_freed(h, s, freed);
     }
+    DEBUG_CHECK(span_check(h, s) && !s->loaded);
     STEP(h, SWEEP_SPAN, 0, arena_offset(h, s->base), freed);
     __atomic_store_n(&s->sweepgen, h->sweepgen, __ATOMIC_RELEASE);
     if (preserve)

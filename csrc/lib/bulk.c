@@ -14,12 +14,18 @@ static bool poll_due(struct mutator *m, uint64_t i)
     return UNLIKELY(i % POLL_EVERY == POLL_EVERY - 1) && world_interrupted(m, false);
 }
 
+static uint64_t type_number(const gcsim_build *what, uint64_t i)
+{
+    if (!what->type_of)
+        return 0;
+    return what->type_of_bytes == 4 ? ((const uint32_t *)what->type_of)[i] : ((const uint8_t *)what->type_of)[i];
+}
+
 // Cycles that others start find the objects in the batch, which is strong.
 static gcsim_status build_objects(struct mutator *m, const gcsim_build *what, gcsim_batch *batch)
 {
-    const uint8_t *type_of = what->type_of;
     for (uint64_t i = 0; i < what->count; i++) {
-        const gcsim_type *t = what->types[type_of ? type_of[i] : 0];
+        const gcsim_type *t = what->types[type_number(what, i)];
         void *p = !what->counts || what->counts[i] == 1 ? gcsim_new(&m->pub, t) : malloc_array(m, t, what->counts[i]);
         if (UNLIKELY(!p))
             return m->pub.status;
@@ -32,13 +38,10 @@ static gcsim_status build_objects(struct mutator *m, const gcsim_build *what, gc
 
 CORE gcsim_batch *bulk_build(struct mutator *m, const gcsim_build *what)
 {
-    const uint8_t *type_of = what->type_of;
-    for (uint64_t i = 0; type_of && i < what->count; i++)
-        if (type_of[i] >= what->ntypes) {
-            m->pub.status = GCSIM_BAD_SIZE;
-            return NULL;
-        }
-    if (what->ntypes == 0) {
+    bool bad = what->ntypes == 0 || (what->type_of_bytes > 1 && what->type_of_bytes != 4);
+    for (uint64_t i = 0; !bad && what->type_of && i < what->count; i++)
+        bad = type_number(what, i) >= what->ntypes;
+    if (bad) {
         m->pub.status = GCSIM_BAD_SIZE;
         return NULL;
     }

@@ -259,8 +259,9 @@ typedef struct gcsim_build {
     uint64_t count;
     const gcsim_type *const *types;
     uint64_t ntypes;
-    const void *type_of;   /* count unsigned bytes, or NULL: all of types[0] */
+    const void *type_of;   /* count unsigned integers, or NULL: all of types[0] */
     const uint64_t *counts;/* or NULL: one element each; 0 gives a zero-size object */
+    uint32_t type_of_bytes;/* size of an integer in type_of: 1 or 4; 0 means 1 */
 } gcsim_build;
 
 /* Links to set: slot at byte `offset` of objects[i] gets objects[index[i]] (+ target_offset[i]); -1 is nil. */

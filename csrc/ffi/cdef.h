@@ -1,0 +1,27 @@
+// What `gcsim.lowlevel` sees: the public API (gcsim.h, api.def) and the white-box tables (whitebox.def), one of each per instantiation.
+//
+// C reads this file behind gcsim.h; with GCSIM_CDEF defined and run through the preprocessor it is what cffi is told.
+#ifndef GCSIM_FFI_CDEF_H
+#define GCSIM_FFI_CDEF_H
+
+#include "gcsim/gcsim.h"
+
+struct pagealloc_replay;
+struct world_log;
+
+#define WB(ret, name, n, ...) ret (*name)(API_TYPES_##n(__VA_ARGS__));
+typedef struct gcsim_whitebox {
+    uint32_t bytes; /* sizeof(gcsim_whitebox) */
+    uint32_t steps; /* 1: the step instantiation */
+#include "whitebox.def"
+} gcsim_whitebox;
+#undef WB
+
+#ifdef GCSIM_CDEF
+const gcsim_api *gcsim_fast(void);
+const gcsim_api *gcsim_steps(void);
+#endif
+const gcsim_whitebox *gcsim_whitebox_fast(void);
+const gcsim_whitebox *gcsim_whitebox_steps(void);
+
+#endif

@@ -1,0 +1,143 @@
+// What the tests of the core share. A test is compiled once per instantiation: CORE_UNIT names core_fast.c or core_step.c, which is
+// included here, so that all static functions are in reach.
+#pragma once
+
+#include CORE_UNIT
+
+#include <inttypes.h>
+
+typedef struct gcsim_mutator mut; // gcsim.h's calls want it everywhere
+
+static int failures;
+
+static void __attribute__((constructor)) print_line_by_line(void) { setvbuf(stdout, NULL, _IOLBF, 0); }
+
+static bool check(bool ok, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static bool check(bool ok, const char *format, ...)
+{
+    char what[200];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(what, sizeof what, format, args);
+    va_end(args);
+    printf("%s  %s\n", ok ? "ok  " : "FAIL", what);
+    failures += !ok;
+    return ok;
+}
+
+// For loops: says something only when it fails.
+#define EXPECT(cond) ((cond) ? true : (printf("FAIL  %s:%d: %s\n", __FILE__, __LINE__, #cond), failures++, false))
+
+// --- random numbers: splitmix64
+CORE uint64_t next_random(uint64_t *state)
+{
+    uint64_t z = *state += 0x9e3779b97f4a7c15;
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
+    z = (z ^ z >> 27) * 0x94d049bb133111eb;
+    return z ^ z >> 31;
+}
+CORE uint64_t below(uint64_t *state, uint64_t n) { return next_random(state) % n; }
+
+// --- heaps
+#define API (GCSIM_INSTANTIATION()())
+#define H(heap) (&(heap)->mheap)
+
+static const gcsim_options small_heap = {.bytes = sizeof(gcsim_options), .reserve_bytes = 64 << 20, .gc_percent = -1};
+
+CORE mut *open_heap(gcsim_options options)
+{
+    gcsim_status status;
+    gcsim_heap *heap = API->heap_create(&options, &status);
+    if (!heap) {
+        printf("FAIL  heap_create: %s\n", API->status_text(status));
+        exit(1);
+    }
+    mut *m = API->mutator_attach(heap, &status);
+    INVARIANT(m);
+    gcsim_enter(m);
+    return m;
+}
+
+CORE void close_heap(mut *m)
+{
+    gcsim_heap *heap = m->heap;
+    gcsim_leave(m);
+    API->mutator_detach(m);
+    API->heap_destroy(heap);
+}
+
+// A type of so many words, of which those in the mask are pointers.
+CORE const gcsim_type *make_type(gcsim_heap *heap, const char *name, uint64_t words, uint64_t mask)
+{
+    gcsim_type_desc desc = {.name = name, .bytes = words * 8, .ptr_bytes = mask ? (bits_highest(mask) + 1) * 8 : 0, .mask = &mask, .align = 8,
+                            .kind = GCSIM_KIND_STRUCT};
+    gcsim_status status;
+    const gcsim_type *t = API->type_new(heap, &desc, &status);
+    INVARIANT(t && status == GCSIM_OK);
+    return t;
+}
+
+// Bytes without pointers.
+CORE const gcsim_type *make_bytes(gcsim_heap *heap, const char *name, uint64_t bytes)
+{
+    gcsim_type_desc desc = {.name = name, .bytes = bytes, .align = 1, .kind = GCSIM_KIND_BYTES};
+    gcsim_status status;
+    const gcsim_type *t = API->type_new(heap, &desc, &status);
+    INVARIANT(t && status == GCSIM_OK);
+    return t;
+}
+
+CORE bool verifies(mut *m)
+{
+    gcsim_violation found[8];
+    uint64_t n = API->verify(m, found, 8);
+    for (uint64_t i = 0; i < n && i < 8; i++)
+        printf("      rule %u: %s\n", found[i].invariant, found[i].message);
+    if (n > 8)
+        printf("      and %" PRIu64 " more\n", n - 8);
+    return n == 0;
+}
+
+// Mark, compare with the trace of verify, forget.
+CORE bool marks_verify(mut *m)
+{
+    gcsim_violation found[8];
+    uint64_t n = GCSIM_INSTANTIATION(_whitebox)()->verify_marks(m, found, 8);
+    for (uint64_t i = 0; i < n && i < 8; i++)
+        printf("      rule %u: %s\n", found[i].invariant, found[i].message);
+    return n == 0;
+}
+
+CORE bool is_object(gcsim_heap *heap, const void *p)
+{
+    gcsim_object object;
+    return API->find_object(heap, p, &object) == GCSIM_OK;
+}
+
+CORE uint64_t count_objects(mut *m)
+{
+    gcsim_object objects[256];
+    uint64_t cursor = 0, total = 0, n;
+    while ((n = API->objects(m, &cursor, objects, 256)))
+        total += n;
+    return total;
+}
+
+CORE uint64_t address_space_kib(void)
+{
+    FILE *f = fopen("/proc/self/status", "r");
+    char line[256];
+    uint64_t kib = 0;
+    while (f && fgets(line, sizeof line, f))
+        if (sscanf(line, "VmSize: %" SCNu64, &kib) == 1)
+            break;
+    if (f)
+        fclose(f);
+    return kib;
+}
+
+CORE int finish(void)
+{
+    printf(failures ? "%d checks failed\n" : "all checks passed\n", failures);
+    return failures != 0;
+}

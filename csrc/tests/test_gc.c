@@ -1,0 +1,305 @@
+// instantiations: fast step
+//
+// Collections: what survives and what dies, when a cycle starts, what its record says, and that an interrupted one has not been.
+#include "harness.h"
+
+static void *field(void *object, int i) { return ((void **)object)[i]; }
+static void set(mut *m, void *object, int i, void *to) { gcsim_store(m, (void **)object + i, to); }
+
+static gcsim_options with_percent(int32_t percent)
+{
+    gcsim_options options = small_heap;
+    options.gc_percent = percent;
+    return options;
+}
+
+static void reachability(uint32_t engine)
+{
+    gcsim_options options = small_heap;
+    options.mark_engine = engine + 1;
+    mut *m = open_heap(options);
+    gcsim_heap *heap = m->heap;
+    const gcsim_type *node = make_type(heap, "node", 2, 3), *buffer = make_bytes(heap, "buffer", 100);
+    gcsim_handle *root = API->handle_new(m, NULL);
+    void *dead_pair[2], *chain_end = NULL;
+    for (int i = 0; i < 10000; i++) {
+        void *p = gcsim_new(m, node);
+        set(m, p, 0, root->ptr);
+        root->ptr = p;
+        chain_end = chain_end ? chain_end : p;
+    }
+    for (int i = 0; i < 2; i++)
+        dead_pair[i] = gcsim_new(m, node);
+    set(m, dead_pair[0], 0, dead_pair[1]);
+    set(m, dead_pair[1], 0, dead_pair[0]);
+    char *held_inside = gcsim_new(m, buffer), *scalar = gcsim_new(m, node);
+    set(m, chain_end, 1, held_inside + 99);
+    check(marks_verify(m), "engine %u: marks are what the second trace reaches", engine);
+    check(API->collect(m) == GCSIM_OK, "engine %u: a full collection", engine);
+    check(count_objects(m) == 10001 && is_object(heap, chain_end), "engine %u: a chain of 10,000 lives", engine);
+    check(!is_object(heap, dead_pair[0]) && !is_object(heap, dead_pair[1]) && !is_object(heap, scalar), "engine %u: a ring without a root dies", engine);
+    check(is_object(heap, held_inside), "engine %u: a pointer to the last byte keeps the object", engine);
+    set(m, chain_end, 1, NULL);
+    root->ptr = field(field(root->ptr, 0), 0);
+    API->collect(m);
+    check(count_objects(m) == 9998, "engine %u: what is unlinked dies at the next collection", engine);
+    check(verifies(m), "engine %u: the heap verifies", engine);
+    close_heap(m);
+}
+
+// Objects above 128 KiB are marked in pieces: a pointer in any of them keeps its object.
+static void oblets(uint32_t engine)
+{
+    gcsim_options options = small_heap;
+    options.mark_engine = engine + 1;
+    mut *m = open_heap(options);
+    const gcsim_type *link = make_type(m->heap, "link", 3, 2), *node = make_type(m->heap, "node", 2, 1);
+    enum { COUNT = 100000 }; // 2.4 MB
+    gcsim_handle *root = API->handle_new(m, API->new_array(m, link, COUNT));
+    uint64_t kept = 0;
+    for (int i = 0; i < COUNT; i += 97, kept++)
+        set(m, root->ptr, 3 * i + 1, gcsim_new(m, node));
+    for (int i = 0; i < COUNT; i += 89)
+        ((void **)root->ptr)[3 * i] = gcsim_new(m, node); // not a pointer word
+    check(marks_verify(m), "engine %u: marks of a large object are right", engine);
+    API->collect(m);
+    check(count_objects(m) == kept + 1, "engine %u: every piece of a large object is scanned, and its pointer words alone", engine);
+    for (int i = 0; i < COUNT; i += 89)
+        ((void **)root->ptr)[3 * i] = NULL;
+    check(verifies(m), "engine %u: the heap verifies", engine);
+    close_heap(m);
+}
+
+static void engines_agree(void)
+{
+    gcsim_options options = small_heap;
+    options.reserve_bytes = 256 << 20;
+    mut *m = open_heap(options);
+    enum { COUNT = 50000 };
+    const gcsim_type *types[] = {make_type(m->heap, "a", 2, 3), make_type(m->heap, "b", 8, 129), make_type(m->heap, "c", 100, 5)};
+    uint64_t random = 11;
+    uint8_t *type_of = malloc(COUNT);
+    uint32_t *source = malloc(COUNT * 4), *zero = calloc(COUNT, 4);
+    int32_t *target = malloc(COUNT * 4);
+    for (int i = 0; i < COUNT; i++) {
+        type_of[i] = (uint8_t)below(&random, 3);
+        source[i] = (uint32_t)i;
+        zero[i] = type_of[i] == 2 ? 8 : 0; // behind the header
+        target[i] = (int32_t)below(&random, COUNT);
+    }
+    gcsim_build build = {.count = COUNT, .types = types, .ntypes = 3, .type_of = type_of};
+    gcsim_batch *batch = API->build(m, &build);
+    gcsim_edges edges = {.count = COUNT, .source = source, .source_offset = zero, .target = target};
+    check(batch && API->link_edges(m, batch, &edges) == GCSIM_OK, "a random graph of 50,000 objects");
+    batch->strong = 0;
+    for (int i = 0; i < 20; i++)
+        API->handle_new(m, batch->objects[below(&random, COUNT)]);
+    for (uint32_t engine = 0; engine < GCSIM_MARK_ENGINES; engine++) {
+        m->heap->gc.mark_engine = engine;
+        check(marks_verify(m), "engine %u marks what the second trace reaches in it", engine);
+    }
+    check(verifies(m) && API->collect(m) == GCSIM_OK && verifies(m), "it verifies before and after the collection");
+    free(type_of), free(source), free(zero), free(target);
+    close_heap(m);
+}
+
+// The goal is that of the pacer, and no cycle starts before heap_live has reached it.
+static void pacing(void)
+{
+    mut *m = open_heap(with_percent(100));
+    const gcsim_type *node = make_type(m->heap, "node", 8, 1);
+    gcsim_handle *list = API->handle_new(m, NULL);
+    bool at_goal = true, goals = true, numbered = true;
+    uint64_t seen = 0;
+    for (int i = 0; i < 400000; i++) {
+        void *p = gcsim_new(m, node);
+        if (i % 2) {
+            set(m, p, 0, list->ptr);
+            list->ptr = p;
+        }
+        gcsim_cycle c;
+        if (m->heap->gc.cycles == seen)
+            continue;
+        seen = m->heap->gc.cycles;
+        numbered &= API->cycle_info(m->heap, 0, &c) == GCSIM_OK && c.number == seen && c.trigger == GCSIM_TRIGGER_HEAP && c.gc_percent == 100;
+        at_goal &= c.heap_live >= c.goal && c.heap_live <= c.goal + PAGE_BYTES; // one span is what a trigger may be late
+        goals &= c.next_goal == pacer_goal(c.heap_marked, c.stack_scan, c.globals_scan, 100) && c.next_goal >= 4 << 20;
+    }
+    check(seen >= 2 && at_goal, "%" PRIu64 " cycles by the heap trigger, each as soon as the goal is reached", seen);
+    check(goals, "each goal is twice what was marked, at least 4 MiB");
+    check(numbered, "each cycle has a record under its number");
+    gcsim_cycle none;
+    check(API->cycle_info(m->heap, seen + 1, &none) == GCSIM_BAD_SIZE, "there is no record of a cycle that was not");
+    check(pacer_goal(100 << 20, 0, 0, 100) == 200 << 20 && pacer_goal(100 << 20, 1 << 20, 1 << 20, 50) == 151 << 20 && pacer_goal(0, 0, 0, 50) == 2 << 20 &&
+          pacer_goal(1, 1, 1, -1) == UINT64_MAX, "the pacer's arithmetic");
+
+    check(API->set_gc_percent(m, -1) == 100 && API->set_gc_percent(m, -5) == -1, "set_gc_percent returns what was");
+    seen = m->heap->gc.cycles;
+    for (int i = 0; i < 100000; i++)
+        gcsim_new(m, node);
+    check(m->heap->gc.cycles == seen && verifies(m), "with collection off no cycle starts");
+    close_heap(m);
+}
+
+// What the allocation that starts a cycle returns lives through it.
+static void returned_object_lives(void)
+{
+    mut *m = open_heap(with_percent(1));
+    const gcsim_type *kinds[] = {make_type(m->heap, "node", 2, 1), make_type(m->heap, "wide", 90, 1), make_bytes(m->heap, "bytes", 700), make_bytes(m->heap, "tiny", 3),
+                                 make_bytes(m->heap, "large", 50000)};
+    bool alive = true;
+    uint64_t cycles = 0;
+    for (int i = 0; i < 20000; i++) {
+        const gcsim_type *t = kinds[i % 5];
+        uint64_t before = m->heap->gc.cycles;
+        char *p = gcsim_new(m, t);
+        if (m->heap->gc.cycles != before) {
+            cycles++;
+            gcsim_object object;
+            alive &= API->find_object(m->heap, p, &object) == GCSIM_OK;
+            memset(p + (t->ptr_bytes ? 8 : 0), 1, t->bytes - (t->ptr_bytes ? 8 : 0));
+        }
+    }
+    check(cycles > 100 && alive && verifies(m), "the object of the allocation that collects survives, %" PRIu64 " times", cycles);
+    close_heap(m);
+}
+
+static void lazy_sweep(void)
+{
+    mut *m = open_heap(with_percent(-1));
+    struct mheap *h = H(m->heap);
+    const gcsim_type *node = make_type(m->heap, "node", 2, 1);
+    void *objects[5000];
+    for (int i = 0; i < 5000; i++) {
+        objects[i] = gcsim_new(m, node);
+        if (i % 100 == 0)
+            API->handle_new(m, objects[i]);
+    }
+    gcsim_weak *alive = API->weak_new(m, objects[100]), *dead = API->weak_new(m, objects[101]);
+    mcache_flush(mutator_of(m)); // else its spans are swept at once
+    API->set_gc_percent(m, 100);
+    h->trigger = heap_of(h)->gc.goal = 0;
+    check(cycle_run(mutator_of(m), GCSIM_TRIGGER_HEAP) == GCSIM_OK, "a cycle by the trigger");
+    check(verifies(m), "the heap verifies with nothing swept");
+    check(is_object(m->heap, objects[200]) && !is_object(m->heap, objects[201]), "a dead object is none before its span is swept");
+    check(count_objects(m) == 50, "nor is it listed");
+    check(API->weak_get(m, alive) == objects[100] && API->weak_get(m, dead) == NULL, "a weak reference knows before the sweep");
+    gcsim_cycle c;
+    API->cycle_info(m->heap, 0, &c);
+    check(c.freed_objects == 0 && c.objects_marked == 50, "the record counts marks, and nothing freed yet");
+    for (int i = 0; i < 100; i++)
+        gcsim_new(m, node);
+    API->cycle_info(m->heap, 0, &c);
+    check(c.freed_objects > 0 && c.freed_objects < 4950, "an allocation sweeps as far as it needs to");
+    check(verifies(m), "the heap verifies half swept");
+    API->sweep_all(m);
+    API->cycle_info(m->heap, 0, &c);
+    check(c.freed_objects == 4950 && c.freed_bytes == 4950 * 16, "in the end everything dead is freed and counted");
+    check(API->weak_get(m, dead) == NULL && verifies(m), "the heap verifies swept");
+    close_heap(m);
+}
+
+static uint64_t polls, stop_at;
+static int poll(void *arg)
+{
+    (void)arg;
+    return ++polls == stop_at;
+}
+
+static void interruption(void)
+{
+    gcsim_options options = small_heap;
+    options.poll = poll;
+    mut *m = open_heap(options);
+    const gcsim_type *node = make_type(m->heap, "node", 2, 1);
+    gcsim_handle *list = API->handle_new(m, NULL);
+    for (int i = 0; i < 100000; i++) {
+        void *p = gcsim_new(m, node);
+        set(m, p, 0, list->ptr);
+        list->ptr = p;
+        gcsim_new(m, node);
+    }
+    API->collect(m);
+    uint64_t before = count_objects(m), cycles = m->heap->gc.cycles;
+    for (int i = 0; i < 1000; i++)
+        gcsim_new(m, node);
+    for (uint64_t at = 1; at <= 5; at++) {
+        polls = 0;
+        stop_at = at;
+        check(API->collect(m) == GCSIM_INTERRUPTED && count_objects(m) == before + 1000, "a collection interrupted at poll %" PRIu64 " frees nothing", at);
+        check(verifies(m) && m->heap->gc.cycles == cycles, "and leaves no trace");
+    }
+    gcsim_cycle c;
+    check(API->cycle_info(m->heap, 0, &c) == GCSIM_OK && c.number == cycles, "the last record is that of the last cycle");
+    stop_at = 0;
+    check(API->collect(m) == GCSIM_OK && count_objects(m) == before, "the next one does its work");
+
+    gcsim_build build = {.count = 200000, .types = &node, .ntypes = 1};
+    polls = 0;
+    stop_at = 3;
+    check(!API->build(m, &build) && m->status == GCSIM_INTERRUPTED, "an interrupted build is undone");
+    stop_at = 0;
+    API->collect(m);
+    check(count_objects(m) == before && verifies(m), "nothing of it is left");
+    close_heap(m);
+}
+
+static void many_cycles(void)
+{
+    mut *m = open_heap(with_percent(-1));
+    const gcsim_type *node = make_type(m->heap, "node", 2, 1);
+    bool ok = true;
+    gcsim_cycle c;
+    for (uint64_t n = 1; n <= 300; n++) {
+        for (int i = 0; i < 20; i++)
+            gcsim_new(m, node);
+        ok &= API->collect(m) == GCSIM_OK && API->cycle_info(m->heap, n, &c) == GCSIM_OK && c.number == n && c.trigger == GCSIM_TRIGGER_FORCED;
+        ok &= c.freed_objects == 20 && c.objects_marked == 0;
+    }
+    check(ok, "300 forced cycles, each recorded");
+    check(API->cycle_info(m->heap, 44, &c) == GCSIM_BAD_SIZE && API->cycle_info(m->heap, 45, &c) == GCSIM_OK, "the last 256 records are kept");
+    gcsim_memstats s;
+    API->memstats(m, &s);
+    check(s.num_gc == 300 && s.num_forced_gc == 300 && verifies(m), "MemStats counts them");
+    close_heap(m);
+}
+
+static void two_mutators(void)
+{
+    mut *a = open_heap(with_percent(-1));
+    gcsim_status status;
+    mut *b = API->mutator_attach(a->heap, &status);
+    const gcsim_type *node = make_type(a->heap, "node", 2, 1);
+    void *of_a = gcsim_new(a, node);
+    API->handle_new(a, of_a);
+    gcsim_leave(a);
+    gcsim_enter(b);
+    for (int i = 0; i < 100; i++)
+        gcsim_new(b, node);
+    void *of_b = gcsim_new(b, node);
+    API->handle_new(b, of_b);
+    check(verifies(b), "a heap with two mutators verifies");
+    check(API->collect(b) == GCSIM_OK && is_object(a->heap, of_a) && is_object(a->heap, of_b) && count_objects(b) == 2, "a collection looks into the spans of both");
+    gcsim_leave(b);
+    API->mutator_detach(b);
+    gcsim_enter(a);
+    check(verifies(a) && API->collect(a) == GCSIM_OK && count_objects(a) == 2, "objects and handles outlive the mutator that made them");
+    check(API->mutator_attach(a->heap, &status) != NULL && verifies(a), "another takes its place");
+    close_heap(a);
+}
+
+int main(void)
+{
+    for (uint32_t engine = 0; engine < GCSIM_MARK_ENGINES; engine++) {
+        reachability(engine);
+        oblets(engine);
+    }
+    engines_agree();
+    pacing();
+    returned_object_lives();
+    lazy_sweep();
+    interruption();
+    many_cycles();
+    two_mutators();
+    return finish();
+}
