@@ -65,3 +65,14 @@ class StateError(Error, RuntimeError):
 
 class OptionError(Error, ValueError):
     """An option was given a word that it does not know."""
+
+
+class BoundsError(Error, IndexError):
+    """An index or slice bound lies outside the array, slice or batch."""
+
+
+class UnknownNameError(Error, KeyError):
+    """There is no global of that name."""
+
+    def __str__(self) -> str:  # KeyError would show the repr of the sentence
+        return str(self.args[0]) if self.args else ""

@@ -1,0 +1,344 @@
+// What the files of the binding share: module state, the layouts of Heap, Type and Ref objects, and the few ways in and out
+// of the core. module.c #includes every other .c file of csrc/bind, so all functions here are static.
+//
+// Laws. (1) Nobody waits for the collector with the GIL held, and nobody waits for the GIL while holding up a stop, except the
+// poll of a long call. heap_enter is for short calls that keep the GIL; slow_begin for all that may stop the world, collect,
+// allocate in bulk or take long. (2) Between heap_enter and heap_leave, and between slow_begin and slow_end, no Python API is
+// called. (3) Python code can run inside any conversion of a value: convert first, then heap_enter, then write.
+// (4) A Ref, or anything else that keeps a gcsim_handle, keeps its object; a raw address in C does not outlive heap_leave.
+// (5) While the GIL is held and no Python code runs, memory of a reachable object may be read and scalars may be written
+// without entering: nothing that Python can start frees it meanwhile.
+#pragma once
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <structmember.h>
+
+#include <stdbool.h>
+
+#include "gcsim/gcsim.h"
+
+#if PY_VERSION_HEX < 0x030b0000
+#error "gcsim needs CPython 3.11 or later"
+#endif
+
+#define BIND_LIKELY(x) __builtin_expect(!!(x), 1)
+#define BIND_UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define BIND static __attribute__((unused))
+#define BIND_COLD static __attribute__((unused, cold, noinline))
+
+// --- module state
+
+enum bind_error { // classes of gcsim/_errors.py
+    ERR_ERROR, ERR_CLOSED, ERR_FORKED, ERR_STALE, ERR_WRONG_HEAP, ERR_TYPE_DEFINITION, ERR_RANGE, ERR_MEMORY, ERR_NOT_THERE,
+    ERR_THREAD, ERR_CONVERSION, ERR_FIELD, ERR_STATE, ERR_OPTION, BIND_ERRORS
+};
+
+// Types made by other files of the binding: state->types[TYPE_...]. Add a line for a new one.
+enum bind_type {
+    TYPE_SLICE, TYPE_SLICE_ITER, TYPE_ARRAY, TYPE_STRING, TYPE_BATCH, TYPE_GOROUTINE, TYPE_FRAME, TYPE_GLOBALS, TYPE_CYCLE,
+    TYPE_SPAN, TYPE_EVENT, TYPE_MEMSTATS, TYPE_BUFFER, TYPE_SPARE1, TYPE_SPARE2, TYPE_SPARE3, BIND_TYPES
+};
+
+enum { REF_FREELIST = 256 };
+
+struct bind_state {
+    PyTypeObject *ref_type;    // gcsim._core.Ref
+    PyTypeObject *struct_type; // gcsim._core.StructType, the metaclass of struct classes
+    PyTypeObject *field_type;
+    PyTypeObject *type_type;   // gcsim._core.Type
+    PyTypeObject *heap_type;
+    PyTypeObject *weak_type;
+    PyObject *errors[BIND_ERRORS];
+    PyTypeObject *types[BIND_TYPES];
+    PyObject *type_objects; // WeakValueDictionary: TypeInfo -> Type
+    PyObject *describe;     // gcsim._types.describe, imported at first use
+    uint32_t type_serials;
+    uint64_t heap_serials;
+    uint32_t free_count;
+    void *free_refs[REF_FREELIST]; // memory of Refs to use again
+    gcsim_capi capi;               // what the capsule points to
+    struct type_object *byte_type; // uint8, made at first use: bind_byte_type
+};
+
+// --- types: the C mirror of a gcsim._types.TypeInfo
+
+enum { BIND_KIND_INT = GCSIM_KIND_INT64, BIND_KIND_UNSAFE_POINTER = GCSIM_KINDS }; // "unsafe.Pointer" has no gcsim_kind of its own
+
+struct type_object {
+    PyObject_HEAD
+    struct bind_state *state;
+    uint32_t kind;         // gcsim_kind, or BIND_KIND_UNSAFE_POINTER
+    uint32_t serial;       // dense in the module; index of heap_object.types
+    uint64_t bytes, ptr_bytes;
+    uint32_t align;
+    uint32_t is_bytes;     // []byte written as Python's bytes
+    uint64_t count;        // of an array
+    PyObject *info;        // the TypeInfo
+    PyObject *name;        // str, for type_name; NULL before
+    struct type_object *elem; // of a pointer, slice, array; NULL until type_elem has resolved it
+    PyTypeObject *cls;     // borrowed: the class whose Refs point to such a value; NULL until type_class has made it
+    PyObject *keep_cls;    // owns cls where nobody else does (scalars, and structs without a class)
+    PyObject *weakrefs;
+};
+
+// The mirror of a TypeInfo, or of anything gcsim._types.describe understands (a struct class, i64, int, ptr["Node"]...). New reference.
+BIND struct type_object *type_from_python(struct bind_state *state, PyObject *type_or_info);
+// The element type of a pointer, slice or array; borrowed. NULL with an error: a name cannot be resolved, or there is none.
+BIND struct type_object *type_elem(struct type_object *type);
+// The class whose instances point to a value of this type: the struct class, or for anything else a class with the one
+// field `value`. New reference.
+BIND PyTypeObject *type_class(struct type_object *type);
+// uint8: what strings and []byte are made of; borrowed.
+BIND struct type_object *bind_byte_type(struct bind_state *state);
+// Its name as Go writes it, UTF-8, valid as long as the type; never NULL, never fails.
+BIND const char *type_name(struct type_object *type);
+
+// --- struct classes: instances of StructType, subclasses of Ref
+
+struct field_object {
+    PyObject_HEAD
+    PyTypeObject *owner;      // strong (Field is collected by Python's own collector)
+    PyObject *name;
+    struct type_object *type; // NULL until the class is resolved
+    uint64_t offset;
+    uint32_t kind;            // copy of type->kind; FIELD_UNBOUND before the class is resolved
+};
+enum { FIELD_UNBOUND = 255, FIELD_HIDDEN = 254 /* two embedded structs have it: Go gives no access */ };
+
+struct struct_class { // what a class made by make_struct_class is
+    PyHeapTypeObject base;
+    struct type_object *type; // NULL until resolved: class_type
+    PyObject *resolver;       // callable(cls) -> TypeInfo; NULL: this is a class statement's raw class, not a struct
+    struct struct_class *base0; // strong: the class whose struct is embedded first, at offset 0
+    struct field_object **fields; // strong
+    Py_ssize_t field_count;
+};
+
+#define IS_STRUCT_CLASS(state, o) Py_IS_TYPE((PyObject *)(o), (state)->struct_type)
+
+static inline struct bind_state *class_state(struct struct_class *cls) { return PyType_GetModuleState(Py_TYPE(cls)); }
+
+// The type of a struct class, resolving it now if that has not been done; borrowed, NULL with an error.
+BIND struct type_object *class_type(struct struct_class *cls);
+
+// --- heaps
+
+enum heap_attention { // any bit sends heap_enter the long way
+    HEAP_CLOSED = 1, HEAP_CLOSING = 2, HEAP_DEFERRED = 4, HEAP_SLOW_STEPS = 8 /* step mode: another thread is inside */
+};
+
+struct heap_deferred { // something to drop whose owner died when no mutator could be had
+    struct heap_deferred *next;
+    void (*drop)(const gcsim_api *api, gcsim_mutator *m, void *what);
+    void *what;
+};
+
+struct heap_object {
+    PyObject_HEAD
+    struct bind_state *state;
+    const gcsim_api *api;
+    gcsim_heap *heap;         // NULL once closed
+    uint32_t attention;       // enum heap_attention
+    uint32_t forks;           // number of forks when it was made (or adopted): differs in a child
+    uint32_t settled_forks;   // heap_settle_fork has run for this many
+    uint32_t closing;         // threads that wait in close()
+    gcsim_mutator **idle;     // mutators that no call uses
+    uint32_t idle_count;
+    uint32_t idle_room;
+    uint32_t mutators;        // all that are attached
+    uint32_t slow_calls;      // calls that are without the GIL now, at work or waiting
+    uint32_t step_calls;      // in step mode, those at work
+    const gcsim_type **types; // by type_object.serial; NULL where the heap has not got the type yet
+    uint32_t types_room;
+    uint32_t types_by_id_room;
+    struct type_object **types_by_id; // strong, by gcsim_type.id: heap_type_of
+    uint32_t steps;           // api->steps
+    uint64_t exports;         // live buffers and views: close() refuses
+    struct heap_deferred *deferred;
+    uint64_t serial;          // of the heap in this process: survives close, tells heaps apart in repr
+    char *arena;              // first byte of page 0: addresses are shown and events counted from here
+    PyObject *weakrefs;
+    struct heap_roots *roots; // goroutine.c: names of globals, owners of goroutines, layouts of frames; heap_roots_free at dealloc
+    PyObject *traces;         // trace_refs=True: dict, handle address -> (class name, file, line); else NULL
+    int32_t gc_percent;       // negative = off
+    uint32_t procs, mark, event_room;
+    uint64_t reserve_bytes;   // as asked for; 0 = default
+    PyThread_type_lock steps_lock; // step mode: held by the one call that runs without the GIL
+};
+
+// A reference to (the inside of) an object: the base layout of every struct class instance. Not seen by Python's collector: it
+// refers to its heap and its class only, and a heap refers to no Ref.
+struct ref_object {
+    PyObject_HEAD
+    struct heap_object *heap; // strong
+    gcsim_handle *handle;     // the root; meaningless once the heap is closed
+    char *address;            // objects do not move; kept here so that a Ref knows itself after close
+};
+
+#define IS_REF(state, o) PyObject_TypeCheck((PyObject *)(o), (state)->ref_type)
+
+BIND_COLD void heap_raise_closed(struct heap_object *h);
+BIND_COLD void heap_raise_forked(struct heap_object *h, const char *doing);
+
+// Raises what a status means: `what` says in a few words what was tried ("an object of 48 bytes"). Always returns NULL.
+BIND_COLD void *heap_raise_status(struct heap_object *h, gcsim_status status, const char *what);
+// Shorthand: raises state->errors[error] with PyErr_Format's words. Always returns NULL.
+BIND_COLD void *bind_raise(struct bind_state *state, enum bind_error error, const char *format, ...);
+
+// 0, or -1 with ClosedHeapError. Enough for reading and for writing scalars under the GIL (law 5).
+static inline int heap_check_open(struct heap_object *h)
+{
+    if (BIND_LIKELY(h->heap != NULL && !(h->attention & HEAP_CLOSING)))
+        return 0;
+    heap_raise_closed(h);
+    return -1;
+}
+
+// Number of forks this process has gone through; a pthread_atfork handler counts.
+static volatile uint32_t bind_forks;
+
+// 0, or -1 with ClosedHeapError or ForkedHeapError: for calls that change the heap. `doing` completes "cannot ...".
+static inline int heap_check_own(struct heap_object *h, const char *doing)
+{
+    if (heap_check_open(h) < 0)
+        return -1;
+    if (BIND_LIKELY(h->forks == bind_forks))
+        return 0;
+    heap_raise_forked(h, doing);
+    return -1;
+}
+
+// Short calls, GIL kept. heap_enter gives a mutator that is inside, or NULL with an error (closed; forked copies may enter, to make
+// handles for what is read; whoever changes a heap calls heap_check_own). It may release the GIL while it waits for a collection: what was read of Python objects before
+// must be checked again if that matters. heap_try_enter never waits, never raises: NULL if it is not possible at once.
+BIND_COLD gcsim_mutator *heap_enter_long_way(struct heap_object *h, gcsim_mutator *m);
+
+// gcsim_enter without its wait. The flag's bit 0 says that the world is being stopped, another that this machine needs the
+// full fence (gc/world.h).
+static inline bool heap_mutator_goes_in(gcsim_mutator *m)
+{
+    GCSIM_STORE(&m->inside, 1u);
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    if (BIND_LIKELY(!__atomic_load_n(m->stop, __ATOMIC_ACQUIRE)))
+        return true;
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    return !(__atomic_load_n(m->stop, __ATOMIC_ACQUIRE) & 1);
+}
+
+static inline gcsim_mutator *heap_enter(struct heap_object *h)
+{
+    if (BIND_UNLIKELY(h->attention || !h->idle_count))
+        return heap_enter_long_way(h, NULL);
+    gcsim_mutator *m = h->idle[--h->idle_count];
+    if (BIND_LIKELY(heap_mutator_goes_in(m)))
+        return m;
+    return heap_enter_long_way(h, m);
+}
+
+static inline gcsim_mutator *heap_try_enter(struct heap_object *h)
+{
+    if (BIND_UNLIKELY((h->attention & ~HEAP_DEFERRED) || !h->idle_count))
+        return NULL;
+    gcsim_mutator *m = h->idle[--h->idle_count];
+    if (BIND_LIKELY(heap_mutator_goes_in(m)))
+        return m;
+    gcsim_leave(m);
+    h->idle[h->idle_count++] = m;
+    return NULL;
+}
+
+static inline void heap_leave(struct heap_object *h, gcsim_mutator *m)
+{
+    gcsim_leave(m);
+    h->idle[h->idle_count++] = m; // there is room for every attached mutator
+}
+
+// Long calls. After slow_begin the GIL is released and call->m is inside; -1 with an error otherwise (`doing` as in
+// heap_check_own; the heap must be open, this process's own, and not polling on this very thread). slow_end takes the GIL
+// back. The heap is not closed meanwhile: close() waits. Always check `call->error` after slow_end: a poll may have raised
+// (KeyboardInterrupt); slow_failed does it and turns a status into an exception.
+struct slow_call {
+    struct heap_object *heap;
+    gcsim_mutator *m;
+    PyThreadState *thread;
+    struct slow_call *outer;   // of this thread
+    PyObject *error;           // exception that a poll raised
+    uint64_t polled_ns;
+};
+BIND int slow_begin(struct heap_object *h, struct slow_call *call, const char *doing);
+BIND void slow_end(struct slow_call *call);
+// True with an exception set if the poll raised or status is not GCSIM_OK.
+BIND bool slow_failed(struct slow_call *call, gcsim_status status, const char *what);
+
+// For deallocators of things that need a mutator (weak references, globals, batches): drops now if possible, else later. Never
+// fails, never waits; does nothing when the heap is closed.
+BIND void heap_drop(struct heap_object *h, void (*drop)(const gcsim_api *, gcsim_mutator *, void *), void *what);
+
+// The heap's type for `type`, made at first use. NULL with an error. No mutator needed; GIL held, not inside.
+BIND_COLD const gcsim_type *heap_type_make(struct heap_object *h, struct type_object *type);
+static inline const gcsim_type *heap_type(struct heap_object *h, struct type_object *type)
+{
+    uint32_t serial = type->serial;
+    if (BIND_LIKELY(serial < h->types_room && h->types[serial]))
+        return h->types[serial];
+    return heap_type_make(h, type);
+}
+
+// A zeroed object, already rooted: `count` elements of `type` (count 1 and array false: one object). NULL with an error; GIL held, not
+// inside; checks open and own. Releases the GIL when the allocation may have to collect. Drop with heap_unroot.
+BIND gcsim_handle *heap_allocate(struct heap_object *h, const gcsim_type *type, bool array, uint64_t count);
+static inline void heap_unroot(struct heap_object *h, gcsim_handle *handle)
+{
+    if (h->heap)
+        h->api->handle_drop(h->heap, handle);
+}
+// The Type behind a type of this heap (dynamic types of interfaces, objects with headers); borrowed, NULL without error if unknown.
+BIND struct type_object *heap_type_of(struct heap_object *h, const gcsim_type *type);
+// A handle for an address that is reachable now; NULL with an error.
+BIND gcsim_handle *heap_root(struct heap_object *h, void *address);
+
+// --- refs
+
+// A Ref of class `cls` that takes over `handle` (dropped on failure). GIL held, not inside.
+BIND PyObject *ref_from_handle(struct heap_object *h, PyTypeObject *cls, gcsim_handle *handle);
+// A Ref for an address that is reachable now (reads of pointers, interior Refs). address not NULL.
+BIND PyObject *ref_new(struct heap_object *h, PyTypeObject *cls, void *address);
+// The same for a value of `type`: its class is found or made.
+BIND PyObject *ref_to(struct heap_object *h, struct type_object *type, void *address);
+// Loads *slot and gives a Ref of `cls`, or None for nil.
+BIND PyObject *ref_load(struct heap_object *h, PyTypeObject *cls, void **slot);
+// The address of `value` for a pointer to `elem` (NULL: of any type) in heap h: 0 and *out (NULL for None), or -1 with ConversionError,
+// WrongHeapError, ClosedHeapError. Borrowed: valid while `value` is.
+BIND int ref_address_for(struct heap_object *h, struct type_object *elem, PyObject *value, void **out);
+// The type a Ref points to; borrowed, NULL with an error.
+BIND struct type_object *ref_type_of(struct bind_state *state, PyObject *ref);
+
+// --- values at an address, by type. `address` lies in an object that the caller keeps alive across the call.
+// get: ints, floats, complex, bool as Python's; string as str; pointers as Ref or None; struct as interior Ref; array and slice views.
+BIND PyObject *value_get(struct heap_object *h, struct type_object *type, void *address);
+// set: exact, with RangeError or ConversionError and nothing written; pointers through the barrier. 0 or -1. Checks open and own.
+BIND int value_set(struct heap_object *h, struct type_object *type, void *address, PyObject *value);
+// The same for scalar kinds (is_scalar) and any address, in a heap or not; needs no heap.
+BIND PyObject *scalar_get(struct type_object *type, const void *address);
+BIND int scalar_set(struct bind_state *state, struct type_object *type, void *address, PyObject *value);
+static inline bool is_scalar(uint32_t kind) { return kind >= GCSIM_KIND_BOOL && kind <= GCSIM_KIND_COMPLEX128; }
+// The bytes of a str (surrogateescape) or bytes as a rooted noscan object; *length 0 and *handle NULL for none. 0 or -1.
+BIND int string_allocate(struct heap_object *h, PyObject *value, gcsim_handle **handle, uint64_t *length);
+// "64MiB", "1.5 GiB" or an int: bytes. 0 or -1 with RangeError or ConversionError naming `option`.
+BIND int size_from_python(struct bind_state *state, const char *option, PyObject *value, uint64_t *out);
+
+// --- provided by the other files of csrc/bind (and hooks.h)
+
+// slice.c: a Slice over `length` elements of `elem` at data (NULL: nil slice), roots data itself. Set: accepts Slice of the same element
+// type, None; for []byte also bytes. Writes the three words through the barrier.
+BIND PyObject *slice_get(struct heap_object *h, struct type_object *slice_type, void *address);
+BIND int slice_set(struct heap_object *h, struct type_object *slice_type, void *address, PyObject *value);
+// array.c: a view of an array in place (an interior reference that keeps the whole object); assignment copies elements from an
+// array view of the same type or a sequence of `count` values.
+BIND PyObject *array_get(struct heap_object *h, struct type_object *array_type, void *address);
+BIND int array_set(struct heap_object *h, struct type_object *array_type, void *address, PyObject *value);
+// results.c: the Cycle that heap.collect() returns.
+BIND PyObject *cycle_result(struct heap_object *h, const gcsim_cycle *cycle);
+// All else that slice.c, batch.c, goroutine.c and results.c give: methods and properties of Heap, and their init functions.
+#include "bind/hooks.h"

@@ -1,0 +1,762 @@
+// Heap: the Python face of one gcsim heap. Its options, its life (open, closing, closed; forked copies), the types it knows, heap.new,
+// and what it tells. Methods of other files come in through hooks.h.
+#include "bind/bind.h"
+
+#include <ctype.h>
+#include <math.h>
+
+// --- types of a heap
+
+static int types_reserve(struct heap_object *h, uint32_t serial, uint32_t id)
+{
+    if (serial >= h->types_room) {
+        uint32_t room = serial + 16;
+        const gcsim_type **grown = PyMem_Realloc(h->types, room * sizeof *grown);
+        if (!grown)
+            return -1;
+        memset(grown + h->types_room, 0, (room - h->types_room) * sizeof *grown);
+        h->types = grown;
+        h->types_room = room;
+    }
+    if (id >= h->types_by_id_room) {
+        uint32_t room = id + 16;
+        struct type_object **grown = PyMem_Realloc(h->types_by_id, room * sizeof *grown);
+        if (!grown)
+            return -1;
+        memset(grown + h->types_by_id_room, 0, (room - h->types_by_id_room) * sizeof *grown);
+        h->types_by_id = grown;
+        h->types_by_id_room = room;
+    }
+    return 0;
+}
+
+// The pointer mask of a TypeInfo, as long as it must be. New reference.
+static PyObject *type_mask(struct type_object *t)
+{
+    PyObject *mask = PyObject_GetAttrString(t->info, "mask");
+    if (mask && (!PyBytes_Check(mask) || (uint64_t)PyBytes_GET_SIZE(mask) / 8 < (t->ptr_bytes + 511) / 512)) {
+        bind_raise(t->state, ERR_TYPE_DEFINITION, "%s: the pointer mask is not as long as its pointers", type_name(t));
+        Py_CLEAR(mask);
+    }
+    return mask;
+}
+
+BIND_COLD const gcsim_type *heap_type_make(struct heap_object *h, struct type_object *t)
+{
+    PyObject *mask = type_mask(t);
+    if (!mask || heap_check_open(h) < 0) {
+        Py_XDECREF(mask);
+        return NULL;
+    }
+    gcsim_type_desc desc = {.name = type_name(t), .bytes = t->bytes, .ptr_bytes = t->ptr_bytes, .align = t->align ? t->align : 1,
+                            .mask = (const uint64_t *)(const void *)PyBytes_AS_STRING(mask),
+                            .kind = t->kind < GCSIM_KINDS ? t->kind : GCSIM_KIND_POINTER};
+    gcsim_status status = GCSIM_OK;
+    const gcsim_type *made = NULL;
+    gcsim_mutator *m = heap_enter(h); // so that in step mode nobody else is inside
+    if (m) {
+        made = h->api->type_new(h->heap, &desc, &status);
+        heap_leave(h, m);
+        if (!made)
+            heap_raise_status(h, status == GCSIM_OK ? GCSIM_NO_MEMORY : status, desc.name);
+        else if (types_reserve(h, t->serial, made->id) < 0) {
+            PyErr_NoMemory();
+            made = NULL;
+        }
+    }
+    Py_DECREF(mask);
+    if (made) {
+        h->types[t->serial] = made;
+        Py_XSETREF(h->types_by_id[made->id], (struct type_object *)Py_NewRef(t));
+    }
+    return made;
+}
+
+BIND struct type_object *heap_type_of(struct heap_object *h, const gcsim_type *type)
+{
+    return type->id < h->types_by_id_room ? h->types_by_id[type->id] : NULL;
+}
+
+// --- sizes: 4096, "64MiB", "1.5 GB"
+
+static double unit_factor(const char *unit)
+{
+    static const struct { const char *unit; double factor; } units[] = {
+        {"", 1}, {"B", 1}, {"KiB", 1024.0}, {"MiB", 1048576.0}, {"GiB", 1073741824.0}, {"TiB", 1099511627776.0},
+        {"kB", 1e3}, {"KB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"TB", 1e12},
+    };
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++)
+        if (!strcasecmp(unit, units[i].unit))
+            return units[i].factor;
+    return 0;
+}
+
+static int size_from_text(struct bind_state *state, const char *option, PyObject *value, uint64_t *out)
+{
+    Py_ssize_t length;
+    const char *text = PyUnicode_AsUTF8AndSize(value, &length);
+    char number[32], unit[8];
+    size_t n = 0, u = 0;
+    const char *s = text;
+    if (!text)
+        PyErr_Clear();
+    while (s && isspace((unsigned char)*s))
+        s++;
+    while (s && n < sizeof number - 1 && (isdigit((unsigned char)*s) || *s == '.'))
+        number[n++] = *s++;
+    number[n] = 0;
+    while (s && isspace((unsigned char)*s))
+        s++;
+    while (s && u < sizeof unit - 1 && isalpha((unsigned char)*s))
+        unit[u++] = *s++;
+    unit[u] = 0;
+    double factor = unit_factor(unit), v = n ? PyOS_string_to_double(number, NULL, NULL) * factor : -1;
+    if (PyErr_Occurred())
+        PyErr_Clear(), v = -1;
+    if (!s || s != text + length || factor == 0 || !(v >= 0)) {
+        bind_raise(state, ERR_CONVERSION, "%s=%R is no size: write bytes as an int, or a text such as \"64MiB\"", option, value);
+        return -1;
+    }
+    if (v >= 9223372036854775808.0) {
+        bind_raise(state, ERR_RANGE, "%s=%R is larger than any address space", option, value);
+        return -1;
+    }
+    *out = (uint64_t)v;
+    return 0;
+}
+
+BIND int size_from_python(struct bind_state *state, const char *option, PyObject *value, uint64_t *out)
+{
+    if (PyUnicode_Check(value))
+        return size_from_text(state, option, value, out);
+    if (!PyIndex_Check(value) || PyBool_Check(value)) {
+        bind_raise(state, ERR_CONVERSION, "%s= takes a size: an int, or a text such as \"64MiB\", not %s", option, Py_TYPE(value)->tp_name);
+        return -1;
+    }
+    PyObject *n = PyNumber_Index(value);
+    long long v = n ? PyLong_AsLongLong(n) : -1;
+    Py_XDECREF(n);
+    if (v >= 0)
+        *out = (uint64_t)v;
+    else if (!PyErr_Occurred() || PyErr_ExceptionMatches(PyExc_OverflowError)) {
+        PyErr_Clear();
+        bind_raise(state, ERR_RANGE, "%s=%R is not between 0 and 2**63 - 1 bytes", option, value);
+    }
+    return v >= 0 ? 0 : -1;
+}
+
+// --- options
+
+// An int between low and high.
+static int option_int(struct bind_state *state, const char *option, PyObject *value, long long low, long long high, long long *out)
+{
+    if (!PyIndex_Check(value) || PyBool_Check(value)) {
+        bind_raise(state, ERR_CONVERSION, "%s takes an int, not %s", option, Py_TYPE(value)->tp_name);
+        return -1;
+    }
+    PyObject *n = PyNumber_Index(value);
+    int overflow = 0;
+    *out = n ? PyLong_AsLongLongAndOverflow(n, &overflow) : -1;
+    Py_XDECREF(n);
+    if (!overflow && *out == -1 && PyErr_Occurred())
+        return -1;
+    if (!overflow && *out >= low && *out <= high)
+        return 0;
+    bind_raise(state, ERR_RANGE, "%s=%R is not between %lld and %lld", option, value, low, high);
+    return -1;
+}
+
+// Is it one of the words? Its number; else -1 with an error (what is planned says so).
+static int option_word(struct bind_state *state, const char *option, PyObject *value, const char *const words[], const char *const later[])
+{
+    if (!PyUnicode_Check(value)) {
+        bind_raise(state, ERR_CONVERSION, "%s= takes a str, not %s", option, Py_TYPE(value)->tp_name);
+        return -1;
+    }
+    for (int i = 0; words[i]; i++)
+        if (!PyUnicode_CompareWithASCIIString(value, words[i]))
+            return i;
+    for (int i = 0; later[i]; i++)
+        if (!PyUnicode_CompareWithASCIIString(value, later[i])) {
+            bind_raise(state, ERR_NOT_THERE, "%s=%R is not there yet", option, value);
+            return -1;
+        }
+    bind_raise(state, ERR_OPTION, "%s=%R is not known; this version has %s=\"%s\"", option, value, option, words[0]);
+    return -1;
+}
+
+// gogc and gc_percent: None is off, else 0 to 2^31 - 1.
+static int percent_from_python(struct bind_state *state, const char *option, PyObject *value, int32_t *out)
+{
+    long long v = -1;
+    if (value != Py_None && option_int(state, option, value, 0, INT32_MAX, &v) < 0)
+        return -1;
+    *out = (int32_t)v;
+    return 0;
+}
+
+static int not_there(struct bind_state *state, const char *option, PyObject *value)
+{
+    if (!value || value == Py_None)
+        return 0;
+    bind_raise(state, ERR_NOT_THERE, "Heap(%s=%R) is not there yet", option, value);
+    return -1;
+}
+
+static const char *const heap_modes[] = {"threads", "steps", NULL}, *const heap_modes_later[] = {"virtual", NULL};
+static const char *const heap_marks[] = {"field", "object", NULL}, *const heap_marks_later[] = {"span", NULL};
+static const char *const heap_eras[] = {"1.26", NULL}, *const heap_eras_later[] = {"1.0", "1.3", "1.5", "1.8", NULL};
+static const char *const heap_barriers[] = {"hybrid", NULL};
+static const char *const heap_barriers_later[] = {"dijkstra", "yuasa", "steele", "none", NULL};
+
+struct heap_given { // the arguments of Heap(), NULL where not given
+    PyObject *gogc, *memory_limit, *procs, *era, *barrier, *mark, *mode, *seed, *reserve, *events, *trace_refs, *green_tea, *clobber_free;
+};
+
+static int heap_words(struct heap_object *h, const struct heap_given *g)
+{
+    struct bind_state *state = h->state;
+    int mode = 0, mark = GCSIM_MARK_OBJECT;
+    if (g->mode && g->mode != Py_None && (mode = option_word(state, "mode", g->mode, heap_modes, heap_modes_later)) < 0)
+        return -1;
+    if (g->mark && g->mark != Py_None && (mark = option_word(state, "mark", g->mark, heap_marks, heap_marks_later)) < 0)
+        return -1;
+    if (g->era && g->era != Py_None && option_word(state, "era", g->era, heap_eras, heap_eras_later) < 0)
+        return -1;
+    if (g->barrier && g->barrier != Py_None && option_word(state, "barrier", g->barrier, heap_barriers, heap_barriers_later) < 0)
+        return -1;
+    h->api = mode ? gcsim_steps() : gcsim_fast();
+    h->steps = (uint32_t)mode;
+    h->mark = (uint32_t)mark;
+    return not_there(state, "memory_limit", g->memory_limit);
+}
+
+static int heap_numbers(struct heap_object *h, const struct heap_given *g)
+{
+    struct bind_state *state = h->state;
+    long long procs = 1, events = 0, seed = 0;
+    h->gc_percent = 100;
+    if ((g->gogc && percent_from_python(state, "gogc", g->gogc, &h->gc_percent) < 0) ||
+        (g->procs && g->procs != Py_None && option_int(state, "procs", g->procs, 1, 1 << 16, &procs) < 0) ||
+        (g->events && option_int(state, "events", g->events, 0, 1 << 28, &events) < 0) ||
+        (g->seed && g->seed != Py_None && option_int(state, "seed", g->seed, 0, INT64_MAX, &seed) < 0) ||
+        (g->reserve && g->reserve != Py_None && size_from_python(state, "reserve", g->reserve, &h->reserve_bytes) < 0))
+        return -1;
+    if (h->reserve_bytes > 1ull << 46 || (g->reserve && g->reserve != Py_None && !h->reserve_bytes)) {
+        bind_raise(state, ERR_RANGE, "reserve=%R is not between 1 byte and 64 TiB", g->reserve);
+        return -1;
+    }
+    h->procs = (uint32_t)procs;
+    h->event_room = (uint32_t)events;
+    return 0;
+}
+
+static int is_true(PyObject *value, int otherwise) { return value ? PyObject_IsTrue(value) : otherwise; }
+
+static int heap_open(struct heap_object *h, const struct heap_given *g)
+{
+    int green_tea = is_true(g->green_tea, 1), clobber = is_true(g->clobber_free, 0), trace = is_true(g->trace_refs, 0);
+    if (green_tea < 0 || clobber < 0 || trace < 0)
+        return -1;
+    gcsim_options options = {
+        .bytes = sizeof options, .gc_percent = h->gc_percent ? h->gc_percent : 100, .reserve_bytes = h->reserve_bytes,
+        .mark_engine = h->mark + 1, .events = h->event_room, .no_green_tea = !green_tea, .clobber_free = (uint32_t)clobber,
+        .poll = heap_poll, .poll_arg = h,
+    };
+    if (trace && !(h->traces = PyDict_New()))
+        return -1;
+    if (h->steps && !(h->steps_lock = PyThread_allocate_lock())) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    gcsim_status status;
+    h->heap = h->api->heap_create(&options, &status);
+    if (!h->heap) {
+        if (status == GCSIM_NO_MEMORY)
+            bind_raise(h->state, ERR_MEMORY, "the system grants no address space for a heap; a limit (ulimit -v) may be in force: pass a smaller reserve=, such as reserve=\"64MiB\"");
+        else
+            heap_raise_status(h, status, "a new heap");
+        return -1;
+    }
+    h->arena = h->api->arena(h->heap, NULL);
+    if (pool_grow(h) < 0)
+        return -1;
+    if (h->gc_percent == 0) { // in gcsim_options 0 is the default
+        gcsim_mutator *m = heap_enter(h);
+        if (!m)
+            return -1;
+        h->api->set_gc_percent(m, 0);
+        heap_leave(h, m);
+    }
+    return 0;
+}
+
+static PyObject *heap_tp_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {"gogc", "memory_limit", "procs", "era", "barrier", "mark", "mode", "seed", "reserve", "events",
+                            "trace_refs", "green_tea", "clobber_free", NULL};
+    struct bind_state *state = PyType_GetModuleState(type);
+    struct heap_given g = {0};
+    if (!state)
+        return NULL;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$OOOOOOOOOOOOO:Heap", names, &g.gogc, &g.memory_limit, &g.procs, &g.era, &g.barrier,
+                                     &g.mark, &g.mode, &g.seed, &g.reserve, &g.events, &g.trace_refs, &g.green_tea, &g.clobber_free))
+        return NULL;
+    struct heap_object *h = (struct heap_object *)type->tp_alloc(type, 0);
+    if (!h)
+        return NULL;
+    h->state = state;
+    h->forks = h->settled_forks = bind_forks;
+    if (heap_words(h, &g) < 0 || heap_numbers(h, &g) < 0 || heap_open(h, &g) < 0) {
+        Py_DECREF(h);
+        return NULL;
+    }
+    h->serial = ++state->heap_serials;
+    return (PyObject *)h;
+}
+
+// --- closing
+
+static void heap_free_lists(struct heap_object *h)
+{
+    for (struct heap_deferred *d = take_deferred(h), *next; d; d = next) {
+        next = d->next;
+        PyMem_RawFree(d);
+    }
+    PyMem_Free(h->idle);
+    h->idle = NULL;
+    h->idle_count = h->idle_room = h->mutators = 0;
+    PyMem_Free(h->types);
+    h->types = NULL;
+    h->types_room = 0;
+    uint32_t n = h->types_by_id_room;
+    struct type_object **types = h->types_by_id;
+    h->types_by_id = NULL;
+    h->types_by_id_room = 0;
+    for (uint32_t i = 0; i < n; i++)
+        Py_XDECREF(types[i]);
+    PyMem_Free(types);
+    Py_CLEAR(h->traces);
+    heap_roots_free(h);
+}
+
+// No call is inside, nobody exports memory.
+static void heap_finish(struct heap_object *h)
+{
+    gcsim_heap *heap = h->heap;
+    h->heap = NULL;
+    h->attention = HEAP_CLOSED;
+    h->api->heap_destroy(heap);
+    heap_free_lists(h);
+}
+
+static int heap_refuse_exports(struct heap_object *h)
+{
+    if (!h->exports)
+        return 0;
+    PyErr_Format(PyExc_BufferError, "cannot close the heap: %llu views of its memory exist (memoryview, NumPy array)", (unsigned long long)h->exports);
+    return -1;
+}
+
+// Waits until the calls that run without the GIL have ended; their polls see HEAP_CLOSING and stop them.
+static int heap_wait_idle(struct heap_object *h)
+{
+    while (h->heap && h->slow_calls) {
+        PyThreadState *thread = PyEval_SaveThread();
+        struct timespec pause = {0, 200 * 1000};
+        nanosleep(&pause, NULL);
+        PyEval_RestoreThread(thread);
+        if (PyErr_CheckSignals() < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int heap_shut(struct heap_object *h)
+{
+    if (!h->heap)
+        return 0;
+    if (heap_is_own_poll(h)) {
+        heap_raise_own_poll(h);
+        return -1;
+    }
+    if (h->forks != bind_forks)
+        heap_settle_fork(h);
+    if (heap_refuse_exports(h) < 0)
+        return -1;
+    h->closing++;
+    h->attention |= HEAP_CLOSING;
+    int result = heap_wait_idle(h);
+    h->closing--;
+    if (result == 0 && h->heap)
+        result = heap_refuse_exports(h);
+    if (result == 0 && h->heap)
+        heap_finish(h);
+    else if (h->heap && !h->closing)
+        h->attention &= ~(uint32_t)HEAP_CLOSING;
+    return result;
+}
+
+static PyObject *heap_close(PyObject *self, PyObject *Py_UNUSED(unused))
+{
+    if (heap_shut((struct heap_object *)self) < 0)
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+static PyObject *heap_exit(PyObject *self, PyObject *const *Py_UNUSED(args), Py_ssize_t Py_UNUSED(nargs)) { return heap_close(self, NULL); }
+
+static PyObject *heap_enter_with(PyObject *self, PyObject *Py_UNUSED(unused))
+{
+    return heap_check_open((struct heap_object *)self) < 0 ? NULL : Py_NewRef(self);
+}
+
+static int heap_traverse(struct heap_object *h, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(h));
+    for (uint32_t i = 0; i < h->types_by_id_room; i++)
+        Py_VISIT(h->types_by_id[i]);
+    Py_VISIT(h->traces);
+    return 0;
+}
+
+static void heap_dealloc(struct heap_object *h)
+{
+    PyTypeObject *tp = Py_TYPE(h);
+    PyObject_GC_UnTrack(h);
+    if (h->weakrefs)
+        PyObject_ClearWeakRefs((PyObject *)h);
+    if (h->heap) // nobody refers to it: no call is inside, no view exists
+        heap_finish(h);
+    else
+        heap_free_lists(h);
+    if (h->steps_lock)
+        PyThread_free_lock(h->steps_lock);
+    tp->tp_free(h);
+    Py_DECREF(tp);
+}
+
+// --- heap.new
+
+// Elements of an array type, flattened: an array is allocated as its elements, so that its mask need not be laid out.
+static struct type_object *array_element(struct type_object *t, uint64_t *count)
+{
+    for (*count = 1; t && t->kind == GCSIM_KIND_ARRAY; t = type_elem(t))
+        *count *= t->count; // no overflow: type_elem has compared with the size
+    return t;
+}
+
+BIND_COLD gcsim_handle *new_array_object(struct heap_object *h, struct type_object *type)
+{
+    uint64_t count;
+    struct type_object *elem = array_element(type, &count);
+    const gcsim_type *t = elem ? heap_type(h, elem) : NULL;
+    return t ? heap_allocate(h, t, true, count) : NULL;
+}
+
+// Fields given as keywords, in their order.
+static int new_set_fields(struct heap_object *h, PyObject *ref, PyObject *const *values, PyObject *names)
+{
+    struct struct_class *cls = (struct struct_class *)Py_TYPE(ref);
+    Py_ssize_t n = PyTuple_GET_SIZE(names);
+    for (Py_ssize_t i = 0; i < n; i++) {
+        PyObject *name = PyTuple_GET_ITEM(names, i);
+        struct field_object *f = class_field(cls, name);
+        if (BIND_UNLIKELY(!f)) {
+            ref_no_field(ref, name);
+            return -1;
+        }
+        if (BIND_UNLIKELY(f->kind == FIELD_HIDDEN) && field_prepare(f, ref) < 0)
+            return -1;
+        if (field_store(f, (struct ref_object *)ref, values[i]) < 0)
+            return -1;
+    }
+    (void)h;
+    return 0;
+}
+
+static PyObject *new_of_type(struct heap_object *h, struct type_object *type, PyTypeObject *cls)
+{
+    gcsim_handle *handle;
+    if (BIND_UNLIKELY(type->kind == GCSIM_KIND_ARRAY)) {
+        handle = new_array_object(h, type);
+    } else {
+        const gcsim_type *t = heap_type(h, type);
+        handle = BIND_LIKELY(t != NULL) ? heap_allocate(h, t, false, 1) : NULL;
+    }
+    return BIND_LIKELY(handle != NULL) ? ref_from_handle(h, cls, handle) : NULL;
+}
+
+// What is no struct class: i64, ptr[Node], array[u8, 3]... or a class that is none.
+BIND_COLD PyObject *new_of_any(struct heap_object *h, PyObject *what)
+{
+    struct type_object *type = type_from_python(h->state, what);
+    PyTypeObject *cls = type ? type_class(type) : NULL;
+    PyObject *ref = cls ? new_of_type(h, type, cls) : NULL;
+    Py_XDECREF(type);
+    Py_XDECREF(cls);
+    return ref;
+}
+
+static PyObject *heap_new(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *names)
+{
+    struct heap_object *h = (struct heap_object *)self;
+    if (BIND_UNLIKELY(nargs != 1))
+        return bind_raise(h->state, ERR_CONVERSION, "heap.new takes a type, and the fields as keywords: heap.new(Node, n=1)");
+    if (BIND_UNLIKELY(heap_check_own(h, "allocate") < 0))
+        return NULL;
+    struct struct_class *cls = (struct struct_class *)args[0];
+    PyObject *ref;
+    if (BIND_LIKELY(IS_STRUCT_CLASS(h->state, cls))) {
+        struct type_object *type = class_type(cls);
+        ref = type ? new_of_type(h, type, &cls->base.ht_type) : NULL;
+    } else {
+        ref = new_of_any(h, args[0]);
+    }
+    if (names && ref && BIND_UNLIKELY(new_set_fields(h, ref, args + 1, names) < 0))
+        Py_CLEAR(ref);
+    return ref;
+}
+
+// --- collecting, and what can be asked
+
+static PyObject *heap_collect(PyObject *self, PyObject *Py_UNUSED(unused))
+{
+    struct heap_object *h = (struct heap_object *)self;
+    struct slow_call call;
+    gcsim_cycle cycle;
+    if (slow_begin(h, &call, "collect") < 0)
+        return NULL;
+    gcsim_status status = h->api->collect(call.m);
+    if (status == GCSIM_OK)
+        status = h->api->cycle_info(h->heap, 0, &cycle);
+    slow_end(&call);
+    return slow_failed(&call, status, "a collection") ? NULL : cycle_result(h, &cycle);
+}
+
+static PyObject *violations_text(const gcsim_violation *found, uint64_t shown, uint64_t total)
+{
+    PyObject *text = PyUnicode_FromFormat("%llu invariants are broken:", (unsigned long long)total);
+    for (uint64_t i = 0; text && i < shown; i++)
+        Py_SETREF(text, PyUnicode_FromFormat("%U\n  [%u] %s", text, found[i].invariant, found[i].message));
+    return text;
+}
+
+static PyObject *heap_verify(PyObject *self, PyObject *Py_UNUSED(unused))
+{
+    enum { ROOM = 20 };
+    struct heap_object *h = (struct heap_object *)self;
+    struct slow_call call;
+    gcsim_violation found[ROOM];
+    if (slow_begin(h, &call, "verify it") < 0)
+        return NULL;
+    uint64_t n = h->api->verify(call.m, found, ROOM);
+    slow_end(&call);
+    if (slow_failed(&call, GCSIM_OK, "verify"))
+        return NULL;
+    if (!n)
+        Py_RETURN_TRUE;
+    PyObject *text = violations_text(found, n < ROOM ? n : ROOM, n);
+    if (text)
+        PyErr_SetObject(h->state->errors[ERR_ERROR], text);
+    Py_XDECREF(text);
+    return NULL;
+}
+
+static PyObject *heap_weak(PyObject *self, PyObject *ref) { return weak_for((struct heap_object *)self, ref); }
+
+static PyObject *heap_after_fork(PyObject *self, PyObject *Py_UNUSED(unused))
+{
+    struct heap_object *h = (struct heap_object *)self;
+    if (heap_check_open(h) < 0)
+        return NULL;
+    if (h->forks == bind_forks)
+        Py_RETURN_NONE;
+    if (heap_is_own_poll(h)) {
+        heap_raise_own_poll(h);
+        return NULL;
+    }
+    heap_settle_fork(h);
+    gcsim_status status = h->api->after_fork(h->heap);
+    if (status != GCSIM_OK)
+        return bind_raise(h->state, ERR_FORKED, "the fork came in the middle of a call of another thread: the copy can be read and closed, no more");
+    h->forks = bind_forks;
+    Py_RETURN_NONE;
+}
+
+// Addresses of all handles: Refs, and what else of Python roots objects.
+static PyObject *heap_handle_addresses(PyObject *self, PyObject *Py_UNUSED(unused))
+{
+    struct heap_object *h = (struct heap_object *)self;
+    gcsim_mutator *m = heap_enter(h);
+    if (!m)
+        return NULL;
+    uint64_t n = h->api->handles(h->heap, NULL, 0), got = 0;
+    void **all = PyMem_RawMalloc((n + 1) * sizeof *all);
+    if (all)
+        got = h->api->handles(h->heap, all, n);
+    heap_leave(h, m);
+    if (!all)
+        return PyErr_NoMemory();
+    if (got < n)
+        n = got;
+    PyObject *list = PyList_New((Py_ssize_t)n);
+    for (uint64_t i = 0; list && i < n; i++) {
+        PyObject *address = PyLong_FromVoidPtr(all[i]);
+        if (address)
+            PyList_SET_ITEM(list, (Py_ssize_t)i, address);
+        else
+            Py_CLEAR(list);
+    }
+    PyMem_RawFree(all);
+    return list;
+}
+
+static PyObject *heap_handle_traces(PyObject *self, PyObject *Py_UNUSED(unused))
+{
+    struct heap_object *h = (struct heap_object *)self;
+    return h->traces ? PyDict_Values(h->traces) : Py_NewRef(Py_None);
+}
+
+static PyObject *heap_handles(PyObject *self, PyObject *Py_UNUSED(unused))
+{
+    struct heap_object *h = (struct heap_object *)self;
+    if (heap_check_open(h) < 0)
+        return NULL;
+    PyObject *module = PyImport_ImportModule("gcsim._handles");
+    PyObject *result = module ? PyObject_CallMethod(module, "handles", "O", self) : NULL;
+    Py_XDECREF(module);
+    return result;
+}
+
+static PyObject *heap_closed(struct heap_object *h, void *Py_UNUSED(closure)) { return PyBool_FromLong(!h->heap); }
+static PyObject *heap_mode(struct heap_object *h, void *Py_UNUSED(closure)) { return PyUnicode_FromString(heap_modes[h->steps]); }
+static PyObject *heap_mark(struct heap_object *h, void *Py_UNUSED(closure)) { return PyUnicode_FromString(heap_marks[h->mark]); }
+static PyObject *heap_procs(struct heap_object *h, void *Py_UNUSED(closure)) { return PyLong_FromUnsignedLong(h->procs); }
+
+static PyObject *heap_get_percent(struct heap_object *h, void *Py_UNUSED(closure))
+{
+    return h->gc_percent < 0 ? Py_NewRef(Py_None) : PyLong_FromLong(h->gc_percent);
+}
+
+static int heap_set_percent(struct heap_object *h, PyObject *value, void *Py_UNUSED(closure))
+{
+    int32_t percent;
+    struct slow_call call;
+    if (!value) {
+        bind_raise(h->state, ERR_FIELD, "gc_percent cannot be deleted; None switches the collector off");
+        return -1;
+    }
+    if (percent_from_python(h->state, "gc_percent", value, &percent) < 0 || slow_begin(h, &call, "set gc_percent") < 0)
+        return -1;
+    h->api->set_gc_percent(call.m, percent);
+    slow_end(&call);
+    if (slow_failed(&call, GCSIM_OK, "gc_percent"))
+        return -1;
+    h->gc_percent = percent;
+    return 0;
+}
+
+static PyObject *heap_limit_get(struct heap_object *Py_UNUSED(h), void *Py_UNUSED(closure)) { Py_RETURN_NONE; }
+
+static int heap_limit_set(struct heap_object *h, PyObject *value, void *Py_UNUSED(closure))
+{
+    if (value == Py_None)
+        return 0;
+    bind_raise(h->state, ERR_NOT_THERE, "memory_limit is not there yet");
+    return -1;
+}
+
+static PyObject *heap_repr(PyObject *self)
+{
+    struct heap_object *h = (struct heap_object *)self;
+    char gogc[16] = "off";
+    if (h->gc_percent >= 0)
+        snprintf(gogc, sizeof gogc, "%d", (int)h->gc_percent);
+    return PyUnicode_FromFormat("<gcsim.Heap %llu mode=%s gogc=%s%s>", (unsigned long long)h->serial, heap_modes[h->steps], gogc,
+                                !h->heap ? " closed" : h->forks != bind_forks ? " forked" : "");
+}
+
+static PyObject *heap_no_copy(PyObject *self, PyObject *Py_UNUSED(unused))
+{
+    return bind_raise(((struct heap_object *)self)->state, ERR_CONVERSION, "a heap cannot be copied or pickled; heap.snapshot() gives a value that can");
+}
+
+#define FAST(f) ((PyCFunction)(void (*)(void))(f))
+static PyMethodDef heap_methods[] = {
+    {"new", FAST(heap_new), METH_FASTCALL | METH_KEYWORDS,
+     PyDoc_STR("new($self, t, /, **fields)\n--\n\nA new zeroed object of type t, with these fields set: a reference to it.\n\n"
+               "t is a struct class, or any type (i64, array[u8, 3]; its reference has the field `value`).\n"
+               "Raises RangeError, ConversionError, WrongHeapError for values that do not fit; HeapMemoryError; ClosedHeapError;\n"
+               "ForkedHeapError.")},
+    {"collect", heap_collect, METH_NOARGS,
+     PyDoc_STR("collect($self, /)\n--\n\nA full collection and sweep, as runtime.GC: a Cycle. Ctrl-C abandons it.")},
+    {"verify", heap_verify, METH_NOARGS,
+     PyDoc_STR("verify($self, /)\n--\n\nTrue if all invariants of the heap hold; else raises Error with those that do not.")},
+    {"close", heap_close, METH_NOARGS,
+     PyDoc_STR("close($self, /)\n--\n\nGives all memory back. References keep their identity, nothing else. Twice is fine.\n\n"
+               "Raises BufferError while views of the heap's memory exist.")},
+    {"weak", heap_weak, METH_O,
+     PyDoc_STR("weak($self, ref, /)\n--\n\nA weak reference to the object: call it for a Ref, or None once the object is dead.")},
+    {"handles", heap_handles, METH_NOARGS,
+     PyDoc_STR("handles($self, /)\n--\n\nA list of the objects that Python roots, each with its address, its class and who holds it.")},
+    {"after_fork", heap_after_fork, METH_NOARGS,
+     PyDoc_STR("after_fork($self, /)\n--\n\nIn a forked child: makes the child's copy of the heap usable. Raises ForkedHeapError if the fork came\n"
+               "in the middle of another thread's call.")},
+    {"_handle_addresses", heap_handle_addresses, METH_NOARGS, NULL},
+    {"_handle_traces", heap_handle_traces, METH_NOARGS, NULL},
+    {"__enter__", heap_enter_with, METH_NOARGS, NULL},
+    {"__exit__", FAST(heap_exit), METH_FASTCALL, NULL},
+    {"__reduce__", heap_no_copy, METH_NOARGS, NULL},
+    {"__deepcopy__", heap_no_copy, METH_O, NULL},
+    {"__copy__", heap_no_copy, METH_NOARGS, NULL},
+    HOOKS_HEAP_METHODS,
+    {NULL, NULL, 0, NULL},
+};
+static PyGetSetDef heap_getset[] = {
+    {"closed", (getter)heap_closed, NULL, "whether the heap is closed", NULL},
+    {"mode", (getter)heap_mode, NULL, "\"threads\" or \"steps\"", NULL},
+    {"mark", (getter)heap_mark, NULL, "the mark engine: \"object\" or \"field\"", NULL},
+    {"procs", (getter)heap_procs, NULL, "as given; a collection stops the world, so the number changes nothing yet", NULL},
+    {"gc_percent", (getter)heap_get_percent, (setter)heap_set_percent, "GOGC, as SetGCPercent; None: the collector is off", NULL},
+    {"memory_limit", (getter)heap_limit_get, (setter)heap_limit_set, "None; setting a limit is not there yet", NULL},
+    HOOKS_HEAP_GETSET,
+    {NULL, NULL, NULL, NULL, NULL},
+};
+static PyMemberDef heap_members[] = {
+    {"__weaklistoffset__", T_PYSSIZET, offsetof(struct heap_object, weakrefs), READONLY, NULL},
+    {NULL, 0, 0, 0, NULL},
+};
+static PyType_Slot heap_slots[] = {
+    {Py_tp_doc,
+     (void *)PyDoc_STR("Heap(*, gogc=100, memory_limit=None, procs=1, era=\"1.26\", barrier=\"hybrid\", mark=\"object\", mode=\"threads\",\n"
+                       "     seed=None, reserve=None, events=0, trace_refs=False, green_tea=True, clobber_free=False)\n--\n\n"
+                       "A heap with Go's allocator and collector. Close it with `with` or close(); or it closes when it is collected.\n\n"
+                       "gogc          first gc_percent; None is off\n"
+                       "procs         GOMAXPROCS, 1 to 65536; a collection stops the world, so it changes nothing yet\n"
+                       "mark          \"object\", or \"field\" (the reference engine)\n"
+                       "mode          \"threads\", or \"steps\": the same collector as coroutines\n"
+                       "seed          of schedules, an int from 0; nothing is random yet\n"
+                       "reserve       address space for objects: bytes or \"64MiB\"; None: what the system grants up to 64 GiB\n"
+                       "events        records kept in the event ring, 0 to 2**28; 0 is off\n"
+                       "trace_refs    remember the file and line that made each Ref (slow), for handles()\n"
+                       "green_tea     False lays spans out as GOEXPERIMENT=nogreenteagc does\n"
+                       "clobber_free  fill freed memory with 0xdeadbeef, as GODEBUG=clobberfree=1\n\n"
+                       "memory_limit, other eras, barriers and mark engines raise NotThereYetError.")},
+    {Py_tp_new, heap_tp_new},         {Py_tp_dealloc, heap_dealloc}, {Py_tp_traverse, heap_traverse}, {Py_tp_repr, heap_repr},
+    {Py_tp_methods, heap_methods},    {Py_tp_getset, heap_getset},   {Py_tp_members, heap_members},   {0, NULL},
+};
+static PyType_Spec heap_spec = {
+    .name = "gcsim.Heap", .basicsize = sizeof(struct heap_object), .slots = heap_slots,
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE,
+};
+
+static int heaps_init(PyObject *module, struct bind_state *state)
+{
+    if (watch_forks() < 0) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    state->heap_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &heap_spec, NULL);
+    return state->heap_type && PyModule_AddType(module, state->heap_type) == 0 ? 0 : -1;
+}

@@ -1,0 +1,116 @@
+"""gcsim: Go's memory manager as a C library with a Python face.
+
+A `Heap` has Go 1.26's allocator and collector; `struct` gives Go's layout to a Python class; what
+`heap.new` returns is a reference into the C heap::
+
+    @gcsim.struct
+    class Node:
+        next: ptr["Node"]
+        n: i64
+
+    with gcsim.Heap() as heap:
+        head = heap.new(Node, n=1)
+        head.next = heap.new(Node, n=2)
+        heap.collect()
+
+Everything that fails raises a subclass of `Error` and of the fitting built-in.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module as _import_module
+from pathlib import Path as _Path
+from typing import Any as _Any
+
+from gcsim._errors import (
+    BoundsError,
+    ClosedHeapError,
+    ConversionError,
+    DumpFormatError,
+    Error,
+    FieldError,
+    ForkedHeapError,
+    HeapMemoryError,
+    NotThereYetError,
+    OptionError,
+    RangeError,
+    StaleReferenceError,
+    StateError,
+    ThreadError,
+    TypeDefinitionError,
+    UnknownNameError,
+    UnsupportedDumpError,
+    WrongHeapError,
+)
+from gcsim._core import Heap, Ref, Weak, address, build_info, heapof, typeof
+from gcsim._layout import (
+    FieldLayout,
+    Layout,
+    SizeClass,
+    alignof,
+    layout,
+    offsetof,
+    size_class,
+    sizeof,
+)
+from gcsim._struct import struct
+from gcsim._types import (
+    TypeInfo,
+    array,
+    bool_,
+    c64,
+    c128,
+    chan,
+    f32,
+    f64,
+    func_,
+    i8,
+    i16,
+    i32,
+    i64,
+    iface,
+    map_,
+    ptr,
+    slice_,
+    string,
+    u8,
+    u16,
+    u32,
+    u64,
+    uintptr,
+)
+
+__version__ = build_info()["version"]
+
+# Names that are looked up when they are first used: what they need is slow to import.
+_LAZY = {
+    "HeapGraph": "_graph",
+    "lowlevel": "",
+    "open_go_dump": "_dump",
+    "open_graph": "_graph",
+}
+
+# Names of the design that this version does not have.
+_LATER = frozenset({"explore", "lab", "open_snapshot", "workload"})
+
+
+def get_include() -> str:
+    """The directory of gcsim's C headers: compile with ``-I`` it and ``#include <gcsim/gcsim.h>``."""
+    inside = _Path(__file__).parent / "include"
+    return str(inside if inside.is_dir() else _Path(__file__).parents[1] / "csrc" / "include")
+
+
+def __getattr__(name: str) -> _Any:
+    if name in _LAZY:
+        home = _LAZY[name]
+        module = _import_module(f"gcsim.{home or name}")
+        value = getattr(module, name) if home else module
+        globals()[name] = value
+        return value
+    if name in _LATER:
+        raise NotThereYetError(f"gcsim.{name} is not there yet")
+    raise AttributeError(f"module 'gcsim' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY} - {"_Any", "_Path", "_import_module", "annotations"})

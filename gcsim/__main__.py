@@ -1,0 +1,140 @@
+"""The command line: ``python -m gcsim demo``, ``python -m gcsim conform FILE...``.
+
+Exit status: 0 all is as it should be; 1 a comparison differs; 2 wrong arguments, a file that cannot
+be read or written, a missing package, or a command that is not there yet; 130 Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+_LATER = {
+    "run": "run a program under the collector",
+    "explore": "try every interleaving of a program",
+    "heap": "ask a heap dump questions",
+    "serve": "show a live heap in the browser",
+    "convert": "turn dumps and profiles into one another",
+    "escape": "predict what escapes to the heap",
+    "bench-report": "compare benchmark runs",
+    "learn": "work through the exercises",
+    "quiz": "questions about a heap",
+}
+
+
+def _demo(args: argparse.Namespace) -> int:
+    from gcsim._demo import main
+
+    return main(args.file, args.out, args.seed, args.json)
+
+
+def _conform(args: argparse.Namespace) -> int:
+    from gcsim._conform import Conformance, conform
+    from gcsim._errors import DumpFormatError
+
+    results: list[Conformance] = []
+    unreadable = 0
+    for path in args.files:
+        try:
+            result = conform(path)
+        except (OSError, DumpFormatError) as error:
+            print(f"python -m gcsim conform: {error}", file=sys.stderr)
+            unreadable += 1
+            continue
+        results.append(result)
+        if not args.json:
+            print(result, flush=True)
+    if args.json:
+        rows = [
+            {
+                "name": r.name,
+                "matched": r.matched,
+                "total": r.total,
+                "differences": list(r.differences),
+            }
+            for r in results
+        ]
+        print(json.dumps(rows, indent=2))
+    return 2 if unreadable else 0 if all(r.complete for r in results) else 1
+
+
+def _later(args: argparse.Namespace) -> int:
+    print(f"python -m gcsim {args.command}: not there yet", file=sys.stderr)
+    return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    from gcsim import __version__
+
+    parser = argparse.ArgumentParser(prog="python -m gcsim", description="Go's memory manager.")
+    parser.add_argument("--version", action="version", version=f"gcsim {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+
+    def command(name: str, run: Callable[[argparse.Namespace], int], help: str, about: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=help, description=about)
+        sub.set_defaults(run=run)
+        return sub
+
+    demo = command(
+        "demo",
+        _demo,
+        "rebuild a real Go heap, collect it, compare every number",
+        "Opens a Go heap, rebuilds it object by object, drops a root and a goroutine, collects, and"
+        " compares what is left with a breadth-first search. Exit status 1 if a comparison differs,"
+        " 2 if the file cannot be read.",
+    )
+    demo.add_argument(
+        "file",
+        nargs="?",
+        type=Path,
+        metavar="FILE",
+        help="a dump of runtime/debug.WriteHeapDump (gzip too) or a recorded graph (.npz);"
+        " without one, the recording that comes with gcsim",
+    )
+    demo.add_argument(
+        "--out",
+        type=Path,
+        default=Path("gcsim-demo.png"),
+        metavar="PNG",
+        help="where to draw the heap (default: %(default)s)",
+    )
+    demo.add_argument(
+        "--seed", type=int, default=1, metavar="N", help="chooses the objects whose paths are shown"
+    )
+    demo.add_argument("--json", action="store_true", help="print one JSON object instead of text")
+
+    conform = command(
+        "conform",
+        _conform,
+        "replay golden files of Go's runtime through the core",
+        "Recognises each file by its header, replays it and prints NAME: MATCHED/TOTAL and the"
+        " first differences. Exit status 1 if any row differs, 2 if a file cannot be read.",
+    )
+    conform.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    conform.add_argument("--json", action="store_true", help="print a JSON array instead of text")
+
+    for name, help in _LATER.items():
+        later = command(name, _later, f"{help} (not there yet)", f"To {help}: not there yet.")
+        later.add_argument("rest", nargs=argparse.REMAINDER, metavar="...", help="ignored")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; its exit status."""
+    args = _parser().parse_args(arguments)
+    run: Callable[[argparse.Namespace], int] = args.run
+    try:
+        return run(args)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # `| head` has seen enough
+        sys.stderr.close()
+        return 141
+
+
+if __name__ == "__main__":
+    sys.exit(main())

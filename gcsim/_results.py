@@ -1,0 +1,442 @@
+"""What a heap tells, as immutable values that outlive it: MemStats, Cycle, spans, objects, events.
+
+The numbers come from ``csrc/bind/results.c``. Sizes are in bytes, times in nanoseconds.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from gcsim import _core
+    from gcsim._graph import HeapGraph
+    from gcsim._types import TypeInfo
+
+_OFF = (1 << 64) - 1  # a heap goal when the collector is off
+_MINIMUM = 4 << 20  # Go's smallest heap goal at GOGC=100 (mgcpacer.go:defaultHeapMinimum)
+
+
+def bytes_text(n: float) -> str:
+    """1536 as "1.5 KiB"."""
+    for unit in ("B", "KiB", "MiB"):
+        if n < 1024:
+            return f"{n:.0f} {unit}" if unit == "B" else f"{n:.1f} {unit}"
+        n /= 1024
+    return f"{n:.1f} GiB"
+
+
+def _ns_text(ns: float) -> str:
+    for unit, size in (("ns", 1), ("us", 1e3), ("ms", 1e6)):
+        if ns < 1000 * size:
+            return f"{ns / size:.3g} {unit}"
+    return f"{ns / 1e9:.3g} s"
+
+
+# ---- MemStats ----
+
+
+class SizeStats(NamedTuple):
+    """One size class in `MemStats.by_size`: objects allocated and freed since the heap was made."""
+
+    size: int
+    mallocs: int
+    frees: int
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class MemStats:
+    """Go's runtime.MemStats, field for field (mstats.go:MemStats), names in snake case."""
+
+    alloc: int
+    total_alloc: int
+    sys: int
+    lookups: int
+    mallocs: int
+    frees: int
+    heap_alloc: int
+    heap_sys: int
+    heap_idle: int
+    heap_inuse: int
+    heap_released: int
+    heap_objects: int
+    stack_inuse: int
+    stack_sys: int
+    mspan_inuse: int
+    mspan_sys: int
+    mcache_inuse: int
+    mcache_sys: int
+    buck_hash_sys: int
+    gc_sys: int
+    other_sys: int
+    next_gc: int  #: the heap goal; 2**64 - 1 if the collector is off
+    last_gc: int  #: end of the last collection, ns since 1970; 0 if there was none
+    pause_total_ns: int
+    pause_ns: tuple[int, ...]  #: 256 entries, the newest at (num_gc + 255) % 256
+    pause_end: tuple[int, ...]  #: the same for their ends, ns since 1970
+    num_gc: int
+    num_forced_gc: int
+    gc_cpu_fraction: float
+    enable_gc: bool
+    debug_gc: bool
+    by_size: tuple[SizeStats, ...]  #: classes 0 to 60
+
+    def __repr__(self) -> str:
+        return (
+            f"<MemStats: {bytes_text(self.heap_alloc)} in {self.heap_objects} objects, "
+            f"{bytes_text(self.sys)} from the system, {self.num_gc} collections>"
+        )
+
+    def __str__(self) -> str:
+        lines = [
+            f"{f.name:16} {getattr(self, f.name)!s:>22}"
+            for f in fields(self)
+            if f.name not in ("by_size", "pause_ns", "pause_end")
+        ]
+        lines += ["", f"{'size':>8} {'mallocs':>12} {'frees':>12} {'live':>12} {'bytes':>14}"]
+        for size, mallocs, frees in self.by_size:
+            if mallocs:
+                live = mallocs - frees
+                lines.append(f"{size:8} {mallocs:12} {frees:12} {live:12} {live * size:14}")
+        return "\n".join(lines)
+
+
+def make_memstats(numbers: dict[str, Any]) -> MemStats:
+    by_size = tuple(SizeStats(*row) for row in numbers.pop("by_size"))
+    return MemStats(**numbers, by_size=by_size)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class GCStats:
+    """What Go's debug.ReadGCStats tells (runtime/debug/garbage.go). Up to 256 pauses are kept."""
+
+    num_gc: int
+    last_gc: int  #: ns since 1970
+    pause_total: int  #: ns, of all pauses ever
+    pause: tuple[int, ...]  #: ns, newest first
+    pause_end: tuple[int, ...]  #: ns since 1970, newest first
+
+    def quantiles(self, count: int = 5) -> tuple[int, ...]:
+        """Minimum, quantiles and maximum of the kept pauses, in ns; zeros if there are none.
+
+        ``count`` numbers, as Go computes them: entry i is ``sorted[n * i // (count - 1)]`` and the
+        last one the maximum. ValueError if count is less than 1.
+        """
+        if count < 1:
+            raise ValueError(f"count={count}: at least one quantile")
+        if not self.pause:
+            return (0,) * count
+        ordered, last = sorted(self.pause), count - 1
+        inner = (ordered[len(ordered) * i // last] for i in range(last))
+        return (*inner, ordered[-1])
+
+    def __repr__(self) -> str:
+        longest = _ns_text(max(self.pause, default=0))
+        return (
+            f"<GCStats: {self.num_gc} collections, {_ns_text(self.pause_total)} paused, "
+            f"longest {longest}>"
+        )
+
+
+def make_gc_stats(numbers: dict[str, Any]) -> GCStats:
+    num_gc: int = numbers["num_gc"]
+    newest_first = [(num_gc + 255 - i) % 256 for i in range(min(num_gc, 256))]
+    return GCStats(
+        num_gc=num_gc,
+        last_gc=numbers["last_gc"],
+        pause_total=numbers["pause_total_ns"],
+        pause=tuple(numbers["pause_ns"][i] for i in newest_first),
+        pause_end=tuple(numbers["pause_end"][i] for i in newest_first),
+    )
+
+
+# ---- cycles ----
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Cycle:
+    """One collection: what led to it, what it did, how long it took."""
+
+    number: int  #: 1, 2, ...
+    trigger: str  #: "heap" (the goal was reached) or "forced" (collect was called)
+    gc_percent: int | None  #: GOGC at the start; None is off
+    heap_live: int  #: at the start: what the trigger compared
+    goal: int | None  #: the goal then in force; None: the collector was off
+    marked_before: int  #: bytes marked by the cycle before
+    stack_scan: int  #: bytes of frames that the goal counted
+    globals_scan: int  #: bytes of globals
+    heap_marked: int  #: bytes of slots marked by this cycle: what lives
+    next_goal: int | None
+    objects_marked: int
+    roots: int  #: root slots that were not nil
+    pointers: int  #: pointers seen in objects that were not nil
+    scan_work: int  #: bytes of objects read
+    freed_objects: int  #: by this cycle's sweep as far as it got when this was read
+    freed_bytes: int
+    weak_cleared: int
+    rescans: int  #: mark passes repeated because work buffers ran out of memory
+    start_ns: int  #: since 1970
+    stop_ns: int  #: until the world stood still
+    mark_ns: int
+    sweep_ns: int  #: of the sweep that `collect` itself waits for, else 0
+    pause_ns: int  #: the world stood still
+
+    @property
+    def why(self) -> str:
+        """What started it, and the arithmetic, line by line."""
+        if self.trigger == "forced":
+            first = "collect() was called: a full collection and sweep, as runtime.GC"
+        else:
+            first = f"the heap reached its goal: {self.heap_live:_} bytes live >= {self.goal:_}"
+        return "\n".join([first, *self._goal_lines(self.goal)])
+
+    def _goal_lines(self, goal: int | None) -> list[str]:
+        if goal is None or self.gc_percent is None:
+            return ["no goal was in force: the collector was off (GOGC=off)"]
+        percent, marked = self.gc_percent, self.marked_before
+        counted = marked + self.stack_scan + self.globals_scan
+        computed = marked + counted * percent // 100
+        minimum = _MINIMUM * percent // 100
+        lines = [
+            "goal = marked + (marked + stacks + globals) * GOGC / 100",
+            f"     = {marked:_} + ({marked:_} + {self.stack_scan:_} + {self.globals_scan:_})"
+            f" * {percent} / 100 = {computed:_}",
+        ]
+        if goal == max(computed, minimum):
+            if computed < minimum:
+                lines.append(f"     raised to the minimum, 4 MiB * {percent} / 100 = {minimum:_}")
+        else:
+            lines.append(f"     was {goal:_} when it was set: there were other globals then")
+        if self.trigger == "forced":
+            lines.append(f"{self.heap_live:_} bytes were live")
+        return lines
+
+    @property
+    def phases(self) -> tuple[tuple[str, int], ...]:
+        """(name, ns) of each phase, in order."""
+        return (("stop", self.stop_ns), ("mark", self.mark_ns), ("sweep", self.sweep_ns))
+
+    @property
+    def stops(self) -> tuple[int, ...]:
+        """How long the world stood still, in ns, each time."""
+        return (self.pause_ns,)
+
+    @property
+    def marked(self) -> int:
+        """Bytes found alive: `heap_marked`."""
+        return self.heap_marked
+
+    @property
+    def freed(self) -> int:
+        """Bytes given back by the sweep: `freed_bytes`."""
+        return self.freed_bytes
+
+    def __repr__(self) -> str:
+        return (
+            f"<Cycle {self.number} ({self.trigger}): {self.heap_live:_} -> {self.heap_marked:_} B, "
+            f"{self.objects_marked} objects live, {self.freed_objects} freed, "
+            f"stopped {_ns_text(self.pause_ns)}>"
+        )
+
+    def __str__(self) -> str:
+        phases = ", ".join(f"{name} {_ns_text(ns)}" for name, ns in self.phases)
+        return f"{self!r}\n{self.why}\n{phases}"
+
+
+def make_cycle(numbers: dict[str, int]) -> Cycle:
+    raw: dict[str, Any] = dict(numbers)
+    raw["trigger"] = "forced" if raw["trigger"] else "heap"
+    raw["gc_percent"] = None if raw["gc_percent"] < 0 else raw["gc_percent"]
+    for name in ("goal", "next_goal"):
+        raw[name] = None if raw[name] == _OFF else raw[name]
+    return Cycle(**raw)
+
+
+# ---- spans, objects, events ----
+
+_STATES = ("dead", "in use", "manual")
+_PURPOSES = ("", "stack", "work buffer", "batch")
+
+
+class SpanInfo(NamedTuple):
+    """A run of pages of 8 KiB with one purpose."""
+
+    first_page: int  #: from the heap's first page
+    npages: int
+    nelems: int  #: slots
+    allocated: int  #: slots in use
+    free_index: int
+    slot_bytes: int
+    span_class: int  #: 2 * size class + noscan
+    state: str  #: "in use" by objects, "manual" (stacks, buffers) or "dead"
+    sweep: int  #: sweepgen from the heap's: -2 unswept, -1 being swept, 0 swept, 1 and 3 cached
+    needzero: bool
+    cached: bool  #: some mutator allocates from it
+    purpose: str  #: of a manual span: "stack", "work buffer", "batch"
+
+    @property
+    def size_class(self) -> int:
+        return self.span_class >> 1
+
+    @property
+    def noscan(self) -> bool:
+        return bool(self.span_class & 1)
+
+    @property
+    def bytes(self) -> int:
+        return self.npages * 8192
+
+
+def make_spans(rows: list[tuple[Any, ...]]) -> tuple[SpanInfo, ...]:
+    return tuple(
+        SpanInfo(
+            *row[:7],
+            _STATES[row[7]],
+            row[8],
+            bool(row[9]),
+            bool(row[10]),
+            _PURPOSES[row[11]] if row[7] == 2 else "",
+        )
+        for row in rows
+    )
+
+
+class ObjectInfo(NamedTuple):
+    """One allocated slot. Objects that a collection found dead, and only sweeping has not reached
+    yet, are not shown."""
+
+    address: int  #: of the slot; the program's bytes begin `header_bytes` later
+    slot_bytes: int
+    header_bytes: int
+    type: TypeInfo | None  #: known for large objects and those with a header
+    span_page: int
+    index: int  #: number of the slot in its span
+    noscan: bool
+    marked: bool
+    span_class: int
+    unswept: bool
+
+
+def iter_objects(heap: _core.Heap) -> Iterator[ObjectInfo]:
+    cursor, rows = heap._object_rows(0)
+    while rows:
+        yield from map(ObjectInfo._make, rows)
+        cursor, rows = heap._object_rows(cursor)
+
+
+class Event(NamedTuple):
+    """One record of the event ring."""
+
+    time_ns: int
+    kind: str  #: a name of csrc/base/events.def
+    mutator: int  #: its number; 0: the collector
+    where: int  #: an address, counted from the heap's first byte; 0: none
+    arg: int  #: what it means depends on the kind
+
+
+_EVENT = struct.Struct("=QIIQQ")  # gcsim_event
+_EVENT_FIELDS = [
+    ("time_ns", "<u8"),
+    ("kind", "<u4"),
+    ("mutator", "<u4"),
+    ("where", "<u8"),
+    ("arg", "<u8"),
+]
+
+
+def make_events(records: bytes, names: tuple[str, ...], array: int) -> Any:
+    if array:
+        import numpy as np
+
+        dtype = np.dtype(_EVENT_FIELDS, metadata={"kinds": names})
+        return np.frombuffer(records, dtype)
+    return [
+        Event(time_ns, names[kind], mutator, where, arg)
+        for time_ns, kind, mutator, where, arg in _EVENT.iter_unpack(records)
+    ]
+
+
+# ---- the graph ----
+
+_GRAPH_ROOT = ("kind", "name", "g", "frame", "off", "dst", "dst_off")
+_KINDS = ("other", "other", "stack")  # of a handle, a global, a slot of a frame
+
+
+def make_graph(
+    columns: dict[str, bytes], names: dict[int, str], base: int, extent: int
+) -> HeapGraph:
+    import numpy as np
+
+    from gcsim._graph import FORMAT, ROOT_KINDS, HeapGraph
+
+    def column(name: str, dtype: str) -> Any:
+        return np.frombuffer(columns[name], dtype)
+
+    root = column("roots", "<u4").reshape(-1, len(_GRAPH_ROOT))
+    roots = {name: root[:, i] for i, name in enumerate(_GRAPH_ROOT)}
+    frames = iter(names[n] for n in column("frames", "<u4").tolist())
+    goroutines = [
+        {
+            "id": number,
+            "status": "running",
+            "wait": "",
+            "system": False,
+            "name": names[name],
+            "frames": [next(frames) for _ in range(count)],
+        }
+        for number, name, count in column("goroutines", "<u4").reshape(-1, 3).tolist()
+    ]
+    # Roots that are no frame slots are named by an entry of frame_names: "global cache", "handle".
+    frame_names = sorted(names.values())
+    index = {name: i for i, name in enumerate(frame_names)}
+
+    def frame_of(kind: int, name: int) -> int:
+        text = ("handle", f"global {names.get(name)}", names.get(name, ""))[kind]
+        if text not in index:
+            index[text] = len(frame_names)
+            frame_names.append(text)
+        return index[text]
+
+    kinds, of_names = roots["kind"].tolist(), roots["name"].tolist()
+    nslots = column("obj_nslots", "<u4")
+    slot_off = column("slot_off", "<u4")
+    ends = np.cumsum(nslots, dtype="i8")
+    ptrend = np.zeros(len(nslots), "<u4")
+    ptrend[nslots > 0] = slot_off[ends[nslots > 0] - 1] + np.uint32(8)
+    arrays: dict[str, Any] = {
+        "obj_addr": column("obj_addr", "<u8"),
+        "obj_size": column("obj_size", "<u4"),
+        "obj_noscan": (nslots == 0).astype("|u1"),
+        "obj_nslots": nslots,
+        "obj_ptrend": ptrend,
+        "edge_count": column("edge_count", "<u4"),
+        "edge_off": column("edge_off", "<u4"),
+        "edge_dst": column("edge_dst", "<i4"),
+        "edge_dst_off": column("edge_dst_off", "<u4"),
+        "root_kind": np.array([ROOT_KINDS.index(_KINDS[k]) for k in kinds], "|u1"),
+        "root_g": roots["g"].astype("<i4"),
+        "root_frame": np.array(list(map(frame_of, kinds, of_names)), "<i4"),
+        "root_off": roots["off"].astype("<u4"),
+        "root_dst": roots["dst"].astype("<i4"),
+        "root_dst_off": roots["dst_off"].astype("<u4"),
+        "slot_off": slot_off,
+    }
+    meta = {
+        "format": FORMAT,
+        "program": "gcsim",
+        "go": "go1.26",
+        "arch": "amd64",
+        "base": base,
+        "heap_end": base + extent,
+        "root_kinds": list(ROOT_KINDS),
+        "frame_names": frame_names,
+        "goroutines": goroutines,
+        "memstats": {},
+    }
+    draft = HeapGraph(**arrays, obj_reach=np.zeros(len(nslots), "|u1"), meta=meta)
+    reach = draft.bfs().astype("|u1")
+    for array in (*arrays.values(), reach):
+        array.flags.writeable = False
+    return HeapGraph(**arrays, obj_reach=reach, meta=meta)

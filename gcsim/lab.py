@@ -1,0 +1,261 @@
+"""What notebooks draw and look up, over the public API: places, heap maps, layouts, size classes.
+
+Nothing here changes a heap. What draws needs Matplotlib, takes ``ax=`` and returns the data that it
+drew. Colours are those of Okabe and Ito, and each is doubled by a letter or a hatch.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from gcsim._core import Heap, Ref, address, typeof
+from gcsim._errors import ConversionError
+from gcsim._layout import Layout, size_class
+
+if TYPE_CHECKING:
+    from gcsim._results import SpanInfo
+
+PAGE_BYTES = 8192
+ZERO_SIZE, TINY, SMALL, LARGE = "zero size", "tiny block", "small", "large"
+
+
+class Place(NamedTuple):
+    """Where in its heap an address lies; bytes are counted from the heap's first page."""
+
+    where: str  #: "zero size", "tiny block", "small" or "large"
+    offset: int | None  #: of the address; None outside all spans
+    page: int | None  #: first page of its span
+    span_class: int | None  #: 2 * size class + noscan
+    slot: int | None  #: number of the slot in the span
+    slot_bytes: int
+    inside: int  #: bytes from the start of the slot: a header, or the place in a tiny block
+
+    def __str__(self) -> str:
+        if self.span_class is None:
+            return f"{self.where}: the shared address, in no span"
+        kind = "noscan" if self.span_class & 1 else "scan"
+        return (
+            f"{self.where}: class {self.span_class >> 1} {kind}, span at page {self.page}, "
+            f"slot {self.slot} of {self.slot_bytes} B, byte {self.inside}"
+        )
+
+
+def first_page(heap: Heap) -> int:
+    """The address of the heap's first page; 0 if the heap has no object yet."""
+    for found in heap.objects():
+        return found.address - found.span_page * PAGE_BYTES - found.index * found.slot_bytes
+    return 0
+
+
+def place(heap: Heap, what: Any) -> Place:
+    """Where a Ref refers to, or where the first element of a slice lies.
+
+    Raises ConversionError for anything else.
+    """
+    if isinstance(what, Ref):
+        at, tiny = address(what), typeof(what).noscan and typeof(what).bytes < 16
+    elif isinstance(getattr(what, "address", None), int):
+        at, tiny = what.address, len(what) * what.elem.bytes < 16 and what.elem.noscan
+    else:
+        raise ConversionError(f"a Ref or a slice has a place, {type(what).__name__} has not")
+    offset = at - first_page(heap)
+    for span in heap.spans():
+        begin = span.first_page * PAGE_BYTES
+        if span.state == "in use" and begin <= offset < begin + span.bytes:
+            slot, inside = divmod(offset - begin, span.slot_bytes)
+            where = LARGE if span.size_class == 0 else TINY if tiny else SMALL
+            return Place(
+                where, offset, span.first_page, span.span_class, slot, span.slot_bytes, inside
+            )
+    return Place(ZERO_SIZE, None, None, None, None, 0, 0)
+
+
+def read_rows(path: str | Path) -> list[dict[str, str]]:
+    """The rows of a CSV file with a header row, gzipped or not."""
+    data = Path(path).read_bytes()
+    text = gzip.decompress(data) if str(path).endswith(".gz") else data
+    return list(csv.DictReader(io.StringIO(text.decode("utf-8"))))
+
+
+# ---- pictures ----
+
+_KINDS = (  # letter, colour, what
+    ("s", "#0072B2", "small, scan"),
+    ("n", "#56B4E9", "small, noscan"),
+    ("L", "#E69F00", "large, scan"),
+    ("l", "#F0E442", "large, noscan"),
+    ("S", "#CC79A7", "goroutine stack"),
+    ("m", "#999999", "other manual span"),
+    (".", "#FFFFFF", "free"),
+)
+_POINTER, _NUMBER, _PADDING = "#0072B2", "#56B4E9", "#FFFFFF"
+
+
+def _letter(span: SpanInfo) -> str:
+    if span.state == "manual":
+        return "S" if span.purpose == "stack" else "m"
+    if span.size_class == 0:
+        return "l" if span.noscan else "L"
+    return "n" if span.noscan else "s"
+
+
+class PageInfo(NamedTuple):
+    """One page of a heap map. kind: a letter of the legend; used: share of its span's slots in use."""
+
+    page: int
+    kind: str
+    used: float
+
+
+def pages(heap: Heap) -> list[PageInfo]:
+    """Every page from the first to the last one that is in use."""
+    found: dict[int, PageInfo] = {}
+    for span in heap.spans():
+        if span.state == "dead":
+            continue
+        used = span.allocated / span.nelems if span.nelems else 1.0
+        for page in range(span.first_page, span.first_page + span.npages):
+            found[page] = PageInfo(page, _letter(span), used)
+    return [found.get(p, PageInfo(p, ".", 0.0)) for p in range(max(found, default=-1) + 1)]
+
+
+def _axes(ax: Any, width: float, height: float) -> Any:
+    if ax is not None:
+        return ax
+    import matplotlib.pyplot as plt
+
+    return plt.subplots(figsize=(width, height), layout="constrained")[1]
+
+
+def draw_heap(heap: Heap, *, ax: Any = None, columns: int = 32, title: str = "") -> list[PageInfo]:
+    """One cell per 8 KiB page, lettered by kind, filled from below by the share of slots in use."""
+    from matplotlib.patches import Patch, Rectangle
+
+    drawn = pages(heap)
+    rows = -(-len(drawn) // columns) or 1
+    ax = _axes(ax, 8, 0.9 + 0.32 * rows)
+    colours = {letter: colour for letter, colour, _ in _KINDS}
+    for page, kind, used in drawn:
+        x, y = page % columns, page // columns
+        ax.add_patch(Rectangle((x, y), 1, 1, facecolor="white", edgecolor="#888888", lw=0.4))
+        ax.add_patch(Rectangle((x, y + 1 - used), 1, used, facecolor=colours[kind], lw=0))
+        ax.text(x + 0.5, y + 0.5, kind, ha="center", va="center", fontsize=7)
+    ax.set(xlim=(0, columns), ylim=(rows, 0), xticks=range(0, columns + 1, 8))
+    ax.set_yticks([r + 0.5 for r in range(rows)], [str(r * columns) for r in range(rows)])
+    ax.set_xlabel("page of 8 KiB (row label + column); filled: share of slots in use")
+    seen = {kind for _, kind, _ in drawn}
+    ax.legend(
+        handles=[
+            Patch(facecolor=c, edgecolor="#888888", label=f"{k}  {what}")
+            for k, c, what in _KINDS
+            if k in seen
+        ],
+        loc="upper left",
+        bbox_to_anchor=(1, 1),
+        fontsize=8,
+        frameon=False,
+    )
+    ax.set_title(title, fontsize=10)
+    return drawn
+
+
+def draw_layouts(layouts: Sequence[Layout], *, ax: Any = None, title: str = "") -> list[str]:
+    """Each layout as a bar of bytes, one field a box; padding is hatched, pointers carry a ``*``.
+
+    Returns one string per layout with one character per byte: the number of its field, or a dot.
+    """
+    from matplotlib.patches import Rectangle
+
+    ax = _axes(ax, 8, 0.8 + 0.6 * len(layouts))
+    texts = []
+    for row, layout in enumerate(layouts):
+        text = ["."] * layout.bytes
+        for number, field in enumerate(layout.fields):
+            colour = _POINTER if field.ptr_bytes else _NUMBER
+            box = Rectangle((field.offset, row + 0.1), field.bytes, 0.8, facecolor=colour, ec="k")
+            ax.add_patch(box)
+            label = field.name + ("*" if field.ptr_bytes else "")
+            small = len(label) > 2 * field.bytes
+            ax.text(
+                field.offset + field.bytes / 2,
+                row + 0.5,
+                label,
+                ha="center",
+                va="center",
+                fontsize=6 if small else 8,
+                rotation=90 if small else 0,
+                color="white" if field.ptr_bytes else "black",
+            )
+            end = field.offset + field.bytes
+            text[field.offset : end] = [str(number % 10)] * field.bytes
+            if field.padding:
+                gap = Rectangle((end, row + 0.1), field.padding, 0.8, fc=_PADDING, ec="k", hatch="///")
+                ax.add_patch(gap)
+        texts.append("".join(text))
+    widest = max((layout.bytes for layout in layouts), default=8)
+    ax.set(xlim=(0, widest), ylim=(len(layouts), 0), xticks=range(0, widest + 1, 8))
+    ax.set_yticks([r + 0.5 for r in range(len(layouts))], [f"{x.name} {x.bytes} B" for x in layouts])
+    ax.set_xlabel("offset in bytes; hatched: padding; dark and *: holds pointers")
+    ax.set_title(title, fontsize=10)
+    return texts
+
+
+def waste(sizes: Iterable[int], *, noscan: bool) -> Iterator[tuple[int, float]]:
+    """(size, percent of the slot that the request leaves unused, header included), per size."""
+    for size in sizes:
+        rule = size_class(size, noscan)
+        yield size, 100 * (rule.slot_bytes - size) / rule.slot_bytes if rule.slot_bytes else 0.0
+
+
+def draw_waste(
+    low: int, high: int, *, ax: Any = None, title: str = ""
+) -> dict[bool, list[tuple[int, float]]]:
+    """The waste of every size from low to high, with pointers and without; keyed by noscan."""
+    ax = _axes(ax, 8, 3)
+    data = {noscan: list(waste(range(low, high + 1), noscan=noscan)) for noscan in (False, True)}
+    for noscan, colour, style in ((False, _POINTER, "-"), (True, "#E69F00", "--")):
+        x, y = zip(*data[noscan], strict=True)
+        label = "without pointers (noscan)" if noscan else "with pointers (scan)"
+        ax.plot(x, y, style, color=colour, lw=1.1, label=label)
+    ax.set(xlabel="size of the request, bytes", ylabel="waste, percent of slot", xlim=(low, high))
+    ax.set_ylim(bottom=0)
+    ax.legend(fontsize=8)
+    ax.set_title(title, fontsize=10)
+    return data
+
+
+# ---- Jupyter ----
+
+
+def keep_refs_out_of_out(shell: Any = None) -> None:
+    """From now on what a cell shows is not kept in ``Out``, ``_`` and the like if it is a Ref.
+
+    Without it, an object that was shown once is rooted until the kernel ends. Does nothing outside
+    IPython.
+    """
+    if shell is None:
+        ipython = sys.modules.get("IPython")
+        shell = ipython.get_ipython() if ipython else None
+    if shell is None or getattr(shell, "_gcsim_refs_out", False):
+        return
+    shell._gcsim_refs_out = True
+
+    def forget(result: Any) -> None:
+        if not isinstance(result.result, Ref):
+            return
+        shown, result.result = result.result, None
+        for number in [n for n, value in shell.user_ns["Out"].items() if value is shown]:
+            del shell.user_ns["Out"][number]
+        for name in [n for n, v in shell.user_ns.items() if n.startswith("_") and v is shown]:
+            shell.user_ns[name] = ""
+        for name in ("_", "__", "___"):
+            if getattr(shell.displayhook, name, None) is shown:
+                setattr(shell.displayhook, name, "")
+
+    shell.events.register("post_run_cell", forget)

@@ -1,0 +1,318 @@
+"""The C API and the core's internals through cffi, for white-box tests and low-level users.
+
+This is C: a wrong pointer crashes the process. Nothing else in gcsim may.
+
+``ffi``, ``lib``
+    cffi's objects for the unit that is linked into ``gcsim._core``. Needs the package cffi.
+``fast``, ``steps``
+    The function tables of the two instantiations (``const gcsim_api *``, see gcsim.h).
+``whitebox_fast``, ``whitebox_steps``
+    The tables of internals (``csrc/whitebox.def``).
+``whitebox``
+    The pure functions among them with Python results.
+``RawHeap``
+    One heap with one mutator, addresses as ints.
+``PageAllocReplay``
+    A page allocator of its own, as conformance replays it.
+"""
+
+from __future__ import annotations
+
+import importlib.machinery
+import importlib.util
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+from gcsim import _core
+from gcsim._errors import Error, HeapMemoryError
+
+__all__ = [
+    "PageAllocReplay",
+    "RawHeap",
+    "fast",
+    "ffi",
+    "lib",
+    "steps",
+    "whitebox",
+    "whitebox_fast",
+    "whitebox_steps",
+]
+
+
+def _load() -> Any:
+    """The second module that gcsim._core's file holds (PyInit__ffi)."""
+    name = "gcsim._ffi"
+    if name in sys.modules:
+        return sys.modules[name]
+    try:
+        import _cffi_backend  # noqa: F401
+    except ImportError as error:
+        raise ImportError('gcsim.lowlevel needs cffi: pip install "gcsim[test]"') from error
+    loader = importlib.machinery.ExtensionFileLoader(name, str(_core.__file__))
+    spec = importlib.util.spec_from_file_location(name, _core.__file__, loader=loader)
+    assert spec is not None
+    module = importlib.util.module_from_spec(spec)
+    loader.exec_module(module)
+    sys.modules[name] = module
+    return module
+
+
+_ffi = _load()
+ffi: Any = _ffi.ffi
+lib: Any = _ffi.lib
+fast: Any = lib.gcsim_fast()
+steps: Any = lib.gcsim_steps()
+whitebox_fast: Any = lib.gcsim_whitebox_fast()
+whitebox_steps: Any = lib.gcsim_whitebox_steps()
+
+_NO_OFFSET = (0xFFFFFFFF, 0xFFFFFFFFFFFFFFFF)
+
+
+@dataclass(frozen=True)
+class SizeRule:
+    """What malloc does with a request (alloc/sizeclass.h:sizeclass_resolve). Bytes."""
+
+    size_class: int
+    tiny: bool
+    large: bool
+    header_bytes: int
+    slot_bytes: int
+    span_pages: int
+    usable_bytes: int
+
+
+@dataclass(frozen=True)
+class SpanGeometry:
+    """How a span of a class is laid out (alloc/sizeclass.h:span_geometry). Offsets are -1 where there is none."""
+
+    slot_bytes: int
+    span_pages: int
+    div_magic: int
+    nelems: int
+    heap_bits_offset: int
+    inline_marks_offset: int
+    limit_bytes: int
+
+
+class whitebox:
+    """Pure functions of the core."""
+
+    @staticmethod
+    def sizeclass(size: int, noscan: bool) -> SizeRule:
+        """Which slot a request of `size` bytes gets."""
+        out = ffi.new("uint64_t[7]")
+        whitebox_fast.sizeclass_resolve(size, noscan, out)
+        size_class, tiny, large, *rest = list(out)
+        return SizeRule(size_class, bool(tiny), bool(large), *rest)
+
+    @staticmethod
+    def roundupsize(size: int, noscan: bool) -> int:
+        """The bytes that append rounds a capacity of `size` bytes up to (msize.go:roundupsize)."""
+        return int(whitebox_fast.roundupsize(size, noscan))
+
+    @staticmethod
+    def span_geometry(size_class: int, noscan: bool, green_tea: bool) -> SpanGeometry:
+        """The layout of a span of a class, with or without Green Tea's inline mark bits."""
+        sizes, places = ffi.new("uint64_t[3]"), ffi.new("uint64_t[4]")
+        whitebox_fast.size_class(size_class, sizes)
+        whitebox_fast.span_geometry(size_class, noscan, green_tea, places)
+        nelems, heap_bits, marks, limit = list(places)
+        return SpanGeometry(
+            *list(sizes),
+            nelems,
+            -1 if heap_bits in _NO_OFFSET else heap_bits,
+            -1 if marks in _NO_OFFSET else marks,
+            limit,
+        )
+
+
+class RawHeap:
+    """A heap with one mutator that is always inside. Objects are addresses; `keep` makes one a root."""
+
+    def __init__(self, *, steps: bool = False, **options: int) -> None:
+        """Options are the fields of ``gcsim_options`` by name (gcsim.h)."""
+        self.api: Any = lib.gcsim_steps() if steps else lib.gcsim_fast()
+        given = ffi.new("gcsim_options *", options | {"bytes": ffi.sizeof("gcsim_options")})
+        status = ffi.new("gcsim_status *")
+        self.heap = self.api.heap_create(given, status)
+        if not self.heap:
+            raise HeapMemoryError(self._status(status[0]))
+        self.mutator = self.api.mutator_attach(self.heap, status)
+        self.mutator.inside = 1  # one thread, so nobody is waiting to stop the world
+        self._types: dict[tuple[int, bool], Any] = {}
+
+    def __del__(self) -> None:
+        heap, self.heap = getattr(self, "heap", None), None
+        if heap:
+            self.api.heap_destroy(heap)
+
+    def _status(self, status: int) -> str:
+        return str(ffi.string(self.api.status_text(status)).decode())
+
+    def type_of(self, size: int, scan: bool) -> Any:
+        """A type of `size` bytes; with `scan` its first word is a pointer (then rounded up to words)."""
+        if (size, scan) not in self._types:
+            name = ffi.new("char[]", b"bytes")
+            bytes_ = (size + 7) // 8 * 8 if scan else size
+            mask = ffi.new("uint64_t[1]", [1])
+            desc = ffi.new(
+                "gcsim_type_desc *",
+                {
+                    "name": name,
+                    "bytes": bytes_,
+                    "ptr_bytes": 8 * scan,
+                    "mask": mask,
+                    "align": 8 if scan else 1,
+                },
+            )
+            status = ffi.new("gcsim_status *")
+            made = self.api.type_new(self.heap, desc, status)
+            if not made:
+                raise Error(self._status(status[0]))
+            self._types[size, scan] = made
+        return self._types[size, scan]
+
+    def allocate(self, size: int, scan: bool) -> int:
+        """The address of a new object."""
+        p = self.api.new_slow(self.mutator, self.type_of(size, scan))
+        if not p:
+            raise HeapMemoryError(self._status(self.mutator.status))
+        return int(ffi.cast("uintptr_t", p))
+
+    def find(self, address: int) -> Any:
+        """The object at an address as ``gcsim_object``, `base` as an int."""
+        out = ffi.new("gcsim_object *")
+        status = self.api.find_object(self.heap, ffi.cast("void *", address), out)
+        if status:
+            raise Error(f"{address:#x}: {self._status(status)}")
+        return _Found(int(ffi.cast("uintptr_t", out.base)), out)
+
+    def keep(self, address: int) -> Any:
+        """Make an object a root; returns its handle."""
+        return self.api.handle_new(self.mutator, ffi.cast("void *", address))
+
+    def collect(self) -> None:
+        """A full collection with its sweep."""
+        status = self.api.collect(self.mutator)
+        if status:
+            raise Error(self._status(status))
+
+    def pages_in_use(self) -> set[int]:
+        """First pages of all spans that hold objects."""
+        cursor, out = ffi.new("uint64_t *"), ffi.new("gcsim_span_info[64]")
+        pages: set[int] = set()
+        while n := self.api.spans(self.mutator, cursor, out, 64):
+            pages.update(out[i].first_page for i in range(n) if out[i].state == 1)
+        return pages
+
+    def verify(self) -> list[tuple[int, str]]:
+        """Violations as (number, message); empty when all is well."""
+        out = ffi.new("gcsim_violation[16]")
+        n = self.api.verify(self.mutator, out, 16)
+        return [
+            (out[i].invariant, ffi.string(out[i].message).decode()) for i in range(min(int(n), 16))
+        ]
+
+
+class _Found:
+    def __init__(self, base: int, out: Any) -> None:
+        self.base = base
+        for name in ("slot_bytes", "header_bytes", "span_page", "index", "noscan", "span_class"):
+            setattr(self, name, getattr(out, name))
+
+    span_page: int
+    span_class: int
+    index: int
+    slot_bytes: int
+    header_bytes: int
+    noscan: int
+
+
+# alloc/pagealloc_replay.h:pagealloc_replay_value
+_SCAVENGED, _, _, _CACHE_BITS, _CACHE_SCAV, _FREE_PAGES = range(6)
+_ALLOC_HASH, _SCAV_HASH, _SUMMARY_HASH = range(10, 13)
+
+
+class PageAllocReplay:
+    """A page allocator over its own memory. Pages and chunks are absolute; -1 means none."""
+
+    def __init__(self, base_chunk: int, capacity_chunks: int, levels: int) -> None:
+        handle = whitebox_fast.replay_new(base_chunk, capacity_chunks, levels)
+        if not handle:
+            raise HeapMemoryError("no address space for a page allocator of this capacity")
+        self._r = ffi.gc(handle, whitebox_fast.replay_delete)
+
+    def _state(self, which: int) -> int:
+        return int(whitebox_fast.replay_state(self._r, which))
+
+    def init_chunk(self, chunk: int) -> None:
+        """Add a chunk whose pages are all free and resident."""
+        if not whitebox_fast.replay_init_chunk(self._r, chunk):
+            raise HeapMemoryError("growth failed")
+
+    def init_range(self, page: int, npages: int, scavenged: bool) -> None:
+        """Make free pages allocated, or scavenged."""
+        whitebox_fast.replay_init_range(self._r, page, npages, scavenged)
+
+    def grow(self, chunk: int, nchunks: int) -> None:
+        """Add chunks, free and scavenged."""
+        if not whitebox_fast.replay_grow(self._r, chunk, nchunks):
+            raise HeapMemoryError("growth failed")
+
+    def alloc(self, npages: int) -> tuple[int, int]:
+        """First page and how many of the pages were scavenged."""
+        page = int(whitebox_fast.replay_alloc(self._r, npages))
+        return page, self._state(_SCAVENGED) if page >= 0 else 0
+
+    def cache_alloc(self, npages: int) -> tuple[int, int]:
+        """The same from the page cache."""
+        page = int(whitebox_fast.replay_cachealloc(self._r, npages))
+        return page, self._state(_SCAVENGED) if page >= 0 else 0
+
+    def free(self, page: int, npages: int) -> None:
+        """Give pages back."""
+        whitebox_fast.replay_free(self._r, page, npages)
+
+    def to_cache(self) -> int:
+        """Take a page cache; its first page."""
+        return int(whitebox_fast.replay_tocache(self._r))
+
+    def flush(self) -> None:
+        """Give the page cache back."""
+        whitebox_fast.replay_flush(self._r)
+
+    def scavenge_range(self, page: int, npages: int) -> int:
+        """Mark free pages as scavenged; how many changed."""
+        whitebox_fast.replay_scavenge_range(self._r, page, npages)
+        return self._state(_SCAVENGED)
+
+    @property
+    def cache_bits(self) -> int:
+        """Free pages of the page cache."""
+        return self._state(_CACHE_BITS)
+
+    @property
+    def cache_scav(self) -> int:
+        """Scavenged pages of the page cache."""
+        return self._state(_CACHE_SCAV)
+
+    @property
+    def free_pages(self) -> int:
+        """Pages that are free and in no cache."""
+        return self._state(_FREE_PAGES)
+
+    @property
+    def alloc_hash(self) -> int:
+        """FNV-1a of the allocation bitmaps."""
+        return self._state(_ALLOC_HASH)
+
+    @property
+    def scav_hash(self) -> int:
+        """FNV-1a of the scavenged bitmaps."""
+        return self._state(_SCAV_HASH)
+
+    @property
+    def summary_hash(self) -> int:
+        """FNV-1a of all summaries, root to leaf."""
+        return self._state(_SUMMARY_HASH)
