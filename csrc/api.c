@@ -29,10 +29,7 @@ static gcsim_status api_name_intern(gcsim_heap *heap, const char *text, uint32_t
 static const char *api_name_text(gcsim_heap *heap, uint32_t name) { return name_text_of(&H(heap)->types, name); }
 static const gcsim_type *api_type_new(gcsim_heap *heap, const gcsim_type_desc *desc, gcsim_status *status)
 {
-    gcsim_type *t = type_make(&H(heap)->types, desc, status);
-    if (t)
-        malloc_resolve_type(t);
-    return t;
+    return type_make(&H(heap)->types, desc, malloc_resolve_type, status);
 }
 static const gcsim_type *api_type_by_id(gcsim_heap *heap, uint32_t id)
 {

@@ -128,7 +128,7 @@ static gcsim_span *mcache_refill(struct mutator *m, unsigned spc)
     if (!s)
         return NULL;
     DEBUG_CHECK(span_check(h, s) && s->sweepgen == h->sweepgen && !s->loaded && s->next == 0 && s->alloc_count < s->nelems);
-    s->sweepgen = h->sweepgen + 3;
+    GCSIM_STORE(&s->sweepgen, h->sweepgen + 3); // weak references read it without a lock
     s->counted = s->alloc_count;
     // Every free slot counts as live from now on, and so do the span's tail and metadata (mcache.go:refill).
     count_add(&h->heap_live, ((uint64_t)s->npages << PAGE_SHIFT) - (uint64_t)s->alloc_count * s->slot_bytes);

@@ -58,10 +58,10 @@ CORE gcsim_span *mcentral_cache(struct mheap *h, struct mutator *m, unsigned spa
 CORE void mcentral_uncache(struct mheap *h, gcsim_span *s)
 {
     if (s->sweepgen == h->sweepgen + 1) { // cached since before this sweep began
-        s->sweepgen = h->sweepgen - 2;
+        GCSIM_STORE(&s->sweepgen, h->sweepgen - 2);
         door_sweep_span(h, s, false);
     } else {
-        s->sweepgen = h->sweepgen;
+        GCSIM_STORE(&s->sweepgen, h->sweepgen);
         mcentral_file(h, s);
     }
 }

@@ -241,7 +241,7 @@ CORE gcsim_span *mheap_alloc_manual(struct mheap *h, uint64_t npages, gcsim_manu
 CORE void mheap_free(struct mheap *h, gcsim_span *s)
 {
     uint64_t bytes = (uint64_t)s->npages << PAGE_SHIFT, page = span_page(h, s);
-    INVARIANT(s->state != GCSIM_SPAN_DEAD && s->specials == 0);
+    INVARIANT(s->state != GCSIM_SPAN_DEAD && GCSIM_LOAD(&s->specials) == 0);
     DEBUG_CHECK(span_check(h, s));
     EMIT(h, SPAN_FREE, 0, arena_offset(h, s->base), s->npages);
     rt_lock(&h->rt, &h->lock);

@@ -117,7 +117,7 @@ CORE_INLINE uint32_t span_page(const struct mheap *h, const gcsim_span *s)
 CORE_INLINE gcsim_span *span_of(const struct mheap *h, const void *p)
 {
     uint64_t page = arena_offset(h, p) >> PAGE_SHIFT;
-    if (UNLIKELY(page >= h->grown_pages))
+    if (UNLIKELY(page >= GCSIM_LOAD(&h->grown_pages)))
         return NULL;
     uint32_t first = h->page_span[page];
     return LIKELY(first) ? &h->spans[first - 1] : NULL;

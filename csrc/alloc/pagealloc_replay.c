@@ -1,8 +1,9 @@
 // Replays of page allocator scripts for white-box tests. See pagealloc_replay.h.
 #include "alloc/pagealloc_replay.h"
 #include "alloc/pagealloc.h"
+#include "base/os.h"
 
-#include <sys/mman.h>
+#define REPLAY_GRAIN (64u << 10) // a multiple of every system page in use
 
 struct pagealloc_replay {
     struct pagealloc p;
@@ -54,14 +55,15 @@ CORE uint64_t pagealloc_hash_summaries(const struct pagealloc *p)
     return hash;
 }
 
-// The reservation is readable and zero from the start; what can be tested is that a refusal changes
-// nothing.
 static bool pagealloc_replay_commit(void *ctx, enum pagealloc_part part, size_t from_bytes,
                                     size_t to_bytes)
 {
     struct pagealloc_replay *r = ctx;
     INVARIANT(from_bytes < to_bytes && to_bytes <= r->part_bytes[part]);
-    return r->fail_countdown == 0 || --r->fail_countdown > 0;
+    if (r->fail_countdown > 0 && --r->fail_countdown == 0)
+        return false;
+    uint64_t from = round_down(from_bytes, REPLAY_GRAIN), to = round_up(to_bytes, REPLAY_GRAIN);
+    return os_commit((char *)r->part[part] + from, to - from);
 }
 
 CORE struct pagealloc_replay *pagealloc_replay_new(uint64_t base_chunk, uint64_t capacity_chunks,
@@ -74,9 +76,8 @@ CORE struct pagealloc_replay *pagealloc_replay_new(uint64_t base_chunk, uint64_t
         size_t bytes = pagealloc_part_bytes(capacity_chunks, levels, (enum pagealloc_part)part);
         if (bytes == 0)
             continue;
-        void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-        if (at == MAP_FAILED) {
+        void *at = os_reserve(round_up(bytes, REPLAY_GRAIN), REPLAY_GRAIN);
+        if (!at) {
             pagealloc_replay_delete(r);
             return NULL;
         }
@@ -91,7 +92,7 @@ CORE void pagealloc_replay_delete(struct pagealloc_replay *r)
 {
     for (int part = 0; r && part < PAGEALLOC_PARTS; part++)
         if (r->part[part])
-            munmap(r->part[part], r->part_bytes[part]);
+            os_unreserve(r->part[part], round_up(r->part_bytes[part], REPLAY_GRAIN));
     free(r);
 }
 

@@ -34,6 +34,10 @@
 #endif
 #endif
 
+#if defined(CORE_TSAN) && !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wtsan" // it does not see fences: those pairs are relaxed atomics besides
+#endif
+
 #define CORE static __attribute__((unused))
 #define CORE_INLINE static inline __attribute__((always_inline, unused))
 #define COLD __attribute__((cold, noinline))

@@ -52,7 +52,7 @@ CORE bool world_commit(struct world *w, enum world_region region, uint64_t bytes
         to = range->reserved;
     if (!os_commit(w->base + range->offset + range->committed, to - range->committed))
         return false;
-    range->committed = to;
+    __atomic_store_n(&range->committed, to, __ATOMIC_RELAXED);
     return true;
 }
 

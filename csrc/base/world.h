@@ -45,6 +45,12 @@ struct world {
 CORE struct world *world_create(const uint64_t reserved[WORLD_REGIONS]);
 CORE void world_destroy(struct world *w);
 
+// Bytes usable; any thread may ask while another one commits.
+CORE_INLINE uint64_t world_committed(const struct world *w, enum world_region region)
+{
+    return __atomic_load_n(&w->regions[region].committed, __ATOMIC_RELAXED);
+}
+
 // Make the first `bytes` of a region usable. False: refused by the system or past the reservation; nothing changed.
 CORE bool world_commit(struct world *w, enum world_region region, uint64_t bytes);
 

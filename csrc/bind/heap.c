@@ -682,6 +682,22 @@ static PyObject *heap_no_copy(PyObject *self, PyObject *Py_UNUSED(unused))
     return bind_raise(((struct heap_object *)self)->state, ERR_CONVERSION, "a heap cannot be copied or pickled; heap.snapshot() gives a value that can");
 }
 
+// What the design has and this version has not.
+static PyObject *heap_later_snapshot(PyObject *self, PyObject *Py_UNUSED(unused))
+{
+    return bind_raise(((struct heap_object *)self)->state, ERR_NOT_THERE, "heap.snapshot is not there yet");
+}
+
+static PyObject *heap_later_begin_cycle(PyObject *self, PyObject *Py_UNUSED(unused))
+{
+    return bind_raise(((struct heap_object *)self)->state, ERR_NOT_THERE, "heap.begin_cycle is not there yet; heap.collect() runs a whole one");
+}
+
+static PyObject *heap_later_metrics(struct heap_object *h, void *Py_UNUSED(closure))
+{
+    return bind_raise(h->state, ERR_NOT_THERE, "heap.metrics is not there yet; heap.memstats() has the numbers");
+}
+
 #define FAST(f) ((PyCFunction)(void (*)(void))(f))
 static PyMethodDef heap_methods[] = {
     {"new", FAST(heap_new), METH_FASTCALL | METH_KEYWORDS,
@@ -703,6 +719,8 @@ static PyMethodDef heap_methods[] = {
     {"after_fork", heap_after_fork, METH_NOARGS,
      PyDoc_STR("after_fork($self, /)\n--\n\nIn a forked child: makes the child's copy of the heap usable. Raises ForkedHeapError if the fork came\n"
                "in the middle of another thread's call.")},
+    {"snapshot", heap_later_snapshot, METH_NOARGS, PyDoc_STR("snapshot($self, /)\n--\n\nNot there yet: raises NotThereYetError.")},
+    {"begin_cycle", heap_later_begin_cycle, METH_NOARGS, PyDoc_STR("begin_cycle($self, /)\n--\n\nNot there yet: raises NotThereYetError.")},
     {"_handle_addresses", heap_handle_addresses, METH_NOARGS, NULL},
     {"_handle_traces", heap_handle_traces, METH_NOARGS, NULL},
     {"__enter__", heap_enter_with, METH_NOARGS, NULL},
@@ -720,6 +738,7 @@ static PyGetSetDef heap_getset[] = {
     {"procs", (getter)heap_procs, NULL, "as given; a collection stops the world, so the number changes nothing yet", NULL},
     {"gc_percent", (getter)heap_get_percent, (setter)heap_set_percent, "GOGC, as SetGCPercent; None: the collector is off", NULL},
     {"memory_limit", (getter)heap_limit_get, (setter)heap_limit_set, "None; setting a limit is not there yet", NULL},
+    {"metrics", (getter)heap_later_metrics, NULL, "not there yet: raises NotThereYetError", NULL},
     HOOKS_HEAP_GETSET,
     {NULL, NULL, NULL, NULL, NULL},
 };

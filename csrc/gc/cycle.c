@@ -72,7 +72,7 @@ static gcsim_cycle *cycle_open(struct mutator *m, gcsim_trigger why, uint64_t st
     sweep_rest(h);
     handles_take_dropped(m);
     gc->bytes_marked = gc->objects_marked = gc->scan_work = gc->stack_work = 0;
-    gc->pointers = gc->root_slots = gc->weak_cleared = gc->rescans = 0;
+    gc->pointers = gc->root_slots = gc->rescans = 0;
     gc->cycles++;
     gcsim_cycle *cycle = &h->history->cycles[(gc->cycles - 1) % 256];
     *cycle = (gcsim_cycle){.number = gc->cycles, .trigger = why, .gc_percent = gc->gc_percent, .heap_live = h->heap_live,
@@ -151,18 +151,15 @@ static void sweep_all_politely(struct mutator *m, gcsim_cycle *cycle)
     for (uint32_t n = 1; sweep_one(h) != UINT64_MAX; n++)
         if (n % 128 == 0)
             gcsim_safepoint(&m->pub);
-    if (cycle->number == number) {
+    if (cycle->number == number)
         cycle->sweep_ns = rt_now_ns(&h->rt) - from;
-        cycle->weak_cleared = heap_of(h)->gc.weak_cleared;
-    }
     EMIT(h, SWEEP_DONE, m->pub.id, 0, number);
 }
 
 CORE gcsim_status cycle_run(struct mutator *m, gcsim_trigger why)
 {
     struct mheap *h = mheap_of(m);
-    uint64_t start = rt_now_ns(&h->rt);
-    world_stop(m);
+    uint64_t start = world_stop(m);
     if (why == GCSIM_TRIGGER_HEAP && h->heap_live < h->trigger) { // another thread's cycle came first
         world_start(m);
         return GCSIM_OK;
@@ -191,8 +188,7 @@ CORE gcsim_status cycle_run(struct mutator *m, gcsim_trigger why)
 CORE gcsim_status cycle_rehearse(struct mutator *m, void (*look)(struct mheap *h, void *ctx), void *ctx)
 {
     struct mheap *h = mheap_of(m);
-    world_stop(m);
-    cycle_open(m, GCSIM_TRIGGER_FORCED, rt_now_ns(&h->rt));
+    cycle_open(m, GCSIM_TRIGGER_FORCED, world_stop(m));
     bool finished = cycle_mark(m);
     if (finished)
         look(h, ctx);

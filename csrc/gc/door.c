@@ -20,7 +20,7 @@ CORE COLD gcsim_status door_collect(struct mutator *m, void *keep)
 
 CORE bool door_sweep_span(struct mheap *h, gcsim_span *s, bool preserve)
 {
-    return sweep_span(h, s, preserve);
+    return sweep_span(h, s, preserve) != SWEPT_BY_OTHER;
 }
 
 CORE uint64_t door_sweep_one(struct mheap *h)

@@ -82,7 +82,7 @@ struct gc {
     uint32_t sweep_class;       // next span class to look for unswept spans in; NUM_SPAN_CLASSES = swept
 
     // Of the running cycle.
-    uint64_t bytes_marked, objects_marked, scan_work, stack_work, pointers, root_slots, weak_cleared, rescans;
+    uint64_t bytes_marked, objects_marked, scan_work, stack_work, pointers, root_slots, rescans;
 };
 
 struct gcsim_heap {

@@ -356,7 +356,7 @@ CORE gcsim_weak *weak_make(struct mutator *m, void *ptr)
         w->ptr = ptr;
         if (object) {
             w->next = s->specials;
-            s->specials = (uint64_t)((char *)w - h->world->base);
+            GCSIM_STORE(&s->specials, (uint64_t)((char *)w - h->world->base));
         }
     }
     if (w)
@@ -367,19 +367,25 @@ CORE gcsim_weak *weak_make(struct mutator *m, void *ptr)
     return w;
 }
 
-// The object, or NULL. A span that waits to be swept may hold an object that is dead already: its mark tells.
+// The object, or NULL. A span that waits to be swept may hold an object that is dead already: its mark tells. The lock keeps the mark:
+// a sweep takes it, to clear the references, before it touches marks or frees the span.
 CORE void *weak_read(struct mutator *m, gcsim_weak *w)
 {
     struct mheap *h = mheap_of(m);
-    void *p = GCSIM_LOAD(&w->ptr);
-    gcsim_span *s = p ? span_of(h, p) : NULL;
-    if (!s || s->state != GCSIM_SPAN_IN_USE)
-        return p;
-    while (__atomic_load_n(&s->sweepgen, __ATOMIC_ACQUIRE) == h->sweepgen - 1)
-        rt_step(&h->rt); // another thread is sweeping it
-    if (__atomic_load_n(&s->sweepgen, __ATOMIC_ACQUIRE) == h->sweepgen - 2 && !mark_is_set(s, span_index(s, p)))
-        return NULL;
-    return GCSIM_LOAD(&w->ptr);
+    struct gc *gc = &heap_of(h)->gc;
+    for (;;) {
+        rt_lock(&h->rt, &gc->roots_lock);
+        void *p = w->ptr;
+        gcsim_span *s = p ? span_of(h, p) : NULL;
+        bool object = s && s->state == GCSIM_SPAN_IN_USE;
+        uint32_t sweepgen = object ? __atomic_load_n(&s->sweepgen, __ATOMIC_ACQUIRE) : h->sweepgen;
+        if (sweepgen == h->sweepgen - 2 && !mark_is_set(s, span_index(s, p)))
+            p = NULL;
+        rt_unlock(&h->rt, &gc->roots_lock);
+        if (sweepgen != h->sweepgen - 1)
+            return p;
+        rt_step(&h->rt); // another thread is sweeping it: what is left afterwards is alive
+    }
 }
 
 CORE void weak_release(struct mutator *m, gcsim_weak *w)
@@ -394,15 +400,16 @@ CORE void weak_release(struct mutator *m, gcsim_weak *w)
         while (*link && weak_at(h, *link) != w)
             link = &weak_at(h, *link)->next;
         if (*link)
-            *link = w->next;
+            __atomic_store_n(link, w->next, __ATOMIC_RELEASE); // who sweeps the span and finds none may free it
     }
     rt_unlock(&h->rt, &gc->roots_lock);
     if (last)
         meta_free(&h->meta, &h->rt, w, sizeof *w);
 }
 
-CORE void weak_clear_dead(struct mheap *h, gcsim_span *s)
+CORE uint64_t weak_clear_dead(struct mheap *h, gcsim_span *s)
 {
+    uint64_t cleared = 0;
     struct gc *gc = &heap_of(h)->gc;
     rt_lock(&h->rt, &gc->roots_lock);
     uint64_t *link = &s->specials;
@@ -416,9 +423,10 @@ CORE void weak_clear_dead(struct mheap *h, gcsim_span *s)
         *link = w->next;
         w->next = 0;
         GCSIM_STORE(&w->ptr, NULL);
-        gc->weak_cleared++;
+        cleared++;
     }
     rt_unlock(&h->rt, &gc->roots_lock);
+    return cleared;
 }
 
 // --- all of them -------------------------------------------------------------------------------------------------

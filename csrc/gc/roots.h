@@ -30,7 +30,7 @@ CORE void batch_release(struct mutator *m, gcsim_batch *batch);
 CORE gcsim_weak *weak_make(struct mutator *m, void *ptr);
 CORE void *weak_read(struct mutator *m, gcsim_weak *weak);
 CORE void weak_release(struct mutator *m, gcsim_weak *weak);
-CORE void weak_clear_dead(struct mheap *h, gcsim_span *s); // sweep: before the marks are gone
+CORE uint64_t weak_clear_dead(struct mheap *h, gcsim_span *s); // sweep: before the marks are gone; returns how many
 
 // Visit every strong root slot, job by job; returns the number of jobs.
 CORE uint64_t roots_visit(struct mheap *h, mark_visit visit, void *ctx);

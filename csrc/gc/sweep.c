@@ -61,13 +61,13 @@ static void count_freed(struct mheap *h, gcsim_span *s, uint32_t freed)
     count_add(&cycle->freed_bytes, freed * s->slot_bytes);
 }
 
-CORE bool sweep_span(struct mheap *h, gcsim_span *s, bool preserve)
+CORE enum swept sweep_span(struct mheap *h, gcsim_span *s, bool preserve)
 {
     uint32_t waits = h->sweepgen - 2;
     if (!__atomic_compare_exchange_n(&s->sweepgen, &waits, h->sweepgen - 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
-        return false;
-    if (s->specials)
-        weak_clear_dead(h, s);
+        return SWEPT_BY_OTHER;
+    if (__atomic_load_n(&s->specials, __ATOMIC_ACQUIRE)) // one that is made meanwhile is to a live object
+        count_add(&current_cycle(h)->weak_cleared, weak_clear_dead(h, s));
     uint32_t freed = take_marks(h, s);
     if (freed) {
         s->needzero = 1;
@@ -77,12 +77,13 @@ CORE bool sweep_span(struct mheap *h, gcsim_span *s, bool preserve)
     STEP(h, SWEEP_SPAN, 0, arena_offset(h, s->base), freed);
     __atomic_store_n(&s->sweepgen, h->sweepgen, __ATOMIC_RELEASE);
     if (preserve)
-        return true;
-    if (s->alloc_count == 0)
+        return SWEPT;
+    if (s->alloc_count == 0) {
         mheap_free(h, s);
-    else
-        mcentral_file(h, s);
-    return true;
+        return SWEPT_AND_FREED;
+    }
+    mcentral_file(h, s);
+    return SWEPT;
 }
 
 CORE uint64_t sweep_one(struct mheap *h)
@@ -95,8 +96,9 @@ CORE uint64_t sweep_one(struct mheap *h)
             continue;
         }
         uint32_t npages = s->npages;
-        if (sweep_span(h, s, false))
-            return s->state == GCSIM_SPAN_DEAD ? npages : 0;
+        enum swept swept = sweep_span(h, s, false);
+        if (swept != SWEPT_BY_OTHER)
+            return swept == SWEPT_AND_FREED ? npages : 0;
     }
     return UINT64_MAX;
 }

@@ -68,18 +68,20 @@ CORE void world_poll(struct mutator *m)
     gcsim_enter(&m->pub);
 }
 
-CORE void world_stop(struct mutator *m)
+CORE uint64_t world_stop(struct mutator *m)
 {
     struct mheap *h = mheap_of(m);
     gcsim_leave(&m->pub);
     rt_lock(&h->rt, &heap_of(h)->gc.cycle_lock);
     rt_lock(&h->rt, &h->mutators_lock);
+    uint64_t asked_ns = rt_now_ns(&h->rt); // waiting for another thread's cycle is no pause of ours
     __atomic_fetch_or(&h->stop, STOP_NOW, __ATOMIC_SEQ_CST);
     rt_fence_heavy(&h->rt);
     for (struct mutator *other = h->mutators; other; other = other->next)
         while (other != m && __atomic_load_n(&other->pub.inside, __ATOMIC_ACQUIRE))
             rt_wait(&h->rt, &other->pub.inside, 1);
     STEP(h, WORLD_STOP, m->pub.id, 0, 0);
+    return asked_ns;
 }
 
 CORE void world_start(struct mutator *m)

@@ -20,8 +20,8 @@ CORE void world_leave_slow(struct mutator *m);
 CORE void world_poll(struct mutator *m);
 
 // Stop every other mutator. The caller is inside; it counts as outside while it waits, so another cycle may run before this
-// returns. Between stop and start no mutator runs and none is attached or detached.
-CORE void world_stop(struct mutator *m);
+// returns. Returns the time from which on the others were asked to stop. Between stop and start no mutator runs and none is attached or detached.
+CORE uint64_t world_stop(struct mutator *m);
 CORE void world_start(struct mutator *m);
 
 // Ask the poll callback whether to go on, from a place where the caller's heap pointers are rooted. stopped: the world is

@@ -610,9 +610,9 @@ static bool run_stream(uint64_t count, uint64_t seed)
 int main(int argc, char **argv)
 {
     bool soak = getenv("GCSIM_SOAK") != NULL;
-    uint64_t count = argc > 1 ? strtoull(argv[1], NULL, 10) : soak ? 200000 : 6000;
+    uint64_t count = argc > 1 ? strtoull(argv[1], NULL, 10) : soak ? 200000 : 4000;
     uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
-    uint64_t streams = argc > 3 ? strtoull(argv[3], NULL, 10) : soak ? 200 : 6;
+    uint64_t streams = argc > 3 ? strtoull(argv[3], NULL, 10) : soak ? 200 : 5;
     for (uint64_t k = 0; k < streams; k++)
         if (!run_stream(count, seed + k))
             break;

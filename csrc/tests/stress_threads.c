@@ -6,7 +6,7 @@
 
 #include <pthread.h>
 
-enum { THREADS = 3, LIST = 2000, SHARED = 64 };
+enum { THREADS = 3, LIST = 2000, SHARED = 64, WATCHED = 40 };
 
 struct worker {
     gcsim_heap *heap;
@@ -52,15 +52,39 @@ static void use_shared(struct worker *w, mut *m, uint64_t *random)
 {
     void **shared = w->shared->ptr;
     for (int i = 0; i < 200; i++) {
-        void *p = GCSIM_LOAD(&shared[below(random, SHARED)]);
-        if (p && below(random, 2)) { // what others put there is alive while we are inside
-            gcsim_object object;
-            WORKER_EXPECT(w, API->find_object(m->heap, p, &object) == GCSIM_OK);
-        }
+        // Release and acquire are the program's own: gcsim_store orders nothing. What others put there is alive while we are inside.
+        uint64_t *p = __atomic_load_n(&shared[below(random, SHARED)], __ATOMIC_ACQUIRE);
+        WORKER_EXPECT(w, !p || p[1] == ~(uint64_t)(uintptr_t)p);
         p = gcsim_new(m, w->node);
         WORKER_EXPECT(w, p != NULL);
-        gcsim_store(m, &shared[below(random, SHARED)], p);
+        p[1] = ~(uint64_t)(uintptr_t)p;
+        __atomic_store_n(&shared[below(random, SHARED)], p, __ATOMIC_RELEASE);
     }
+}
+
+// Weak references to garbage, asked while other threads sweep it away: what they give is the object or nothing.
+static void make_garbage(struct worker *w, mut *m, gcsim_weak *watched[WATCHED])
+{
+    for (int i = 0; i < WATCHED; i++) {
+        uint64_t *p = API->new_array(m, w->node, i % 2 ? 100 : 3000); // a large object dies with its span
+        WORKER_EXPECT(w, p != NULL);
+        p[1] = ~(uint64_t)(uintptr_t)p;
+        watched[i] = API->weak_new(m, p);
+    }
+}
+
+static void ask_garbage(struct worker *w, mut *m, gcsim_weak *watched[WATCHED])
+{
+    for (int i = 0; i < WATCHED; i++) {
+        uint64_t *p = API->weak_get(m, watched[i]);
+        WORKER_EXPECT(w, !p || p[1] == ~(uint64_t)(uintptr_t)p);
+    }
+}
+
+static void drop_garbage(mut *m, gcsim_weak *watched[WATCHED])
+{
+    for (int i = 0; i < WATCHED; i++)
+        API->weak_drop(m, watched[i]);
 }
 
 static void *work(void *arg)
@@ -75,8 +99,15 @@ static void *work(void *arg)
         gcsim_handle *list = API->handle_new(m, NULL);
         WORKER_EXPECT(w, list != NULL);
         grow_list(w, m, list, &random);
+        gcsim_weak *watched[WATCHED];
+        make_garbage(w, m, watched);
         if (w->shared)
             use_shared(w, m, &random);
+        for (int i = 0; i < 50; i++) {
+            ask_garbage(w, m, watched);
+            gcsim_safepoint(m);
+        }
+        drop_garbage(m, watched);
         gcsim_weak *weak = API->weak_new(m, list->ptr);
         if (below(&random, 3) == 0)
             WORKER_EXPECT(w, API->collect(m) == GCSIM_OK);

@@ -3,6 +3,8 @@
 //
 // test_pagealloc [operations] [seed]. Memory is reserved without access and opened by the commit
 // call alone, so a touch of anything that was not committed ends the test.
+#include "base/os.c"
+
 #include "alloc/pagealloc.c"
 #include "alloc/pagealloc_replay.c"
 

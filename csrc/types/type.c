@@ -103,7 +103,7 @@ static bool type_desc_valid(const gcsim_type_desc *d)
     return d->mask && d->ptr_bytes <= TYPE_MAX_MASK_BYTES && d->bytes % 8 == 0 && bits_test(d->mask, d->ptr_bytes / 8 - 1);
 }
 
-CORE gcsim_type *type_make(struct types *types, const gcsim_type_desc *desc, gcsim_status *status)
+CORE gcsim_type *type_make(struct types *types, const gcsim_type_desc *desc, void (*resolve)(gcsim_type *), gcsim_status *status)
 {
     if (!type_desc_valid(desc)) {
         *status = GCSIM_BAD_TYPE;
@@ -126,6 +126,7 @@ CORE gcsim_type *type_make(struct types *types, const gcsim_type_desc *desc, gcs
                 bits_set(mask, i);
         *t = (gcsim_type){.bytes = desc->bytes, .ptr_bytes = desc->ptr_bytes, .mask = words ? mask : NULL,
                           .align = desc->align, .kind = desc->kind, .name = name, .id = (uint32_t)types->ntypes};
+        resolve(t);
         types->by_id[types->ntypes++] = t;
     }
     rt_unlock(types->rt, &types->lock);

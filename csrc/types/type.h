@@ -26,8 +26,9 @@ CORE gcsim_status types_init(struct types *types, struct meta *meta, struct rt *
 CORE gcsim_status name_intern_in(struct types *types, const char *text, uint32_t *name);
 CORE const char *name_text_of(const struct types *types, uint32_t name); // NULL: no such name
 
-// A copy of the description; span class and fast path are left to the allocator. NULL and *status on failure.
-CORE gcsim_type *type_make(struct types *types, const gcsim_type_desc *desc, gcsim_status *status);
+// A copy of the description. `resolve` is the allocator's: it fills in span class and inline path before anybody can find the type.
+// NULL and *status on failure.
+CORE gcsim_type *type_make(struct types *types, const gcsim_type_desc *desc, void (*resolve)(gcsim_type *), gcsim_status *status);
 
 CORE_INLINE bool type_noscan(const gcsim_type *t)
 {

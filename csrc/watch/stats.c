@@ -25,17 +25,17 @@ static void fill_bytes(const struct mheap *h, gcsim_memstats *out)
     out->heap_sys = out->heap_inuse + out->heap_idle;
     out->stack_inuse = out->stack_sys = b->stacks;
     out->mspan_inuse = h->spans_in_use * sizeof(gcsim_span);
-    out->mspan_sys = w->regions[REGION_SPANS].committed;
+    out->mspan_sys = world_committed(w, REGION_SPANS);
     for (const struct mutator *m = h->mutators; m; m = m->next)
         out->mcache_inuse += sizeof *m;
     out->mcache_sys = out->mcache_inuse;
-    out->gc_sys = b->workbufs + w->regions[REGION_ALLOC_BITS].committed + w->regions[REGION_MARK_BITS].committed;
-    uint64_t meta = w->regions[REGION_META].committed;
-    out->other_sys = b->batches + w->regions[REGION_HEAP].committed + w->regions[REGION_HISTORY].committed +
-                     w->regions[REGION_PAGES].committed + w->regions[REGION_COROUTINES].committed +
+    out->gc_sys = b->workbufs + world_committed(w, REGION_ALLOC_BITS) + world_committed(w, REGION_MARK_BITS);
+    uint64_t meta = world_committed(w, REGION_META);
+    out->other_sys = b->batches + world_committed(w, REGION_HEAP) + world_committed(w, REGION_HISTORY) +
+                     world_committed(w, REGION_PAGES) + world_committed(w, REGION_COROUTINES) +
                      (meta > out->mcache_sys ? meta - out->mcache_sys : 0);
     for (int r = REGION_CHUNKS; r <= REGION_SUMMARY_4; r++)
-        out->other_sys += w->regions[r].committed;
+        out->other_sys += world_committed(w, (enum world_region)r);
     out->sys = out->heap_sys + out->stack_sys + out->mspan_sys + out->mcache_sys + out->buck_hash_sys + out->gc_sys + out->other_sys;
 }
 
