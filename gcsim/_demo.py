@@ -1,4 +1,4 @@
-"""``python -m gcsim demo``: a real Go heap, rebuilt, taken apart, collected, and every number compared.
+"""``python -m gcsim demo``: a real Go heap rebuilt, taken apart, collected, every number compared.
 
 Three independent sources are set against each other: the recording (and the MemStats that Go wrote
 into it), the C heap (its statistics, spans, objects and pointers, read back), and a breadth-first
@@ -24,7 +24,7 @@ from gcsim._graph import ROOT_KINDS, HeapGraph
 
 if TYPE_CHECKING:
     from gcsim import _core
-    from gcsim._graph import Bools
+    from gcsim._graph import I64, U64, Bools
     from gcsim._results import Cycle, MemStats, SpanInfo
 
 SHIPPED = Path(__file__).parent / "data" / "leaks.graph.npz"
@@ -189,7 +189,9 @@ def make_plan(dump: GoDump) -> Plan:
         alone = exclusive(graph, groups)
         plan.goroutine = max(owners, key=lambda g: (alone.get(g, (0, 0))[1], -g))
         plan.gain["goroutine"] = alone.get(plan.goroutine, (0, 0))
-    plan.roots.append([root for root in rest if plan.goroutine is None or owner[root] != plan.goroutine])
+    plan.roots.append(
+        [root for root in rest if plan.goroutine is None or owner[root] != plan.goroutine]
+    )
     plan.alive = [graph.bfs(roots) for roots in plan.roots]
     return plan
 
@@ -225,6 +227,17 @@ def compare_totals(out: Comparisons, dump: GoDump, heap: _core.Heap) -> None:
         out.number(f"objects of {key // 2:,} B {kind}", recorded.get(key, 0), ours.get(key, 0))
 
 
+def entries(start: U64, objects: I64) -> I64:
+    """The numbers of the entries that these objects have in a column, object by object."""
+    import numpy as np
+
+    first = start.astype("i8")[objects]
+    counts = start.astype("i8")[objects + 1] - first
+    ends = np.cumsum(counts)
+    found: I64 = np.arange(counts.sum()) + np.repeat(first - (ends - counts), counts)
+    return found
+
+
 def compare_graph(out: Comparisons, dump: GoDump, heap: _core.Heap, alive: Bools) -> None:
     """Every object that should live, each of its slots and pointers, read back from the C heap."""
     import numpy as np
@@ -244,11 +257,10 @@ def compare_graph(out: Comparisons, dump: GoDump, heap: _core.Heap, alive: Bools
         ("edge_count", "numbers of pointers"),
     ):
         out.rows(f"{what}, one by one", getattr(want, name)[numbers], getattr(have, name))
-    start = want.edge_start().astype("i8")
-    counts = want.edge_count[numbers].astype("i8")
-    ends = np.cumsum(counts)
-    total = int(ends[-1]) if len(ends) else 0
-    edges = np.repeat(start[numbers], counts) + np.arange(total) - np.repeat(ends - counts, counts)
+    if want.slot_off is not None:
+        slots = entries(want.slot_start(), numbers)
+        out.rows("pointer slots: their offsets", want.slot_off[slots], have.slot_off)
+    edges = entries(want.edge_start(), numbers)
     back = np.full(len(alive), -1)
     back[numbers] = np.arange(len(numbers))
     out.rows("pointers: offset in their object", want.edge_off[edges], have.edge_off)
@@ -288,8 +300,8 @@ def compare_roots(out: Comparisons, dump: GoDump, heap: _core.Heap, roots: Itera
     finalized = ROOT_KINDS.index("finalizer_obj")
     chosen = np.array(sorted(kept), "i8")
     chosen = chosen[dump.graph.root_kind[chosen] != finalized]
-    pairs = zip(dump.graph.root_dst[chosen].tolist(), dump.graph.root_dst_off[chosen].tolist())
-    want = sorted((int(addresses[dst]), off) for dst, off in pairs)
+    dsts, offs = dump.graph.root_dst[chosen], dump.graph.root_dst_off[chosen]
+    want = sorted(zip(addresses[dsts].tolist(), offs.tolist(), strict=True))
     of_heap = sorted((at, off) for name, at, off in got if not name.startswith("finalizers "))
     out.number("targets of recorded roots", want, of_heap)
 
@@ -333,40 +345,51 @@ class Stage(NamedTuple):
     spans: tuple[SpanInfo, ...]
 
 
-def run_heap(
-    out: Comparisons,
-    dump: GoDump,
-    plan: Plan,
-    progress: Callable[[int, int], object] | None = None,
-    **options: Any,
-) -> list[Stage]:
-    """Load, collect, drop the root, collect, drop the goroutine, collect; compare all the way."""
-    stages: list[Stage] = []
-    label = ", ".join(f"{name}={value}" for name, value in options.items())
-    out.where = f"{label}: loaded"
-    heap = dump.load(progress=progress, **options)
+STAGES = ("loaded", "collected", "root dropped", "goroutine dropped")
 
-    def done(name: str, cycle: Cycle | None) -> None:
-        verify(out, heap)
-        stages.append(Stage(name, cycle, heap.memstats(), heap.spans()))
 
-    try:
-        compare_totals(out, dump, heap)
-        compare_graph(out, dump, heap, dump.graph.obj_reach >= 0)
-        compare_roots(out, dump, heap, plan.roots[0])
-        done("loaded", None)
-        for stage, name in enumerate(("collected", "root dropped", "goroutine dropped")):
-            out.where = f"{label}: {name}"
-            if stage == 1 and plan.root is not None:
-                heap.dump.drop_root(plan.root)
-            if stage == 2 and plan.goroutine is not None:
-                heap.dump.drop_goroutine(plan.goroutine)
-            cycle = heap.collect()
-            compare_collection(out, dump, heap, cycle, stage, plan)
-            done(name, cycle)
-    finally:
-        heap.close()
-    return stages
+class HeapRun:
+    """One heap's way through the stages: load, collect, drop the root, drop the goroutine. All is
+    compared on the way. A context manager: it closes the heap."""
+
+    def __init__(self, out: Comparisons, dump: GoDump, plan: Plan, **options: Any) -> None:
+        self.out = out
+        self.dump = dump
+        self.plan = plan
+        self.options = options
+        self.stages: list[Stage] = []
+        self.heap: _core.Heap | None = None
+
+    def __enter__(self) -> HeapRun:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.heap is not None:
+            self.heap.close()
+
+    def __str__(self) -> str:
+        return ", ".join(f"{name}={value}" for name, value in self.options.items())
+
+    def next(self, progress: Callable[[int, int], object] | None = None) -> Stage:
+        """The next stage."""
+        number = len(self.stages)
+        self.out.where = f"{self}: {STAGES[number]}"
+        cycle = None
+        if self.heap is None:
+            self.heap = self.dump.load(progress=progress, **self.options)
+            compare_totals(self.out, self.dump, self.heap)
+            compare_graph(self.out, self.dump, self.heap, self.dump.graph.obj_reach <= 1)
+            compare_roots(self.out, self.dump, self.heap, self.plan.roots[0])
+        else:
+            if number == 2 and self.plan.root is not None:
+                self.heap.dump.drop_root(self.plan.root)
+            if number == 3 and self.plan.goroutine is not None:
+                self.heap.dump.drop_goroutine(self.plan.goroutine)
+            cycle = self.heap.collect()
+            compare_collection(self.out, self.dump, self.heap, cycle, number - 1, self.plan)
+        verify(self.out, self.heap)
+        self.stages.append(Stage(STAGES[number], cycle, self.heap.memstats(), self.heap.spans()))
+        return self.stages[-1]
 
 
 # ---- telling ----
@@ -424,10 +447,10 @@ def memstats_lines(dump: GoDump, ours: MemStats) -> list[str]:
         ("Sys", ours.sys),
         ("NextGC", ours.next_gc),
     )
-    lines = [f"  {'':14} {'this heap':>15} {'the Go program':>15}"]
+    lines = [f"  {'':14} {'this heap':>26} {'the Go program':>26}"]
     for name, value in pairs:
         gos = dump.memstats.get(name)
-        lines.append(f"  {name:14} {value:>15,} {'' if gos is None else f'{gos:,}':>15}")
+        lines.append(f"  {name:14} {value:>26,} {'' if gos is None else f'{gos:,}':>26}".rstrip())
     return lines
 
 
@@ -475,19 +498,14 @@ def why_lines(
     if len(still):
         obj = int(still[np.argmax(graph.obj_size[still])])
         lines.append(
-            f"  of what was dropped, {_count(len(still), int(graph.obj_size[still].sum()))} live on;"
-            " the largest is still reached by"
+            f"  of what it reached, {_count(len(still), int(graph.obj_size[still].sum()))} live on;"
+            " the largest through"
         )
         lines.append(f"    {paths.to(obj)}")
     lines.append("  shortest paths to two that live:")
     for obj in chance.sample(np.flatnonzero(alive).tolist(), min(2, int(alive.sum()))):
         lines.append(f"    {paths.to(obj)}")
     return lines
-
-
-def roots_of_goroutine(dump: GoDump, plan: Plan) -> list[int]:
-    gone = set(plan.roots[1]) - set(plan.roots[2])
-    return sorted(gone)
 
 
 class Progress:
@@ -527,17 +545,15 @@ class Demo:
         for line in lines:
             self.say(line)
 
-    def tell_comparisons(self, title: str, each: bool = False) -> None:
+    def tell_comparisons(self, title: str) -> None:
         """A line for the comparisons since the last time, and one for each that differs."""
         new = self.out.all[self.told :]
         self.told = len(self.out.all)
         bad = [c for c in new if not c.equal]
         words = "all equal" if not bad else f"{len(bad)} DIFFER"
         self.tell([f"  {title}: {len(new)} comparisons, {words}"])
-        shown = new if each else bad
-        for c in shown[:200]:
-            mark = "=" if c.equal else "DIFFERS"
-            self.say(f"    {mark} {c.where}: {c.what}: {_short(c.expected)} | {_short(c.got)}")
+        for c in bad[:100]:
+            self.say(f"    DIFFERS: {c.where}: {c.what}: {_short(c.expected)} | {_short(c.got)}")
 
     def run(self, dump: GoDump) -> None:
         self.tell([dump.summary(), ""])
@@ -546,63 +562,62 @@ class Demo:
         self.compare_recording(dump)
 
         started = time.perf_counter()
-        stages = run_heap(self.out, dump, plan, self.progress, mode="threads", mark="object")
-        took = time.perf_counter() - started
-        loaded = [c for c in self.out.all if c.where.endswith("loaded")]
-        later = self.out.all[len(loaded) + self.told :]
-        self.out.all, held = self.out.all[: len(self.out.all) - len(later)], later
-        self.tell(["", "rebuilt in a heap of our own"])
-        self.tell_comparisons("recording, Go's MemStats, this heap (objects, slots, pointers, roots)")
-        self.tell(["", "MemStats", *memstats_lines(dump, stages[0].memstats)])
-        self.tell(["", "size classes and their waste", *class_table(stages[0].spans, dump.graph)])
-        self.out.all += held
-
-        every = plan.alive[0] | True
-        names = {
-            0: "first collection, nothing dropped",
-            1: "dropped no root: there is none",
-            2: "dropped no goroutine: none has roots",
-        }
-        dropped: list[list[int]] = [[], [], []]
-        if plan.root is not None:
-            names[1] = (
-                f"dropped the root {dump.root_names[plan.root]}: of all roots it alone keeps most, "
-                f"{_count(*plan.gain['root'])}"
-            )
-            dropped[1] = [plan.root]
-        if plan.goroutine is not None:
-            dropped[2] = roots_of_goroutine(dump, plan)
-            g = dump.goroutines[plan.goroutine]
-            function = g.frames[-2] if len(g.frames) > 1 else g.frames[0] if g.frames else "?"
-            names[2] = (
-                f"dropped goroutine {g.id} ({g.wait or g.status}, {function}), "
-                f"{len(dropped[2])} roots: of all goroutines it alone keeps most, "
-                f"{_count(*plan.gain['goroutine'])}"
-            )
-        for stage in range(3):
-            before = every if stage == 0 else plan.alive[stage - 1]
-            self.tell(["", names[stage], f"  {stages[stage + 1].cycle!r}"])
-            self.tell(died_lines(dump, before, plan.alive[stage]))
-            if dropped[stage]:
-                self.tell(why_lines(dump, plan, stage, dropped[stage], chance))
-        self.tell(["", "against a breadth-first search over the recording, object by object"])
-        self.tell_comparisons("mode=threads, mark=object")
-        others: list[dict[str, str]] = [{"mode": "threads", "mark": "field"}]
+        with HeapRun(self.out, dump, plan, mode="threads", mark="object") as run:
+            stage = run.next(self.progress)
+            self.tell(["", "rebuilt in a heap of our own"])
+            self.tell_comparisons("objects, slots, pointers, roots; recording, Go, this heap")
+            self.tell(["", "MemStats", *memstats_lines(dump, stage.memstats)])
+            self.tell(["", "size classes and their waste", *class_table(stage.spans, dump.graph)])
+            for number in range(3):
+                self.tell_stage(dump, plan, number, run.next(), chance)
+            self.stages = run.stages
+        self.facts["seconds"] = round(time.perf_counter() - started, 3)
+        self.tell(["", "the same with every mark engine and instantiation"])
+        others = [{"mode": "threads", "mark": "field"}]
         if dump.objects <= STEPS_LIMIT:
             others += [{"mode": "steps", "mark": mark} for mark in ("object", "field")]
         for options in others:
-            run_heap(self.out, dump, plan, self.progress, **options)
-            self.tell_comparisons(", ".join(f"{k}={v}" for k, v in options.items()))
+            with HeapRun(self.out, dump, plan, **options) as run:
+                for _ in STAGES:
+                    self.progress.say(f"{run}: {STAGES[len(run.stages)]}")
+                    run.next()
+                self.tell_comparisons(str(run))
         if len(others) == 1:
             self.tell([f"  mode=steps: left out, more than {STEPS_LIMIT:,} objects"])
-        self.stages = stages
-        self.facts.update(
-            dropped_root=None if plan.root is None else dump.root_names[plan.root],
-            dropped_goroutine=None
-            if plan.goroutine is None
-            else dump.goroutines[plan.goroutine].id,
-            alive=[int(alive.sum()) for alive in plan.alive],
-            seconds=round(took, 3),
+
+    def tell_stage(
+        self, dump: GoDump, plan: Plan, number: int, stage: Stage, chance: random.Random
+    ) -> None:
+        """What was dropped, what died of it, and why the rest lives."""
+        title, dropped = self.dropped(dump, plan, number)
+        before = plan.alive[number - 1] if number else plan.alive[0] | True
+        self.tell(["", title, f"  {stage.cycle!r}"])
+        self.tell(died_lines(dump, before, plan.alive[number]))
+        self.tell_comparisons("this heap against the search over the recording, object by object")
+        if dropped:
+            self.tell(why_lines(dump, plan, number, dropped, chance))
+        self.facts.setdefault("alive", []).append(int(plan.alive[number].sum()))
+
+    def dropped(self, dump: GoDump, plan: Plan, number: int) -> tuple[str, list[int]]:
+        """In words, and as roots."""
+        gone = sorted(set(plan.roots[number - 1]) - set(plan.roots[number])) if number else []
+        if number == 0:
+            return "first collection: nothing was dropped", gone
+        if number == 1:
+            if plan.root is None:
+                return "no root to drop: the recording has none", gone
+            self.facts["dropped_root"] = name = dump.root_names[plan.root]
+            keeps = _count(*plan.gain["root"])
+            return f"dropped the root {name}: of all roots it alone keeps most, {keeps}", gone
+        if plan.goroutine is None:
+            return "no goroutine to drop: none has roots", gone
+        g = dump.goroutines[plan.goroutine]
+        self.facts["dropped_goroutine"] = g.id
+        doing = ", ".join(filter(None, [g.wait or g.status, *g.frames[-2:-1]]))
+        return (
+            f"dropped goroutine {g.id} ({doing}) with its {len(gone)} roots: of all goroutines it"
+            f" alone keeps most, {_count(*plan.gain['goroutine'])}",
+            gone,
         )
 
     def compare_recording(self, dump: GoDump) -> None:
@@ -612,7 +627,9 @@ class Demo:
         if dump.memstats:
             out.number("Go's HeapObjects, objects", dump.memstats.get("HeapObjects"), dump.objects)
             out.number("Go's HeapAlloc, bytes", dump.memstats.get("HeapAlloc"), dump.bytes)
-        out.rows("reachable, as recorded and by search", dump.graph.obj_reach != 0, dump.graph.bfs())
+        out.rows(
+            "reachable, as recorded and by search", dump.graph.obj_reach != 0, dump.graph.bfs()
+        )
         self.tell_comparisons("the recording against Go's MemStats and a search")
 
     def draw(self, dump: GoDump, path: Path) -> None:
@@ -620,12 +637,15 @@ class Demo:
 
         first, last = self.stages[0], self.stages[-1]
         rows = [
-            (f"{stage.name}: {_count(stage.memstats.heap_objects, stage.memstats.heap_alloc)}", stage.spans)
+            (
+                f"{stage.name}: {_count(stage.memstats.heap_objects, stage.memstats.heap_alloc)}",
+                stage.spans,
+            )
             for stage in (first, last)
         ]
         caption = (
             f"{dump.name}, {dump.graph.meta['go']}, {dump.objects:,} objects; dropped: "
-            f"{self.facts['dropped_root']}, goroutine {self.facts['dropped_goroutine']}; "
+            f"{self.facts.get('dropped_root')}, goroutine {self.facts.get('dropped_goroutine')}; "
             f"heap: era 1.26, mode=threads, mark=object; seed {self.seed}"
         )
         figure = heap_picture(rows, caption)

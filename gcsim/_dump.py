@@ -21,13 +21,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 from gcsim import _core
-from gcsim._errors import RangeError, StateError
+from gcsim._errors import RangeError, StaleReferenceError, StateError
 from gcsim._graph import ROOT_KINDS, HeapGraph, open_graph
 from gcsim._struct import struct
 from gcsim._types import ptr
 
 if TYPE_CHECKING:
-    from gcsim._graph import Bools, I64
+    from gcsim._graph import I64, Bools
 
 RECORDS = "context, defer or panic"  # the frame that stands for a goroutine's own records
 FINALIZERS = "finalizers"  # the goroutine that holds what finalizers keep alive
@@ -224,7 +224,8 @@ class GoDump:
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError("a GoDump is immutable")
 
-    __delattr__ = __setattr__  # type: ignore[assignment]
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError("a GoDump is immutable")
 
     @property
     def objects(self) -> int:
@@ -417,7 +418,7 @@ class LoadedDump:
         return found
 
     def number_of(self, ref: _core.Ref) -> int | None:
-        """The number of the object that a reference refers to; None if it came after the loading."""
+        """The number of the object that a reference refers to; None for one made after loading."""
         offset = self._record.objects.slot_of(self.heap, ref)
         if offset is None:
             return None
@@ -434,6 +435,8 @@ class LoadedDump:
         StaleReferenceError if it is dead, IndexError for a number that no object has.
         """
         objects = self._record.objects
+        if self.ref(number) is None:
+            raise StaleReferenceError(f"object {number} is dead")
         return {
             offset: objects.load(self.heap, number, offset, GoObject)
             for offset in objects.slots(self.heap, number)

@@ -6,7 +6,7 @@ Needs matplotlib and NumPy (``pip install 'gcsim[viz]'``). Nothing is opened or 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -87,9 +87,11 @@ def span_map(spans: Iterable[SpanInfo], ax: Axes | None = None, *, columns: int 
         for row, first, last in _stretches(s.first_page, s.npages, columns):
             box = (first, row), last - first, 1
             if s.state == "manual":
-                ax.add_patch(Rectangle(*box, facecolor=_MANUAL, hatch="////", edgecolor="white", lw=0))
+                ax.add_patch(
+                    Rectangle(*box, facecolor=_MANUAL, hatch="////", edgecolor="white", lw=0)
+                )
             elif s.npages > 1 and rows <= 128:
-                ax.add_patch(Rectangle(*box, fill=False, edgecolor="black", lw=0.4))
+                ax.add_patch(Rectangle(*box, fill=False, edgecolor="white", lw=0.6))
     ax.figure.colorbar(image, ax=ax, label="slots of the span in use (share)", pad=0.01)
     if any(s.state == "manual" for s in spans):
         patch = Patch(facecolor=_MANUAL, hatch="////", edgecolor="white", label="stacks, buffers")
@@ -109,27 +111,41 @@ def _stretches(first: int, npages: int, columns: int) -> Iterable[tuple[int, int
         first = stop
 
 
-def class_bars(spans: Iterable[SpanInfo], ax: Axes | None = None, *, rows: int = 18) -> ClassBars:
-    """Bytes held by the spans of each class, and bytes of slots in use in them.
-
-    The `rows` classes that hold most, by slot size; n: without pointers (noscan), p: with.
-    """
-    ax = new_axes() if ax is None else ax
-    held: dict[tuple[int, bool], int] = {}
-    used: dict[tuple[int, bool], int] = {}
+def class_bytes(spans: Iterable[SpanInfo]) -> dict[tuple[int, bool], tuple[int, int]]:
+    """(slot size, noscan) -> bytes of spans, bytes of slots in use. Large objects: slot size 0."""
+    total: dict[tuple[int, bool], tuple[int, int]] = {}
     for s in spans:
         if s.state == "in use":
-            key = (s.slot_bytes if s.size_class else 1 << 62, s.noscan)
-            held[key] = held.get(key, 0) + s.bytes
-            used[key] = used.get(key, 0) + s.allocated * s.slot_bytes
-    keys = sorted(sorted(held, key=held.__getitem__, reverse=True)[:rows])
+            key = (s.slot_bytes if s.size_class else 0, s.noscan)
+            held, used = total.get(key, (0, 0))
+            total[key] = (held + s.bytes, used + s.allocated * s.slot_bytes)
+    return total
+
+
+def class_bars(
+    spans: Iterable[SpanInfo],
+    ax: Axes | None = None,
+    *,
+    classes: Sequence[tuple[int, bool]] | None = None,
+) -> ClassBars:
+    """Bytes held by the spans of each class, and bytes of slots in use in them.
+
+    classes: (slot size, noscan) of the rows, 0 for large objects; else the 18 that hold most.
+    n: without pointers (noscan), p: with.
+    """
+    ax = new_axes() if ax is None else ax
+    total = class_bytes(spans)
+    keys = list(classes) if classes is not None else largest_classes(total)
+    held = {key: total.get(key, (0, 0))[0] for key in keys}
+    used = {key: total.get(key, (0, 0))[1] for key in keys}
     labels = tuple(
-        f"{'large' if size == 1 << 62 else f'{size:,} B'} {'n' if noscan else 'p'}"
-        for size, noscan in keys
+        f"{f'{size:,} B' if size else 'large'} {'n' if noscan else 'p'}" for size, noscan in keys
     )
     at = range(len(keys))
     mib = 1 / (1 << 20)
-    ax.barh(at, [held[k] * mib for k in keys], color=_HELD, edgecolor="black", lw=0.4, label="spans")
+    ax.barh(
+        at, [held[k] * mib for k in keys], color=_HELD, edgecolor="black", lw=0.4, label="spans"
+    )
     ax.barh(
         at,
         [used[k] * mib for k in keys],
@@ -148,6 +164,14 @@ def class_bars(spans: Iterable[SpanInfo], ax: Axes | None = None, *, rows: int =
     return ClassBars(ax, labels, tuple(held[k] for k in keys), tuple(used[k] for k in keys))
 
 
+def largest_classes(
+    total: dict[tuple[int, bool], tuple[int, int]], rows: int = 18
+) -> list[tuple[int, bool]]:
+    """The classes whose spans hold most bytes, by slot size, large objects last."""
+    most = sorted(total, key=lambda key: total[key][0], reverse=True)[:rows]
+    return sorted(most, key=lambda key: (key[0] == 0, key))
+
+
 def heap_picture(stages: Iterable[tuple[str, Iterable[SpanInfo]]], caption: str) -> Any:
     """A figure with a row per stage, (title, spans): the map of pages, and the bytes by class."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -158,11 +182,12 @@ def heap_picture(stages: Iterable[tuple[str, Iterable[SpanInfo]]], caption: str)
     FigureCanvasAgg(figure)
     axes = figure.subplots(len(rows), 2, squeeze=False, width_ratios=(3, 2))
     columns, widest = 0, 0.0
+    classes = largest_classes(class_bytes(rows[0][1])) if rows else []
     for (title, spans), (left, right) in zip(rows, axes, strict=True):
         columns = span_map(spans, left, columns=columns).columns
         left.set_title(title, fontsize="medium")
-        class_bars(spans, right)
-        right.set_title(f"{title}: bytes by size class", fontsize="medium")
+        class_bars(spans, right, classes=classes)
+        right.set_title("bytes by size class", fontsize="medium")
         widest = max(widest, right.get_xlim()[1])
     for _, right in axes:
         right.set_xlim(0, widest)

@@ -18,6 +18,7 @@ This is C: a wrong pointer crashes the process. Nothing else in gcsim may.
 
 from __future__ import annotations
 
+import importlib
 import importlib.machinery
 import importlib.util
 import sys
@@ -46,7 +47,7 @@ def _load() -> Any:
     if name in sys.modules:
         return sys.modules[name]
     try:
-        import _cffi_backend  # noqa: F401
+        importlib.import_module("_cffi_backend")
     except ImportError as error:
         raise ImportError('gcsim.lowlevel needs cffi: pip install "gcsim[test]"') from error
     loader = importlib.machinery.ExtensionFileLoader(name, str(_core.__file__))
@@ -117,9 +118,12 @@ class whitebox:
         sizes, places = ffi.new("uint64_t[3]"), ffi.new("uint64_t[4]")
         whitebox_fast.size_class(size_class, sizes)
         whitebox_fast.span_geometry(size_class, noscan, green_tea, places)
+        slot_bytes, span_pages, div_magic = list(sizes)
         nelems, heap_bits, marks, limit = list(places)
         return SpanGeometry(
-            *list(sizes),
+            slot_bytes,
+            span_pages,
+            div_magic,
             nelems,
             -1 if heap_bits in _NO_OFFSET else heap_bits,
             -1 if marks in _NO_OFFSET else marks,
