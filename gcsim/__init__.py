@@ -18,10 +18,25 @@ Everything that fails raises a subclass of `Error` and of the fitting built-in.
 
 from __future__ import annotations
 
+# ruff: noqa: F401  (what is imported here is the public interface)
 from importlib import import_module as _import_module
 from pathlib import Path as _Path
 from typing import Any as _Any
 
+from gcsim._core import (
+    Array,
+    Batch,
+    Frame,
+    Goroutine,
+    Heap,
+    Ref,
+    Slice,
+    Weak,
+    address,
+    build_info,
+    heapof,
+    typeof,
+)
 from gcsim._errors import (
     BoundsError,
     ClosedHeapError,
@@ -42,7 +57,6 @@ from gcsim._errors import (
     UnsupportedDumpError,
     WrongHeapError,
 )
-from gcsim._core import Heap, Ref, Weak, address, build_info, heapof, typeof
 from gcsim._layout import (
     FieldLayout,
     Layout,
@@ -84,18 +98,26 @@ __version__ = build_info()["version"]
 
 # Names that are looked up when they are first used: what they need is slow to import.
 _LAZY = {
+    "Cycle": "_results",
+    "Event": "_results",
+    "GCStats": "_results",
+    "Handle": "_handles",
     "HeapGraph": "_graph",
+    "MemStats": "_results",
+    "ObjectInfo": "_results",
+    "SpanInfo": "_results",
+    "lab": "",
     "lowlevel": "",
     "open_go_dump": "_dump",
     "open_graph": "_graph",
 }
 
 # Names of the design that this version does not have.
-_LATER = frozenset({"explore", "lab", "open_snapshot", "workload"})
+_LATER = frozenset({"explore", "open_snapshot", "workload"})
 
 
 def get_include() -> str:
-    """The directory of gcsim's C headers: compile with ``-I`` it and ``#include <gcsim/gcsim.h>``."""
+    """The directory of gcsim's C headers: compile with ``-I``, ``#include <gcsim/gcsim.h>``."""
     inside = _Path(__file__).parent / "include"
     return str(inside if inside.is_dir() else _Path(__file__).parents[1] / "csrc" / "include")
 

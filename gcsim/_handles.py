@@ -20,21 +20,21 @@ class Handle(NamedTuple):
     address    of the object, or of the part of it that is referred to
     type       name of the class of its references; None if no reference was found (it is held by a
                slice, a batch, or a Python object that cannot be looked into)
-    count      how many handles there are for this address
-    held_by    where references were found: "cache in module app", "node in build()", "Out[3]", "a list"
+    refs       how many handles there are for this address
+    held_by    where references were found: "cache in module app", "node in build()", "Out[3]"
     made_at    file:line of each, with Heap(trace_refs=True); else empty
     """
 
     address: int
     type: str | None
-    count: int
+    refs: int
     held_by: tuple[str, ...]
     made_at: tuple[str, ...]
 
     def __repr__(self) -> str:
         parts = [f"{self.type or 'object'} at {self.address:#x}"]
-        if self.count > 1:
-            parts.append(f"{self.count} handles")
+        if self.refs > 1:
+            parts.append(f"{self.refs} handles")
         parts.append("held by " + (", ".join(self.held_by) or "?"))
         if self.made_at:
             parts.append("made at " + ", ".join(self.made_at))

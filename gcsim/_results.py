@@ -171,13 +171,13 @@ class Cycle:
     next_goal: int | None
     objects_marked: int
     roots: int  #: root slots that were not nil
-    pointers: int  #: pointers seen in objects that were not nil
+    pointers: int  #: pointers that were not nil, in roots and objects
     scan_work: int  #: bytes of objects read
     freed_objects: int  #: by this cycle's sweep as far as it got when this was read
     freed_bytes: int
     weak_cleared: int
     rescans: int  #: mark passes repeated because work buffers ran out of memory
-    start_ns: int  #: since 1970
+    start_ns: int  #: since 1970; in step mode, where time is steps, since the heap was made
     stop_ns: int  #: until the world stood still
     mark_ns: int
     sweep_ns: int  #: of the sweep that `collect` itself waits for, else 0
@@ -292,7 +292,7 @@ class SpanInfo(NamedTuple):
 def make_spans(rows: list[tuple[Any, ...]]) -> tuple[SpanInfo, ...]:
     return tuple(
         SpanInfo(
-            *row[:7],
+            *(row[0], row[1], row[2], row[3], row[4], row[5], row[6]),
             _STATES[row[7]],
             row[8],
             bool(row[9]),
@@ -312,7 +312,7 @@ class ObjectInfo(NamedTuple):
     header_bytes: int
     type: TypeInfo | None  #: known for large objects and those with a header
     span_page: int
-    index: int  #: number of the slot in its span
+    index: int  # type: ignore[assignment]  #: number of the slot in its span
     noscan: bool
     marked: bool
     span_class: int

@@ -49,7 +49,7 @@ class Place(NamedTuple):
 def first_page(heap: Heap) -> int:
     """The address of the heap's first page; 0 if the heap has no object yet."""
     for found in heap.objects():
-        return found.address - found.span_page * PAGE_BYTES - found.index * found.slot_bytes
+        return int(found.address - found.span_page * PAGE_BYTES - found.index * found.slot_bytes)
     return 0
 
 
@@ -106,7 +106,7 @@ def _letter(span: SpanInfo) -> str:
 
 
 class PageInfo(NamedTuple):
-    """One page of a heap map. kind: a letter of the legend; used: share of its span's slots in use."""
+    """One page of a heap map. kind: a letter of the legend; used: share of its span's slots."""
 
     page: int
     kind: str
@@ -143,7 +143,8 @@ def draw_heap(heap: Heap, *, ax: Any = None, columns: int = 32, title: str = "")
     colours = {letter: colour for letter, colour, _ in _KINDS}
     for page, kind, used in drawn:
         x, y = page % columns, page // columns
-        ax.add_patch(Rectangle((x, y), 1, 1, facecolor="white", edgecolor="#888888", lw=0.4))
+        ax.add_patch(Rectangle((x, y), 1, 1, facecolor=colours[kind], alpha=0.3, lw=0))
+        ax.add_patch(Rectangle((x, y), 1, 1, fill=False, edgecolor="#888888", lw=0.4))
         ax.add_patch(Rectangle((x, y + 1 - used), 1, used, facecolor=colours[kind], lw=0))
         ax.text(x + 0.5, y + 0.5, kind, ha="center", va="center", fontsize=7)
     ax.set(xlim=(0, columns), ylim=(rows, 0), xticks=range(0, columns + 1, 8))
@@ -195,12 +196,16 @@ def draw_layouts(layouts: Sequence[Layout], *, ax: Any = None, title: str = "") 
             end = field.offset + field.bytes
             text[field.offset : end] = [str(number % 10)] * field.bytes
             if field.padding:
-                gap = Rectangle((end, row + 0.1), field.padding, 0.8, fc=_PADDING, ec="k", hatch="///")
+                gap = Rectangle(
+                    (end, row + 0.1), field.padding, 0.8, fc=_PADDING, ec="k", hatch="///"
+                )
                 ax.add_patch(gap)
         texts.append("".join(text))
     widest = max((layout.bytes for layout in layouts), default=8)
     ax.set(xlim=(0, widest), ylim=(len(layouts), 0), xticks=range(0, widest + 1, 8))
-    ax.set_yticks([r + 0.5 for r in range(len(layouts))], [f"{x.name} {x.bytes} B" for x in layouts])
+    ax.set_yticks(
+        [r + 0.5 for r in range(len(layouts))], [f"{x.name} {x.bytes} B" for x in layouts]
+    )
     ax.set_xlabel("offset in bytes; hatched: padding; dark and *: holds pointers")
     ax.set_title(title, fontsize=10)
     return texts
@@ -247,15 +252,14 @@ def keep_refs_out_of_out(shell: Any = None) -> None:
     shell._gcsim_refs_out = True
 
     def forget(result: Any) -> None:
-        if not isinstance(result.result, Ref):
+        shown = result.result
+        if not isinstance(shown, Ref):
             return
-        shown, result.result = result.result, None
+        result.result = None
+        for names in (shell.user_ns, shell.user_ns_hidden, vars(shell.displayhook)):
+            for name in [n for n, v in names.items() if v is shown and n.startswith("_")]:
+                names[name] = ""  # IPython sets `_` only while all three agree about it
         for number in [n for n, value in shell.user_ns["Out"].items() if value is shown]:
             del shell.user_ns["Out"][number]
-        for name in [n for n, v in shell.user_ns.items() if n.startswith("_") and v is shown]:
-            shell.user_ns[name] = ""
-        for name in ("_", "__", "___"):
-            if getattr(shell.displayhook, name, None) is shown:
-                setattr(shell.displayhook, name, "")
 
     shell.events.register("post_run_cell", forget)

@@ -1,4 +1,4 @@
-"""What all tests share: heaps in both instantiations, and Python programs run in a process of their own."""
+"""What tests share: heaps in both instantiations, Python programs in their own process."""
 
 from __future__ import annotations
 
@@ -41,7 +41,9 @@ def run_python() -> Callable[..., subprocess.CompletedProcess[str]]:
         paths = [os.path.dirname(os.path.dirname(gcsim.__file__)), os.environ.get("PYTHONPATH", "")]
         env = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in paths if p)}
         done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, env=env)
-        assert done.returncode == status, f"exit status {done.returncode}\n{done.stdout}{done.stderr}"
+        assert done.returncode == status, (
+            f"exit status {done.returncode}\n{done.stdout}{done.stderr}"
+        )
         return done
 
     return run

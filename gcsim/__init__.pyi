@@ -1,0 +1,232 @@
+# The public names: __init__.py tells what is imported late, _types.pyi has the types.
+
+from typing import Any, Final
+
+from gcsim import lab as lab
+from gcsim import lowlevel as lowlevel
+from gcsim._core import (
+    Array as Array,
+)
+from gcsim._core import (
+    Batch as Batch,
+)
+from gcsim._core import (
+    Frame as Frame,
+)
+from gcsim._core import (
+    Goroutine as Goroutine,
+)
+from gcsim._core import (
+    Heap as Heap,
+)
+from gcsim._core import (
+    Ref as Ref,
+)
+from gcsim._core import (
+    Slice as Slice,
+)
+from gcsim._core import (
+    Weak as Weak,
+)
+from gcsim._core import (
+    address as address,
+)
+from gcsim._core import (
+    build_info as build_info,
+)
+from gcsim._core import (
+    heapof as heapof,
+)
+from gcsim._core import (
+    typeof as typeof,
+)
+from gcsim._dump import (
+    open_go_dump as open_go_dump,
+)
+from gcsim._errors import (
+    BoundsError as BoundsError,
+)
+from gcsim._errors import (
+    ClosedHeapError as ClosedHeapError,
+)
+from gcsim._errors import (
+    ConversionError as ConversionError,
+)
+from gcsim._errors import (
+    DumpFormatError as DumpFormatError,
+)
+from gcsim._errors import (
+    Error as Error,
+)
+from gcsim._errors import (
+    FieldError as FieldError,
+)
+from gcsim._errors import (
+    ForkedHeapError as ForkedHeapError,
+)
+from gcsim._errors import (
+    HeapMemoryError as HeapMemoryError,
+)
+from gcsim._errors import (
+    NotThereYetError as NotThereYetError,
+)
+from gcsim._errors import (
+    OptionError as OptionError,
+)
+from gcsim._errors import (
+    RangeError as RangeError,
+)
+from gcsim._errors import (
+    StaleReferenceError as StaleReferenceError,
+)
+from gcsim._errors import (
+    StateError as StateError,
+)
+from gcsim._errors import (
+    ThreadError as ThreadError,
+)
+from gcsim._errors import (
+    TypeDefinitionError as TypeDefinitionError,
+)
+from gcsim._errors import (
+    UnknownNameError as UnknownNameError,
+)
+from gcsim._errors import (
+    UnsupportedDumpError as UnsupportedDumpError,
+)
+from gcsim._errors import (
+    WrongHeapError as WrongHeapError,
+)
+from gcsim._graph import (
+    HeapGraph as HeapGraph,
+)
+from gcsim._graph import (
+    open_graph as open_graph,
+)
+from gcsim._handles import (
+    Handle as Handle,
+)
+from gcsim._layout import (
+    FieldLayout as FieldLayout,
+)
+from gcsim._layout import (
+    Layout as Layout,
+)
+from gcsim._layout import (
+    SizeClass as SizeClass,
+)
+from gcsim._layout import (
+    alignof as alignof,
+)
+from gcsim._layout import (
+    layout as layout,
+)
+from gcsim._layout import (
+    offsetof as offsetof,
+)
+from gcsim._layout import (
+    size_class as size_class,
+)
+from gcsim._layout import (
+    sizeof as sizeof,
+)
+from gcsim._results import (
+    Cycle as Cycle,
+)
+from gcsim._results import (
+    Event as Event,
+)
+from gcsim._results import (
+    GCStats as GCStats,
+)
+from gcsim._results import (
+    MemStats as MemStats,
+)
+from gcsim._results import (
+    ObjectInfo as ObjectInfo,
+)
+from gcsim._results import (
+    SpanInfo as SpanInfo,
+)
+from gcsim._struct import (
+    struct as struct,
+)
+from gcsim._types import (
+    TypeInfo as TypeInfo,
+)
+from gcsim._types import (
+    array as array,
+)
+from gcsim._types import (
+    bool_ as bool_,
+)
+from gcsim._types import (
+    c64 as c64,
+)
+from gcsim._types import (
+    c128 as c128,
+)
+from gcsim._types import (
+    chan as chan,
+)
+from gcsim._types import (
+    f32 as f32,
+)
+from gcsim._types import (
+    f64 as f64,
+)
+from gcsim._types import (
+    func_ as func_,
+)
+from gcsim._types import (
+    i8 as i8,
+)
+from gcsim._types import (
+    i16 as i16,
+)
+from gcsim._types import (
+    i32 as i32,
+)
+from gcsim._types import (
+    i64 as i64,
+)
+from gcsim._types import (
+    iface as iface,
+)
+from gcsim._types import (
+    map_ as map_,
+)
+from gcsim._types import (
+    ptr as ptr,
+)
+from gcsim._types import (
+    slice_ as slice_,
+)
+from gcsim._types import (
+    string as string,
+)
+from gcsim._types import (
+    u8 as u8,
+)
+from gcsim._types import (
+    u16 as u16,
+)
+from gcsim._types import (
+    u32 as u32,
+)
+from gcsim._types import (
+    u64 as u64,
+)
+from gcsim._types import (
+    uintptr as uintptr,
+)
+
+__version__: Final[str]
+
+def get_include() -> str: ...
+def __dir__() -> list[str]: ...
+
+# What the design has and this version has not: raises NotThereYetError.
+def explore(program: Any, /, **options: Any) -> Any: ...
+def open_snapshot(path: Any, /) -> Any: ...
+def workload(source: Any, /, **options: Any) -> Any: ...

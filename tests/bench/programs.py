@@ -1,0 +1,111 @@
+"""Builds the measuring programs into build/bench: C with the release flags, Go where there is Go.
+
+A program is built again when its command line or any source that it could depend on has changed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+OUT = ROOT / "build" / "bench"
+
+
+class BuildError(Exception):
+    """A compiler refused; the message is what it said."""
+
+
+def flags() -> dict[str, list[str]]:
+    """The variables of csrc/flags.mk."""
+    lines = (ROOT / "csrc" / "flags.mk").read_text(encoding="utf-8").splitlines()
+    pairs = (line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
+    return {name.strip(): words.split() for name, words in pairs}
+
+
+def compiler() -> list[str]:
+    return shlex.split(os.environ.get("CC", "")) or ["cc"]
+
+
+def compiler_name() -> str:
+    """Family and major version, such as `gcc 12`: what instruction counts depend on."""
+    macros = subprocess.run(
+        [*compiler(), "-dM", "-E", "-x", "c", os.devnull],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    defined = dict(line.split(" ", 2)[1:] for line in macros.splitlines() if line.count(" ") > 1)
+    if "__clang_major__" in defined:
+        return f"clang {defined['__clang_major__']}"
+    return f"gcc {defined['__GNUC__']}"
+
+
+def go() -> str | None:
+    return shutil.which("go")
+
+
+def clean_environment(**more: str) -> dict[str, str]:
+    """The environment without what would change the programs: preloaded sanitizers, Go's knobs."""
+    dropped = ("LD_PRELOAD", "GOGC", "GOMAXPROCS", "GOMEMLIMIT", "GODEBUG", "GOEXPERIMENT")
+    return {k: v for k, v in os.environ.items() if k not in dropped} | more
+
+
+def _digest(sources: list[Path], command: list[str]) -> str:
+    digest = hashlib.sha256(shlex.join(command).encode())
+    for path in sorted(sources):
+        digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
+def _make(name: str, sources: list[Path], command: list[str], env: dict[str, str]) -> Path:
+    """Run `command`, in which "TARGET" stands for the file to write, unless it has been done."""
+    target, stamp = OUT / name, OUT / f"{name}.stamp"
+    tool = [command[0], "version" if command[0].endswith("go") else "--version"]
+    version = subprocess.run(tool, capture_output=True, text=True).stdout
+    digest = _digest(sources, [*command, version, env.get("GOEXPERIMENT", "")])
+    if target.exists() and stamp.exists() and stamp.read_text(encoding="utf-8") == digest:
+        return target
+    OUT.mkdir(parents=True, exist_ok=True)
+    fresh = OUT / f"{name}.{os.getpid()}.new"  # two runs may build at once
+    words = [str(fresh) if word == "TARGET" else word for word in command]
+    done = subprocess.run(words, cwd=ROOT, env=env, stderr=subprocess.PIPE, text=True)
+    if done.returncode != 0:
+        raise BuildError(f"{name} could not be built:\n{done.stderr.strip()}")
+    os.replace(fresh, target)
+    stamp.write_text(digest, encoding="utf-8")
+    return target
+
+
+def c_program(name: str) -> Path:
+    """Build tests/bench/<name>.c with the fast instantiation of the core; returns the program."""
+    table, env = flags(), clean_environment()
+    # Without debugging information: older valgrinds stop at what newer compilers write.
+    common = [*compiler(), *table["FLAGS_release"], *table["FLAGS_COMMON"], "-g0"]
+    common += ["-Icsrc", "-Icsrc/include"]
+    core_parts = ("base", "types", "alloc", "gc", "watch", "lib", "include")
+    sources = [p for part in core_parts for p in (ROOT / "csrc" / part).rglob("*.*")]
+    sources += (ROOT / "csrc").glob("*.[ch]")
+    core = _make("core_fast.o", sources, [*common, "-c", "csrc/core_fast.c", "-o", "TARGET"], env)
+    program = [f"tests/bench/{name}.c", str(core.relative_to(ROOT)), "-o", "TARGET"]
+    link = [*table["LINK_release"], *table["LINK_COMMON"]]
+    sources = [HERE / f"{name}.c", HERE / "bench.h", core, *(ROOT / "csrc/include").rglob("*.*")]
+    return _make(name, sources, [*common, *program, *link], env)
+
+
+def go_program(name: str, *, experiment: str = "") -> Path | None:
+    """Build tests/bench/go/<name>.go, with GOEXPERIMENT if given; None without Go."""
+    tool = go()
+    if tool is None:
+        return None
+    env = clean_environment(GO111MODULE="off", GOFLAGS="")
+    if experiment:
+        env["GOEXPERIMENT"] = experiment
+    source = HERE / "go" / f"{name}.go"
+    command = [tool, "build", "-o", "TARGET", str(source.relative_to(ROOT))]
+    return _make("-".join(filter(None, ["go", name, experiment])), [source], command, env)

@@ -1,0 +1,276 @@
+"""Notebooks run from top to bottom, tell their story when only read, and stand on gcsim.lab."""
+
+from __future__ import annotations
+
+import base64
+import copy
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import gcsim
+from gcsim import array, f64, i8, i64, lab, ptr, u8
+
+FOLDER = Path(__file__).parents[1] / "notebooks"
+NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+SECONDS = 60
+LINES = 12
+
+# The sections of the chapter that a notebook is about.
+SECTIONS = {
+    "01_memory_layout": (
+        "11.1.1 GO程序内存布局详解",
+        "11.1.3 内存对齐优化",
+        "11.7.1 内存分配器原理",
+    ),
+}
+
+each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+
+
+def load(path: Path) -> Any:
+    import nbformat
+
+    return nbformat.read(path, as_version=4)
+
+
+def code_cells(notebook: Any) -> list[Any]:
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def shape(cell: Any) -> list[tuple[str, ...]]:
+    """What sorts of output a cell has; what is written to one stream counts once."""
+    kinds = [
+        (output.output_type, output.get("name", ""), *sorted(output.get("data", ())))
+        for output in cell.outputs
+    ]
+    return sorted(set(kinds))
+
+
+def machine_paths(text: str) -> list[str]:
+    """Paths that name a place on the machine that ran the notebook."""
+    usual = r"/(?:home|root|tmp|var|usr|opt|mnt|srv|Users|private)/[\w./-]*|[A-Z]:\\\\"
+    here = [re.escape(str(path)) for path in {FOLDER.parent, Path.cwd(), Path(sys.prefix)}]
+    return re.findall("|".join([*here, usual]), text)
+
+
+def text_of(notebook: Any) -> str:
+    """All outputs as text, pictures left out, and the metadata."""
+    notebook = copy.deepcopy(notebook)
+    for cell in code_cells(notebook):
+        for output in cell.outputs:
+            output.get("data", {}).pop("image/png", None)
+    outputs = [[cell.outputs, cell.metadata] for cell in code_cells(notebook)]
+    return json.dumps([notebook.metadata, outputs])
+
+
+def test_there_are_notebooks_and_each_has_its_sections() -> None:
+    assert {path.stem for path in NOTEBOOKS} == set(SECTIONS)
+
+
+@pytest.mark.slow
+@each_notebook
+def test_a_notebook_runs_without_an_error_in_less_than_a_minute(path: Path) -> None:
+    from nbclient import NotebookClient
+
+    committed, fresh = load(path), load(path)
+    for cell in code_cells(fresh):
+        cell.outputs, cell.execution_count = [], None
+    begin = time.monotonic()
+    NotebookClient(
+        fresh, timeout=2 * SECONDS, kernel_name="python3", resources={"metadata": {"path": FOLDER}}
+    ).execute()
+    seconds = time.monotonic() - begin
+    assert seconds < SECONDS, f"{path.name} took {seconds:.0f} s"
+    assert machine_paths(text_of(fresh)) == []
+    shapes = [shape(cell) for cell in code_cells(fresh)]
+    assert [shape(cell) for cell in code_cells(committed)] == shapes, "run it again and save it"
+
+
+@each_notebook
+def test_a_notebook_is_kept_executed_from_top_to_bottom(path: Path) -> None:
+    import nbformat
+
+    notebook = load(path)
+    nbformat.validate(notebook)
+    counts = [cell.execution_count for cell in code_cells(notebook)]
+    assert counts == list(range(1, len(counts) + 1))
+    outputs = [output for cell in code_cells(notebook) for output in cell.outputs]
+    assert {output.output_type for output in outputs} <= {
+        "stream",
+        "display_data",
+        "execute_result",
+    }
+    assert not any(output.get("name") == "stderr" for output in outputs)
+    assert machine_paths(text_of(notebook)) == []
+
+
+@each_notebook
+def test_a_notebook_is_told_in_small_cells_that_assert(path: Path) -> None:
+    cells = [cell.source.splitlines() for cell in code_cells(load(path))]
+    assert [lines for lines in cells if len(lines) > LINES] == []
+    asserting = sum(any("assert " in line for line in lines) for lines in cells)
+    assert asserting >= len(cells) / 2, f"{asserting} of {len(cells)} cells assert"
+
+
+@each_notebook
+def test_a_notebook_is_headed_by_its_sections_and_says_what_go_does(path: Path) -> None:
+    notebook = load(path)
+    words = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
+    for section in SECTIONS[path.stem]:
+        assert section in words[0]
+        assert any(text.lstrip("-\n").startswith(f"# {section}") for text in words[1:])
+    assert any("What Go really does" in text for text in words)
+    assert any("Predict" in text for text in words)
+
+
+@each_notebook
+def test_the_pictures_of_a_notebook_are_small_pngs(path: Path) -> None:
+    pictures = [
+        base64.b64decode(output.data["image/png"])
+        for cell in code_cells(load(path))
+        for output in cell.outputs
+        if "image/png" in output.get("data", {})
+    ]
+    assert pictures
+    for picture in pictures:
+        assert picture.startswith(b"\x89PNG\r\n") and len(picture) < 100_000
+
+
+def test_machine_paths_are_recognised() -> None:
+    assert machine_paths("see /home/someone/x.py") and machine_paths(f"in {Path.cwd()}")
+    assert machine_paths("../tests/data and go/memory_layout.go, 1/2, n/a") == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("source", sorted(FOLDER.glob("go/*.go")), ids=lambda path: path.stem)
+def test_gos_figures_beside_a_notebook_are_what_its_program_prints(source: Path) -> None:
+    recorded = json.loads(source.with_suffix(".json").read_text(encoding="utf-8"))
+    go = shutil.which("go")
+    if go is None:
+        pytest.skip("no Go")
+    version = subprocess.run([go, "env", "GOVERSION"], capture_output=True, text=True, check=True)
+    if version.stdout.strip() != recorded["go"]:
+        pytest.skip(f"recorded with {recorded['go']}, here is {version.stdout.strip()}")
+    env = {**os.environ, "GOMAXPROCS": "1", "GOGC": "100", "GODEBUG": ""}
+    env.pop("LD_PRELOAD", None)
+    run = subprocess.run([go, "run", str(source)], capture_output=True, text=True, env=env)
+    assert run.returncode == 0, run.stderr
+    assert json.loads(run.stdout) == recorded
+
+
+# --- gcsim.lab
+
+
+@gcsim.struct
+class Node:
+    next: ptr["Node"]
+    n: i64
+
+
+def test_places_agree_with_the_list_of_objects(heap: gcsim.Heap) -> None:
+    kinds = [
+        (u8, lab.TINY), (Node, lab.SMALL), (array[f64, 4], lab.SMALL),
+        (array[ptr[Node], 100], lab.SMALL), (array[ptr[Node], 9000], lab.LARGE),
+        (array[u8, 32_760], lab.SMALL), (array[u8, 32_761], lab.LARGE),
+    ]  # fmt: skip
+    refs = [heap.new(kind) for _ in range(70) for kind, _ in kinds]
+    by_slot = {(o.span_page, o.index): o for o in heap.objects()}
+    for ref, (_, where) in zip(refs, kinds * 70, strict=True):
+        place = lab.place(heap, ref)
+        assert place.page is not None and place.slot is not None
+        found = by_slot[place.page, place.slot]
+        assert found.address + place.inside == gcsim.address(ref)
+        assert (found.slot_bytes, found.span_class) == (place.slot_bytes, place.span_class)
+        assert place.where == where
+        assert place.inside == found.header_bytes or where == lab.TINY
+
+
+def test_places_of_slices_of_nothing_and_of_the_rest(heap: gcsim.Heap) -> None:
+    cells = heap.new_slice(Node, 40)
+    assert lab.place(heap, cells[10]).inside == lab.place(heap, cells).inside + 160
+    assert lab.place(heap, heap.new_slice(u8, 3)).where == lab.TINY
+    nothing = lab.place(heap, heap.new(array[u8, 0]))
+    assert nothing.where == lab.ZERO_SIZE and "no span" in str(nothing)
+    for thing in (None, 7, Node, heap):
+        with pytest.raises(gcsim.ConversionError):
+            lab.place(heap, thing)
+
+
+def test_pages_are_those_of_the_spans(heap: gcsim.Heap) -> None:
+    assert lab.pages(heap) == []
+    kept = [heap.new(Node), heap.new(array[i8, 20_000]), heap.new(array[ptr[Node], 9000])]
+    main = heap.goroutine("main")
+    main.push("f", head=ptr[Node])
+    pages = lab.pages(heap)
+    spans = heap.spans()
+    assert [p.page for p in pages] == list(range(len(pages)))
+    assert sum(p.kind != "." for p in pages) == sum(span.npages for span in spans)
+    assert {p.kind for p in pages} - {"."} == {"s", "n", "L", "S"}
+    node_page = lab.place(heap, kept[0]).page
+    assert pages[node_page or 0] == lab.PageInfo(node_page or 0, "s", 1 / 496)
+    main.end()
+
+
+def test_pictures_return_what_they_draw_on_the_axes_given(heap: gcsim.Heap) -> None:
+    from matplotlib.figure import Figure
+
+    kept = [heap.new(Node, n=n) for n in range(600)]
+    ax = Figure().subplots()
+    assert lab.draw_heap(heap, ax=ax, title="nodes") == lab.pages(heap)
+    assert ax.get_title() == "nodes" and "KiB" in ax.get_xlabel()
+    assert [text.get_text() for text in ax.texts] == [p.kind for p in lab.pages(heap)]
+    assert lab.draw_layouts([gcsim.layout(Node)], ax=Figure().subplots()) == ["0" * 8 + "1" * 8]
+    ax = Figure().subplots()
+    waste = lab.draw_waste(1, 600, ax=ax)
+    assert waste[True][0] == (1, 93.75) and waste[False][512] == (513, 100 * (576 - 513) / 576)
+    assert "percent" in ax.get_ylabel() and "bytes" in ax.get_xlabel()
+    assert len(kept) == 600
+
+
+def test_a_ref_that_a_cell_shows_dies_when_its_variable_does(heap: gcsim.Heap) -> None:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    shell = InteractiveShell(user_ns={"heap": heap, "Node": Node})
+    lab.keep_refs_out_of_out(shell)
+    lab.keep_refs_out_of_out(shell)
+    for line in ("node = heap.new(Node, n=1)", "weak = heap.weak(node)", "node", "40 + 2"):
+        assert shell.run_cell(line, store_history=True).success
+    names = shell.user_ns
+    assert (names["_"], names["Out"]) == (42, {4: 42})
+    assert names["weak"]() == names["node"]
+    del names["node"]
+    heap.collect()
+    assert names["weak"]() is None
+
+
+def test_without_it_out_keeps_the_object(heap: gcsim.Heap) -> None:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    shell = InteractiveShell(user_ns={"heap": heap, "Node": Node})
+    for line in ("node = heap.new(Node, n=1)", "weak = heap.weak(node)", "node"):
+        assert shell.run_cell(line, store_history=True).success
+    del shell.user_ns["node"]
+    heap.collect()
+    assert shell.user_ns["weak"]() is not None
+    shell.reset(new_session=False)
+
+
+def test_rows_are_read_gzipped_or_not(tmp_path: Path) -> None:
+    import gzip
+
+    (tmp_path / "a.csv").write_text("x,y\n1,2\n", encoding="utf-8")
+    (tmp_path / "a.csv.gz").write_bytes(gzip.compress(b"x,y\n1,2\n"))
+    assert (
+        lab.read_rows(tmp_path / "a.csv")
+        == lab.read_rows(tmp_path / "a.csv.gz")
+        == [{"x": "1", "y": "2"}]
+    )
