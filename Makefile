@@ -44,8 +44,7 @@ test-c: ## the C tests alone (no Python needed)
 	@$(MAKE) -C csrc -j$(JOBS) --output-sync=target test
 
 bench: $(VENV)/.test $(VENV)/.core-$(MODE) ## speed and memory, each figure beside its goal
-	@test -e tests/bench/__main__.py || $(call not_yet,the benchmarks of tests/bench)
-	@$(PY) tests/bench $(ARGS)
+	@$(PY) tests/bench/run.py $(ARGS)
 
 bench-peers: $(VENV)/.test $(VENV)/.core-$(MODE) ## the same work in Go and in other allocators, where they are installed
 	@test -e tests/bench/peers || $(call not_yet,the comparison programs of tests/bench/peers)

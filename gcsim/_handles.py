@@ -88,12 +88,12 @@ def _key(key: Any) -> str:
     return repr(key) if isinstance(key, (str, int)) else f"<{type(key).__name__}>"
 
 
-def _frames(own: FrameType) -> Iterator[FrameType]:
+def _frames() -> Iterator[FrameType]:
     """The frames of all threads, without those of this module."""
     for top in sys._current_frames().values():
         frame: FrameType | None = top
         while frame is not None:
-            if frame.f_globals is not own.f_globals:
+            if frame.f_globals is not globals():
                 yield frame
             frame = frame.f_back
 
@@ -117,9 +117,8 @@ def handles(heap: _core.Heap) -> list[Handle]:
     addresses = heap._handle_addresses()
     traces = heap._handle_traces() or []
     found = _Finder(heap)
-    own = sys._getframe()
     skip = {id(found.types), id(found.places), id(addresses)}
-    for frame in _frames(own):
+    for frame in _frames():
         if frame.f_locals is not frame.f_globals:
             for name, value in list(frame.f_locals.items()):
                 found.variable(value, name, f" in {frame.f_code.co_qualname}()")

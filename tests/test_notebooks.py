@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import builtins
 import copy
 import json
 import os
@@ -236,28 +237,49 @@ def test_pictures_return_what_they_draw_on_the_axes_given(heap: gcsim.Heap) -> N
     assert len(kept) == 600
 
 
-def test_a_ref_that_a_cell_shows_dies_when_its_variable_does(heap: gcsim.Heap) -> None:
+@pytest.fixture
+def shell(heap: gcsim.Heap, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """IPython with names for the tests and without a history of its own."""
     from IPython.core.interactiveshell import InteractiveShell
+    from traitlets.config import Config
 
-    shell = InteractiveShell(user_ns={"heap": heap, "Node": Node})
-    lab.keep_refs_out_of_out(shell)
-    lab.keep_refs_out_of_out(shell)
-    for line in ("node = heap.new(Node, n=1)", "weak = heap.weak(node)", "node", "40 + 2"):
+    monkeypatch.delattr(builtins, "_", raising=False)  # or IPython leaves `_` alone
+    config = Config(HistoryManager={"enabled": False})
+    names = {"heap": heap, "Node": Node}
+    return InteractiveShell(config=config, ipython_dir=str(tmp_path), user_ns=names)
+
+
+def run(shell: Any, *lines: str) -> None:
+    for line in lines:
         assert shell.run_cell(line, store_history=True).success
+
+
+MAKE = ("node = heap.new(Node, n=1)", "weak = heap.weak(node)", "node")
+
+
+@pytest.mark.parametrize("after", [[], ["40 + 2"], ["_", "1", "2", "3"]])
+def test_a_ref_that_a_cell_shows_dies_when_its_variable_does(
+    heap: gcsim.Heap, shell: Any, after: list[str]
+) -> None:
+    lab.keep_refs_out_of_out(shell)
+    lab.keep_refs_out_of_out(shell)
+    run(shell, *MAKE, *after)
     names = shell.user_ns
-    assert (names["_"], names["Out"]) == (42, {4: 42})
     assert names["weak"]() == names["node"]
     del names["node"]
     heap.collect()
     assert names["weak"]() is None
 
 
-def test_without_it_out_keeps_the_object(heap: gcsim.Heap) -> None:
-    from IPython.core.interactiveshell import InteractiveShell
+def test_what_is_no_ref_stays_in_out(shell: Any) -> None:
+    lab.keep_refs_out_of_out(shell)
+    run(shell, *MAKE, "40 + 2", "_ + 1")
+    assert shell.user_ns["Out"] == {4: 42, 5: 43}
+    assert (shell.user_ns["_"], shell.user_ns["_4"]) == (43, 42)
 
-    shell = InteractiveShell(user_ns={"heap": heap, "Node": Node})
-    for line in ("node = heap.new(Node, n=1)", "weak = heap.weak(node)", "node"):
-        assert shell.run_cell(line, store_history=True).success
+
+def test_without_it_out_keeps_the_object(heap: gcsim.Heap, shell: Any) -> None:
+    run(shell, *MAKE)
     del shell.user_ns["node"]
     heap.collect()
     assert shell.user_ns["weak"]() is not None

@@ -500,6 +500,17 @@ def test_equality_and_hash_are_heap_and_address(heap: gcsim.Heap) -> None:
     assert box.low == box and box.high != box, "the first field is where the struct is"
 
 
+def test_references_of_closed_heaps_do_not_equal_those_that_came_to_their_addresses(
+    mode: str,
+) -> None:
+    refs = []
+    for _ in range(20):
+        with gcsim.Heap(mode=mode) as heap:
+            refs.append(heap.new(Node))
+    assert len({gcsim.address(ref) for ref in refs}) < 20, "the system gives addresses out again"
+    assert len(set(refs)) == 20
+
+
 def test_a_reference_is_always_true_and_keeps_its_identity_after_close(heap: gcsim.Heap) -> None:
     a, b = heap.new(Node), heap.new(Node)
     a.next = b
