@@ -11,10 +11,13 @@
 
 // --- the functions of api.def, by its names ----------------------------------------------------------------------
 
-#define M(m) mutator_of(m)
+#define M(m)    mutator_of(m)
 #define H(heap) (&(heap)->mheap)
 
-static gcsim_heap *api_heap_create(const gcsim_options *options, gcsim_status *status) { return heap_make(options, status); }
+static gcsim_heap *api_heap_create(const gcsim_options *options, gcsim_status *status)
+{
+    return heap_make(options, status);
+}
 static void api_heap_destroy(gcsim_heap *heap) { heap_unmake(heap); }
 static const char *api_status_text(gcsim_status status) { return heap_status_text(status); }
 static gcsim_status api_after_fork(gcsim_heap *heap) { return registry_after_fork(heap); }
@@ -25,9 +28,16 @@ static char *api_arena(gcsim_heap *heap, uint64_t *bytes)
     return H(heap)->arena;
 }
 
-static gcsim_status api_name_intern(gcsim_heap *heap, const char *text, uint32_t *name) { return name_intern_in(&H(heap)->types, text, name); }
-static const char *api_name_text(gcsim_heap *heap, uint32_t name) { return name_text_of(&H(heap)->types, name); }
-static const gcsim_type *api_type_new(gcsim_heap *heap, const gcsim_type_desc *desc, gcsim_status *status)
+static gcsim_status api_name_intern(gcsim_heap *heap, const char *text, uint32_t *name)
+{
+    return name_intern_in(&H(heap)->types, text, name);
+}
+static const char *api_name_text(gcsim_heap *heap, uint32_t name)
+{
+    return name_text_of(&H(heap)->types, name);
+}
+static const gcsim_type *api_type_new(gcsim_heap *heap, const gcsim_type_desc *desc,
+                                      gcsim_status *status)
 {
     return type_make(&H(heap)->types, desc, malloc_resolve_type, status);
 }
@@ -48,37 +58,85 @@ static void api_mutator_detach(gcsim_mutator *m) { world_detach(M(m)); }
 static void api_enter_slow(gcsim_mutator *m) { world_enter_slow(M(m)); }
 static void api_leave_slow(gcsim_mutator *m) { world_leave_slow(M(m)); }
 
-static void *api_new_slow(gcsim_mutator *m, const gcsim_type *type) { return malloc_new(M(m), type); }
-static void *api_new_array(gcsim_mutator *m, const gcsim_type *element, uint64_t count) { return malloc_array(M(m), element, count); }
-static void api_store_slow(gcsim_mutator *m, void **slot, void *ptr) { barrier_store(M(m), slot, ptr); }
-static void api_copy(gcsim_mutator *m, const gcsim_type *type, void *to, const void *from, uint64_t count)
+static void *api_new_slow(gcsim_mutator *m, const gcsim_type *type)
+{
+    return malloc_new(M(m), type);
+}
+static void *api_new_array(gcsim_mutator *m, const gcsim_type *element, uint64_t count)
+{
+    return malloc_array(M(m), element, count);
+}
+static void api_store_slow(gcsim_mutator *m, void **slot, void *ptr)
+{
+    barrier_store(M(m), slot, ptr);
+}
+static void api_copy(gcsim_mutator *m, const gcsim_type *type, void *to, const void *from,
+                     uint64_t count)
 {
     barrier_copy(M(m), type, to, from, count);
 }
-static void api_clear(gcsim_mutator *m, const gcsim_type *type, void *to, uint64_t count) { barrier_clear(M(m), type, to, count); }
+static void api_clear(gcsim_mutator *m, const gcsim_type *type, void *to, uint64_t count)
+{
+    barrier_clear(M(m), type, to, count);
+}
 
 static gcsim_handle *api_handle_new(gcsim_mutator *m, void *ptr) { return handle_make(M(m), ptr); }
-static void api_handle_drop(gcsim_heap *heap, gcsim_handle *handle) { handle_release(heap, handle); }
-static uint64_t api_handles(gcsim_heap *heap, void **out, uint64_t room) { return handles_list(heap, out, room); }
+static void api_handle_drop(gcsim_heap *heap, gcsim_handle *handle)
+{
+    handle_release(heap, handle);
+}
+static uint64_t api_handles(gcsim_heap *heap, void **out, uint64_t room)
+{
+    return handles_list(heap, out, room);
+}
 static gcsim_weak *api_weak_new(gcsim_mutator *m, void *ptr) { return weak_make(M(m), ptr); }
 static void *api_weak_get(gcsim_mutator *m, gcsim_weak *weak) { return weak_read(M(m), weak); }
 static void api_weak_drop(gcsim_mutator *m, gcsim_weak *weak) { weak_release(M(m), weak); }
-static gcsim_global *api_global_new(gcsim_mutator *m, uint32_t name) { return global_make(M(m), name); }
-static void api_global_drop(gcsim_mutator *m, gcsim_global *global) { global_release(M(m), global); }
-static gcsim_global *api_global_next(gcsim_heap *heap, gcsim_global *after) { return global_after(heap, after); }
-static gcsim_goroutine *api_goroutine_new(gcsim_mutator *m, uint32_t name) { return goroutine_make(M(m), name); }
+static gcsim_global *api_global_new(gcsim_mutator *m, uint32_t name)
+{
+    return global_make(M(m), name);
+}
+static void api_global_drop(gcsim_mutator *m, gcsim_global *global)
+{
+    global_release(M(m), global);
+}
+static gcsim_global *api_global_next(gcsim_heap *heap, gcsim_global *after)
+{
+    return global_after(heap, after);
+}
+static gcsim_goroutine *api_goroutine_new(gcsim_mutator *m, uint32_t name)
+{
+    return goroutine_make(M(m), name);
+}
 static void api_goroutine_end(gcsim_mutator *m, gcsim_goroutine *g) { goroutine_finish(M(m), g); }
-static gcsim_goroutine *api_goroutine_next(gcsim_heap *heap, gcsim_goroutine *after) { return goroutine_after(heap, after); }
-static uint64_t api_frame_push(gcsim_mutator *m, gcsim_goroutine *g, const gcsim_type *type, uint32_t name)
+static gcsim_goroutine *api_goroutine_next(gcsim_heap *heap, gcsim_goroutine *after)
+{
+    return goroutine_after(heap, after);
+}
+static uint64_t api_frame_push(gcsim_mutator *m, gcsim_goroutine *g, const gcsim_type *type,
+                               uint32_t name)
 {
     return goroutine_push(M(m), g, type, name);
 }
-static gcsim_status api_frame_pop(gcsim_mutator *m, gcsim_goroutine *g) { return goroutine_pop(M(m), g); }
+static gcsim_status api_frame_pop(gcsim_mutator *m, gcsim_goroutine *g)
+{
+    return goroutine_pop(M(m), g);
+}
 
-static gcsim_batch *api_build(gcsim_mutator *m, const gcsim_build *what) { return bulk_build(M(m), what); }
-static gcsim_status api_link(gcsim_mutator *m, gcsim_batch *batch, const gcsim_links *links) { return bulk_link(M(m), batch, links); }
-static gcsim_status api_link_edges(gcsim_mutator *m, gcsim_batch *batch, const gcsim_edges *e) { return bulk_link_edges(M(m), batch, e); }
-static gcsim_status api_read_links(gcsim_mutator *m, gcsim_batch *batch, uint64_t offset, int64_t *index)
+static gcsim_batch *api_build(gcsim_mutator *m, const gcsim_build *what)
+{
+    return bulk_build(M(m), what);
+}
+static gcsim_status api_link(gcsim_mutator *m, gcsim_batch *batch, const gcsim_links *links)
+{
+    return bulk_link(M(m), batch, links);
+}
+static gcsim_status api_link_edges(gcsim_mutator *m, gcsim_batch *batch, const gcsim_edges *e)
+{
+    return bulk_link_edges(M(m), batch, e);
+}
+static gcsim_status api_read_links(gcsim_mutator *m, gcsim_batch *batch, uint64_t offset,
+                                   int64_t *index)
 {
     return bulk_read_links(M(m), batch, offset, index);
 }
@@ -87,8 +145,14 @@ static void api_batch_drop(gcsim_mutator *m, gcsim_batch *batch) { batch_release
 static gcsim_status api_collect(gcsim_mutator *m) { return cycle_run(M(m), GCSIM_TRIGGER_FORCED); }
 static void api_safepoint(gcsim_mutator *m) { world_poll(M(m)); }
 static gcsim_status api_sweep_all(gcsim_mutator *m) { return sweep_rest(mheap_of(M(m))), GCSIM_OK; }
-static int32_t api_set_gc_percent(gcsim_mutator *m, int32_t percent) { return cycle_set_percent(M(m), percent); }
-static gcsim_status api_cycle_info(gcsim_heap *heap, uint64_t number, gcsim_cycle *out) { return cycle_read(heap, number, out); }
+static int32_t api_set_gc_percent(gcsim_mutator *m, int32_t percent)
+{
+    return cycle_set_percent(M(m), percent);
+}
+static gcsim_status api_cycle_info(gcsim_heap *heap, uint64_t number, gcsim_cycle *out)
+{
+    return cycle_read(heap, number, out);
+}
 
 static void api_memstats(gcsim_mutator *m, gcsim_memstats *out)
 {
@@ -103,7 +167,10 @@ static uint64_t api_verify(gcsim_mutator *m, gcsim_violation *out, uint64_t room
     world_start(M(m));
     return n;
 }
-static gcsim_status api_find_object(gcsim_heap *heap, const void *address, gcsim_object *out) { return object_find(H(heap), address, out); }
+static gcsim_status api_find_object(gcsim_heap *heap, const void *address, gcsim_object *out)
+{
+    return object_find(H(heap), address, out);
+}
 static uint64_t api_objects(gcsim_mutator *m, uint64_t *cursor, gcsim_object *out, uint64_t room)
 {
     world_stop(M(m));
@@ -118,11 +185,15 @@ static uint64_t api_spans(gcsim_mutator *m, uint64_t *cursor, gcsim_span_info *o
     world_start(M(m));
     return n;
 }
-static uint64_t api_pointer_slots(gcsim_heap *heap, const gcsim_object *object, uint32_t *out, uint64_t room)
+static uint64_t api_pointer_slots(gcsim_heap *heap, const gcsim_object *object, uint32_t *out,
+                                  uint64_t room)
 {
     return object_pointer_slots(H(heap), object, out, room);
 }
-static uint64_t api_events(gcsim_heap *heap, gcsim_event *out, uint64_t room) { return event_read(&H(heap)->history->events, out, room); }
+static uint64_t api_events(gcsim_heap *heap, gcsim_event *out, uint64_t room)
+{
+    return event_read(&H(heap)->history->events, out, room);
+}
 static const char *api_event_name(uint32_t kind) { return event_name_of(kind); }
 
 #undef M
@@ -133,53 +204,53 @@ static const char *api_event_name(uint32_t kind) { return event_name_of(kind); }
 // In the step instantiation a call that takes a mutator runs on a coroutine: its parameters travel in a struct, made from the same
 // list as its prototype.
 
-#define EACH_1(F, a) F a
-#define EACH_2(F, a, ...) F a EACH_1(F, __VA_ARGS__)
-#define EACH_3(F, a, ...) F a EACH_2(F, __VA_ARGS__)
-#define EACH_4(F, a, ...) F a EACH_3(F, __VA_ARGS__)
-#define EACH_5(F, a, ...) F a EACH_4(F, __VA_ARGS__)
+#define EACH_1(F, a)          F a
+#define EACH_2(F, a, ...)     F a EACH_1(F, __VA_ARGS__)
+#define EACH_3(F, a, ...)     F a EACH_2(F, __VA_ARGS__)
+#define EACH_4(F, a, ...)     F a EACH_3(F, __VA_ARGS__)
+#define EACH_5(F, a, ...)     F a EACH_4(F, __VA_ARGS__)
 #define AS_FIELD(type, param) type param;
-#define AS_SAVE(type, param) args.param = param;
-#define AS_NAME(type, param) a->param
-#define NAMES_1(a) AS_NAME a
-#define NAMES_2(a, ...) AS_NAME a, NAMES_1(__VA_ARGS__)
-#define NAMES_3(a, ...) AS_NAME a, NAMES_2(__VA_ARGS__)
-#define NAMES_4(a, ...) AS_NAME a, NAMES_3(__VA_ARGS__)
-#define NAMES_5(a, ...) AS_NAME a, NAMES_4(__VA_ARGS__)
+#define AS_SAVE(type, param)  args.param = param;
+#define AS_NAME(type, param)  a->param
+#define NAMES_1(a)            AS_NAME a
+#define NAMES_2(a, ...)       AS_NAME a, NAMES_1(__VA_ARGS__)
+#define NAMES_3(a, ...)       AS_NAME a, NAMES_2(__VA_ARGS__)
+#define NAMES_4(a, ...)       AS_NAME a, NAMES_3(__VA_ARGS__)
+#define NAMES_5(a, ...)       AS_NAME a, NAMES_4(__VA_ARGS__)
 
 #if GCSIM_STEPS
 #define API(ret, name, n, ...)
-#define API_M(ret, name, n, ...)                                                                                              \
-    struct args_##name {                                                                                                      \
-        ret result;                                                                                                           \
-        EACH_##n(AS_FIELD, __VA_ARGS__)                                                                                       \
-    };                                                                                                                        \
-    static void run_##name(void *p)                                                                                           \
-    {                                                                                                                         \
-        struct args_##name *a = p;                                                                                            \
-        a->result = api_##name(NAMES_##n(__VA_ARGS__));                                                                       \
-    }                                                                                                                         \
-    static ret table_##name(API_TYPES_##n(__VA_ARGS__))                                                                       \
-    {                                                                                                                         \
-        struct args_##name args;                                                                                              \
-        EACH_##n(AS_SAVE, __VA_ARGS__);                                                                                       \
-        rt_call(&m->heap->mheap.rt, run_##name, &args);                                                                       \
-        return args.result;                                                                                                   \
+#define API_M(ret, name, n, ...)                                                                   \
+    struct args_##name {                                                                           \
+        ret result;                                                                                \
+        EACH_##n(AS_FIELD, __VA_ARGS__)                                                            \
+    };                                                                                             \
+    static void run_##name(void *p)                                                                \
+    {                                                                                              \
+        struct args_##name *a = p;                                                                 \
+        a->result = api_##name(NAMES_##n(__VA_ARGS__));                                            \
+    }                                                                                              \
+    static ret table_##name(API_TYPES_##n(__VA_ARGS__))                                            \
+    {                                                                                              \
+        struct args_##name args;                                                                   \
+        EACH_##n(AS_SAVE, __VA_ARGS__);                                                            \
+        rt_call(&m->heap->mheap.rt, run_##name, &args);                                            \
+        return args.result;                                                                        \
     }
-#define API_V(name, n, ...)                                                                                                   \
-    struct args_##name {                                                                                                      \
-        EACH_##n(AS_FIELD, __VA_ARGS__)                                                                                       \
-    };                                                                                                                        \
-    static void run_##name(void *p)                                                                                           \
-    {                                                                                                                         \
-        struct args_##name *a = p;                                                                                            \
-        api_##name(NAMES_##n(__VA_ARGS__));                                                                                   \
-    }                                                                                                                         \
-    static void table_##name(API_TYPES_##n(__VA_ARGS__))                                                                      \
-    {                                                                                                                         \
-        struct args_##name args;                                                                                              \
-        EACH_##n(AS_SAVE, __VA_ARGS__);                                                                                       \
-        rt_call(&m->heap->mheap.rt, run_##name, &args);                                                                       \
+#define API_V(name, n, ...)                                                                        \
+    struct args_##name {                                                                           \
+        EACH_##n(AS_FIELD, __VA_ARGS__)                                                            \
+    };                                                                                             \
+    static void run_##name(void *p)                                                                \
+    {                                                                                              \
+        struct args_##name *a = p;                                                                 \
+        api_##name(NAMES_##n(__VA_ARGS__));                                                        \
+    }                                                                                              \
+    static void table_##name(API_TYPES_##n(__VA_ARGS__))                                           \
+    {                                                                                              \
+        struct args_##name args;                                                                   \
+        EACH_##n(AS_SAVE, __VA_ARGS__);                                                            \
+        rt_call(&m->heap->mheap.rt, run_##name, &args);                                            \
     }
 #include "gcsim/api.def"
 #undef API
@@ -195,16 +266,13 @@ static const gcsim_api api_table = {
     .bytes = sizeof(gcsim_api),
     .steps = GCSIM_STEPS,
     .debug = GCSIM_DEBUG,
-#define API(ret, name, n, ...) .name = api_##name,
+#define API(ret, name, n, ...)   .name = api_##name,
 #define API_M(ret, name, n, ...) .name = ENTRY(name),
-#define API_V(name, n, ...) .name = ENTRY(name),
+#define API_V(name, n, ...)      .name = ENTRY(name),
 #include "gcsim/api.def"
 #undef API
 #undef API_M
 #undef API_V
 };
 
-const gcsim_api *GCSIM_INSTANTIATION()(void)
-{
-    return &api_table;
-}
+const gcsim_api *GCSIM_INSTANTIATION()(void) { return &api_table; }

@@ -10,7 +10,9 @@
 static void wb_sizeclass_resolve(uint64_t bytes, uint32_t noscan, uint64_t *out)
 {
     struct sizeclass_rule rule = sizeclass_resolve(bytes, noscan != 0);
-    const uint64_t values[] = {rule.size_class, rule.tiny, rule.large, rule.header_bytes, rule.slot_bytes, rule.span_pages, rule.usable_bytes};
+    const uint64_t values[] = {rule.size_class,   rule.tiny,       rule.large,
+                               rule.header_bytes, rule.slot_bytes, rule.span_pages,
+                               rule.usable_bytes};
     memcpy(out, values, sizeof values);
 }
 
@@ -22,7 +24,8 @@ static void wb_size_class(uint32_t size_class, uint64_t *out)
     out[2] = size_class_div_magic[size_class];
 }
 
-static void wb_span_geometry(uint32_t size_class, uint32_t noscan, uint32_t green_tea, uint64_t *out)
+static void wb_span_geometry(uint32_t size_class, uint32_t noscan, uint32_t green_tea,
+                             uint64_t *out)
 {
     INVARIANT(size_class < NUM_SIZE_CLASSES);
     struct span_geometry g = span_geometry(size_class, noscan != 0, green_tea != 0);
@@ -32,7 +35,10 @@ static void wb_span_geometry(uint32_t size_class, uint32_t noscan, uint32_t gree
     out[3] = g.limit_bytes;
 }
 
-static uint64_t wb_roundupsize(uint64_t bytes, uint32_t noscan) { return roundupsize(bytes, noscan != 0); }
+static uint64_t wb_roundupsize(uint64_t bytes, uint32_t noscan)
+{
+    return roundupsize(bytes, noscan != 0);
+}
 
 static void wb_flush(gcsim_mutator *m)
 {
@@ -52,16 +58,39 @@ static const char *wb_counter(gcsim_heap *heap, uint32_t index, uint64_t *value)
 {
     const struct mheap *h = &heap->mheap;
     const struct gc *gc = &heap->gc;
-    const struct { const char *name; uint64_t value; } counters[] = {
-        {"heap_live", h->heap_live}, {"trigger", h->trigger}, {"goal", gc->goal}, {"heap_marked", gc->heap_marked},
-        {"last_heap_scan", gc->last_heap_scan}, {"last_stack_scan", gc->last_stack_scan}, {"globals_scan", gc->globals_scan},
-        {"cycles", gc->cycles}, {"rescans", gc->rescans}, {"sweepgen", h->sweepgen}, {"sweep_class", gc->sweep_class},
-        {"arena_pages", h->arena_pages}, {"grown_pages", h->grown_pages}, {"spans_in_use", h->spans_in_use},
-        {"bytes_in_use", h->bytes.in_use}, {"bytes_stacks", h->bytes.stacks}, {"bytes_workbufs", h->bytes.workbufs},
-        {"bytes_batches", h->bytes.batches}, {"bytes_free", h->bytes.free}, {"bytes_released", h->bytes.released},
-        {"free_pages", h->pages.free_pages}, {"scavenged_pages", h->pages.scavenged_pages},
-        {"meta_used", h->meta.used}, {"meta_in_use", h->meta.in_use}, {"types", h->types.ntypes}, {"names", h->types.nnames},
-        {"world_bytes", h->world->bytes}, {"steps", h->history->steps}, {"events_written", h->history->events.written},
+    const struct {
+        const char *name;
+        uint64_t value;
+    } counters[] = {
+        {"heap_live", h->heap_live},
+        {"trigger", h->trigger},
+        {"goal", gc->goal},
+        {"heap_marked", gc->heap_marked},
+        {"last_heap_scan", gc->last_heap_scan},
+        {"last_stack_scan", gc->last_stack_scan},
+        {"globals_scan", gc->globals_scan},
+        {"cycles", gc->cycles},
+        {"rescans", gc->rescans},
+        {"sweepgen", h->sweepgen},
+        {"sweep_class", gc->sweep_class},
+        {"arena_pages", h->arena_pages},
+        {"grown_pages", h->grown_pages},
+        {"spans_in_use", h->spans_in_use},
+        {"bytes_in_use", h->bytes.in_use},
+        {"bytes_stacks", h->bytes.stacks},
+        {"bytes_workbufs", h->bytes.workbufs},
+        {"bytes_batches", h->bytes.batches},
+        {"bytes_free", h->bytes.free},
+        {"bytes_released", h->bytes.released},
+        {"free_pages", h->pages.free_pages},
+        {"scavenged_pages", h->pages.scavenged_pages},
+        {"meta_used", h->meta.used},
+        {"meta_in_use", h->meta.in_use},
+        {"types", h->types.ntypes},
+        {"names", h->types.nnames},
+        {"world_bytes", h->world->bytes},
+        {"steps", h->history->steps},
+        {"events_written", h->history->events.written},
     };
     if (index >= sizeof counters / sizeof *counters)
         return NULL;
@@ -86,35 +115,41 @@ static uint64_t wb_verify_marks(gcsim_mutator *m, gcsim_violation *out, uint64_t
     return cycle_rehearse(mutator_of(m), look_at_marks, &look) == GCSIM_OK ? look.n : UINT64_MAX;
 }
 
-static struct world_log *wb_world_log_create(gcsim_heap *heap) { return world_log_create(heap->mheap.world); }
-static int wb_world_log_rewind(struct world_log *log, int64_t mark) { return world_log_rewind(log, mark); }
+static struct world_log *wb_world_log_create(gcsim_heap *heap)
+{
+    return world_log_create(heap->mheap.world);
+}
+static int wb_world_log_rewind(struct world_log *log, int64_t mark)
+{
+    return world_log_rewind(log, mark);
+}
 static uint64_t wb_world_hash(gcsim_heap *heap) { return world_hash(heap->mheap.world); }
 
 // Those that are what they are called.
-#define wb_pacer_goal pacer_goal
-#define wb_replay_new pagealloc_replay_new
-#define wb_replay_delete pagealloc_replay_delete
-#define wb_replay_init_chunk pagealloc_replay_init_chunk
-#define wb_replay_init_range pagealloc_replay_init_range
-#define wb_replay_grow pagealloc_replay_grow
-#define wb_replay_fail_commit pagealloc_replay_fail_commit
-#define wb_replay_alloc pagealloc_replay_alloc
-#define wb_replay_alloc_range pagealloc_replay_alloc_range
-#define wb_replay_cachealloc pagealloc_replay_cachealloc
-#define wb_replay_scavenge_range pagealloc_replay_scavenge_range
+#define wb_pacer_goal                pacer_goal
+#define wb_replay_new                pagealloc_replay_new
+#define wb_replay_delete             pagealloc_replay_delete
+#define wb_replay_init_chunk         pagealloc_replay_init_chunk
+#define wb_replay_init_range         pagealloc_replay_init_range
+#define wb_replay_grow               pagealloc_replay_grow
+#define wb_replay_fail_commit        pagealloc_replay_fail_commit
+#define wb_replay_alloc              pagealloc_replay_alloc
+#define wb_replay_alloc_range        pagealloc_replay_alloc_range
+#define wb_replay_cachealloc         pagealloc_replay_cachealloc
+#define wb_replay_scavenge_range     pagealloc_replay_scavenge_range
 #define wb_replay_scavenge_candidate pagealloc_replay_scavenge_candidate
-#define wb_replay_free pagealloc_replay_free
-#define wb_replay_tocache pagealloc_replay_tocache
-#define wb_replay_flush pagealloc_replay_flush
-#define wb_replay_state pagealloc_replay_state
-#define wb_replay_page_state pagealloc_replay_page_state
-#define wb_replay_check pagealloc_replay_check
-#define wb_fail_after os_fail_after
-#define wb_verify_rule_name verify_rule_name
-#define wb_verify_rule_statement verify_rule_statement
-#define wb_world_log_destroy world_log_destroy
-#define wb_world_log_mark world_log_mark
-#define wb_world_log_lines world_log_lines
+#define wb_replay_free               pagealloc_replay_free
+#define wb_replay_tocache            pagealloc_replay_tocache
+#define wb_replay_flush              pagealloc_replay_flush
+#define wb_replay_state              pagealloc_replay_state
+#define wb_replay_page_state         pagealloc_replay_page_state
+#define wb_replay_check              pagealloc_replay_check
+#define wb_fail_after                os_fail_after
+#define wb_verify_rule_name          verify_rule_name
+#define wb_verify_rule_statement     verify_rule_statement
+#define wb_world_log_destroy         world_log_destroy
+#define wb_world_log_mark            world_log_mark
+#define wb_world_log_lines           world_log_lines
 
 static const gcsim_whitebox whitebox_table = {
     .bytes = sizeof(gcsim_whitebox),
@@ -124,7 +159,4 @@ static const gcsim_whitebox whitebox_table = {
 #undef WB
 };
 
-const gcsim_whitebox *GCSIM_INSTANTIATION(_whitebox)(void)
-{
-    return &whitebox_table;
-}
+const gcsim_whitebox *GCSIM_INSTANTIATION(_whitebox)(void) { return &whitebox_table; }

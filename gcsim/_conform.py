@@ -23,7 +23,7 @@ _Row = dict[str, str]
 
 @dataclass
 class Conformance:
-    """What one file's replay gave: rows (or structs) compared, how many were equal, the first that were not."""
+    """What one file's replay gave: comparisons, how many were equal, the first that were not."""
 
     name: str
     total: int = 0
@@ -74,7 +74,9 @@ def conform(path: str | Path) -> Conformance:
     except (KeyError, ValueError, TypeError, IndexError) as error:
         if isinstance(error, DumpFormatError):
             raise
-        raise DumpFormatError(f"{path}: damaged after {result.total} comparisons: {error!r}") from error
+        raise DumpFormatError(
+            f"{path}: damaged after {result.total} comparisons: {error!r}"
+        ) from error
     return result
 
 
@@ -95,7 +97,7 @@ def _int(text: str) -> int:
     return int(text) if text else -1
 
 
-# --- sizes -------------------------------------------------------------------------------------------------
+# --- sizes ---------------------------------------------------------------------------------------
 
 
 def _replay_sizes(rows: Iterator[_Row], result: Conformance) -> None:
@@ -117,7 +119,9 @@ def _replay_sizes(rows: Iterator[_Row], result: Conformance) -> None:
             )
         )
         # Every size of the run that is not long, else its ends and a few between.
-        sizes = range(low, high + 1) if high - low < 4096 else (low, low + 1, (low + high) // 2, high)
+        sizes = (
+            range(low, high + 1) if high - low < 4096 else (low, low + 1, (low + high) // 2, high)
+        )
         ours = {_size_rule(whitebox, size, noscan) for size in sizes}
         result.check(f"{row['kind']} {low}..{high}", ours, {gos})
 
@@ -197,7 +201,7 @@ def _replay_size_classes(rows: Iterator[_Row], result: Conformance) -> None:
         result.check(f"class {c}", ours, gos)
 
 
-# --- struct layout -----------------------------------------------------------------------------------------
+# --- struct layout -------------------------------------------------------------------------------
 
 
 def _go_type(spec: dict[str, Any]) -> Any:
@@ -259,9 +263,9 @@ def _replay_structs(structs: Sequence[dict[str, Any]], result: Conformance) -> N
         )
 
 
-# --- page allocator ----------------------------------------------------------------------------------------
+# --- page allocator ------------------------------------------------------------------------------
 
-# Go's page numbers count from its amd64 arena offset: 0xc000 chunks in, plus 2^25 (golden README, section 3).
+# Pages count from Go's amd64 arena offset: 0xc000 chunks in, plus 2^25 (mpagealloc.go:chunkIndex).
 _BASE_CHUNK = 0xC000 + (1 << 25)
 _BASE_PAGE = _BASE_CHUNK * 512
 
@@ -283,7 +287,12 @@ def _replay_pagealloc(rows: Iterator[_Row], result: Conformance) -> None:
                 f"{replay.scav_hash:016x}",
                 f"{replay.summary_hash:016x}",
             )
-            gos += (int(row["free_pages"]), row["alloc_hash"], row["scav_hash"], row["summary_hash"])
+            gos += (
+                int(row["free_pages"]),
+                row["alloc_hash"],
+                row["scav_hash"],
+                row["summary_hash"],
+            )
         result.check(f"{sequence} row {row['i']} {row['op']}", ours, gos)
 
 
@@ -329,7 +338,7 @@ def _pagealloc_step(replay: Any, row: _Row) -> tuple[tuple[Any, ...], tuple[Any,
     return ours, gos
 
 
-# --- allocation layout -------------------------------------------------------------------------------------
+# --- allocation layout ---------------------------------------------------------------------------
 
 
 class _Layout:
@@ -350,7 +359,7 @@ class _Layout:
         return address, found, address - found.base
 
     def number(self, found: Any) -> tuple[int, int, bool]:
-        """The span's number by first use, the same within its class, whether this is its first use."""
+        """The span's number by first use, the same within its class, and whether it is new."""
         first = found.span_page not in self._spans
         if first:
             self._spans[found.span_page] = len(self._spans)
@@ -373,7 +382,7 @@ def _replay_reuse(rows: Iterator[_Row], result: Conformance) -> None:
     case: str | None = None
     layout = _Layout()
     spans: dict[int, int] = {}
-    reusing = False
+    reusing, fresh = False, 100
     for row in rows:
         if row["case"] != case:
             case, layout, spans, reusing = row["case"], _Layout(), {}, False

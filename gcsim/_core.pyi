@@ -31,7 +31,9 @@ _T = TypeVar("_T")
 _T_co = TypeVar("_T_co", covariant=True)
 _V = TypeVar("_V")
 _Size = int | str  # bytes, or "64MiB"
-_Written = TypeExpr | TypeInfo  # a type that was made at run time: checkers do not know what it reads as
+_Written = (
+    TypeExpr | TypeInfo
+)  # a type that was made at run time: checkers do not know what it reads as
 
 _api: Final[Any]  # a PyCapsule: gcsim_capi of gcsim.h
 

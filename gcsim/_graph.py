@@ -67,11 +67,33 @@ _COLUMNS = {
     "root_dst_off": ("<u4", "r"),
     "slot_off": ("<u4", "s"),  # optional: recordings made from raw dumps by other tools have none
 }
-_MEMSTATS = (
-    "Alloc TotalAlloc Sys Lookups Mallocs Frees HeapAlloc HeapSys HeapIdle HeapInuse HeapReleased "
-    "HeapObjects StackInuse StackSys MSpanInuse MSpanSys MCacheInuse MCacheSys BuckHashSys GCSys "
-    "OtherSys NextGC LastGC PauseTotalNs NumGC"
-).split()
+_MEMSTATS = [
+    "Alloc",
+    "TotalAlloc",
+    "Sys",
+    "Lookups",
+    "Mallocs",
+    "Frees",
+    "HeapAlloc",
+    "HeapSys",
+    "HeapIdle",
+    "HeapInuse",
+    "HeapReleased",
+    "HeapObjects",
+    "StackInuse",
+    "StackSys",
+    "MSpanInuse",
+    "MSpanSys",
+    "MCacheInuse",
+    "MCacheSys",
+    "BuckHashSys",
+    "GCSys",
+    "OtherSys",
+    "NextGC",
+    "LastGC",
+    "PauseTotalNs",
+    "NumGC",
+]
 # What a goroutine can be doing when a heap is dumped (runtime2.go:_Gidle and on).
 _STATUS = {0: "idle", 1: "runnable", 2: "running", 3: "syscall", 4: "waiting", 6: "dead"}
 _SPANS = ("plain", "bitmap", "inline marks")

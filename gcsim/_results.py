@@ -411,6 +411,7 @@ def make_graph(
         "obj_noscan": (nslots == 0).astype("|u1"),
         "obj_nslots": nslots,
         "obj_ptrend": ptrend,
+        "obj_reach": column("obj_reach", "|u1"),
         "edge_count": column("edge_count", "<u4"),
         "edge_off": column("edge_off", "<u4"),
         "edge_dst": column("edge_dst", "<i4"),
@@ -423,6 +424,8 @@ def make_graph(
         "root_dst_off": roots["dst_off"].astype("<u4"),
         "slot_off": slot_off,
     }
+    for array in arrays.values():
+        array.flags.writeable = False
     meta = {
         "format": FORMAT,
         "program": "gcsim",
@@ -435,8 +438,4 @@ def make_graph(
         "goroutines": goroutines,
         "memstats": {},
     }
-    draft = HeapGraph(**arrays, obj_reach=np.zeros(len(nslots), "|u1"), meta=meta)
-    reach = draft.bfs().astype("|u1")
-    for array in (*arrays.values(), reach):
-        array.flags.writeable = False
-    return HeapGraph(**arrays, obj_reach=reach, meta=meta)
+    return HeapGraph(**arrays, meta=meta)

@@ -85,7 +85,7 @@ class SizeRule:
 
 @dataclass(frozen=True)
 class SpanGeometry:
-    """How a span of a class is laid out (alloc/sizeclass.h:span_geometry). Offsets are -1 where there is none."""
+    """How a span of a class is laid out (sizeclass.h:span_geometry); offset -1: there is none."""
 
     slot_bytes: int
     span_pages: int
@@ -132,7 +132,7 @@ class whitebox:
 
 
 class RawHeap:
-    """A heap with one mutator that is always inside. Objects are addresses; `keep` makes one a root."""
+    """A heap with one mutator that is always inside. Objects are ints; `keep` makes one a root."""
 
     def __init__(self, *, steps: bool = False, **options: int) -> None:
         """Options are the fields of ``gcsim_options`` by name (gcsim.h)."""
@@ -155,7 +155,7 @@ class RawHeap:
         return str(ffi.string(self.api.status_text(status)).decode())
 
     def type_of(self, size: int, scan: bool) -> Any:
-        """A type of `size` bytes; with `scan` its first word is a pointer (then rounded up to words)."""
+        """A type of `size` bytes; with `scan` rounded up to words, the first of them a pointer."""
         if (size, scan) not in self._types:
             name = ffi.new("char[]", b"bytes")
             bytes_ = (size + 7) // 8 * 8 if scan else size

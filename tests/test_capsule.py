@@ -11,8 +11,9 @@ import sysconfig
 from pathlib import Path
 from types import ModuleType
 
-import gcsim
 import pytest
+
+import gcsim
 from gcsim import i64, ptr
 
 SOURCE = Path(__file__).parent / "foreign" / "foreign.c"

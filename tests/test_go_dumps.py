@@ -599,6 +599,103 @@ def test_c_loader_checks_for_itself_whatever_the_columns_say(seed: int) -> None:
     assert loaded > 5
 
 
+def spoil(name: str, at: int, value: int) -> dict[str, Any]:
+    """Columns of three objects that would load, with one number changed."""
+    objects: list[tuple[int, Any]] = [(48, {8: (1, 16), 24: None}), (64, {0: (2, 8)}), (16, {})]
+    made = made_graph.graph(objects)
+    columns = {name: getattr(made, name).copy() for name in COLUMNS}
+    if at == len(columns[name]):
+        columns[name] = np.append(columns[name], columns[name].dtype.type(value))
+    else:
+        columns[name][at] = value
+    return columns
+
+
+@pytest.mark.parametrize("with_slots", [True, False])
+@pytest.mark.parametrize(
+    ("name", "at", "value"),
+    [
+        ("obj_size", 0, 0),
+        ("obj_size", 0, 44),
+        ("obj_size", 0, 24),  # its pointers reach further
+        ("obj_size", 2, 8),  # without pointers it would be tiny
+        ("obj_nslots", 0, 0),
+        ("obj_nslots", 0, 1),
+        ("obj_nslots", 0, 9),
+        ("obj_ptrend", 0, 28),
+        ("obj_ptrend", 0, 56),
+        ("obj_ptrend", 0, 0),
+        ("obj_ptrend", 2, 8),
+        ("edge_count", 0, 0),
+        ("edge_count", 0, 2),
+        ("edge_count", 2, 1),
+        ("edge_count", 1, 0),
+        ("edge_off", 0, 12),
+        ("edge_off", 0, 32),
+        ("edge_off", 1, 48),
+        ("edge_dst", 0, -1),
+        ("edge_dst", 0, 3),
+        ("edge_dst_off", 0, 64),
+    ],
+)
+def test_c_loader_refuses_each_contradiction(
+    name: str, at: int, value: int, with_slots: bool
+) -> None:
+    columns = spoil(name, at, value)
+    if not with_slots:
+        columns["slot_off"] = None
+        if (name, value) in {("obj_nslots", 9), ("obj_nslots", 1)}:
+            columns["obj_nslots"][0] = 5 if value == 9 else 1
+    with gcsim.Heap() as heap:
+        with pytest.raises(gcsim.DumpFormatError):
+            load_columns(columns, heap)
+        assert heap.memstats().heap_objects == 0
+        load_columns(spoil("obj_size", 0, 48), heap)  # the same without the change
+        assert heap.memstats().heap_objects == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "at", "value"),
+    [
+        ("edge_off", 0, 16),  # a word, but none of the slots
+        ("slot_off", 0, 4),
+        ("slot_off", 0, 24),  # twice the same
+        ("slot_off", 1, 16),  # the last ends earlier
+        ("slot_off", 2, 8),
+        ("slot_off", 3, 8),  # one more than the objects have
+    ],
+)
+def test_c_loader_refuses_pointers_outside_the_recorded_slots(
+    name: str, at: int, value: int
+) -> None:
+    with gcsim.Heap() as heap, pytest.raises(gcsim.DumpFormatError):
+        load_columns(spoil(name, at, value), heap)
+
+
+def test_c_loader_places_no_slot_in_the_type_word_of_an_object() -> None:
+    made = made_graph.graph([(1024, {8: None, 16: None})])
+    columns = {name: getattr(made, name).copy() for name in COLUMNS}
+    columns["slot_off"] = None  # type: ignore[assignment]
+    columns["obj_nslots"][0] = 3
+    with gcsim.Heap() as heap, pytest.raises(gcsim.DumpFormatError, match="no room for its 3"):
+        load_columns(columns, heap)
+
+
+def test_c_loader_that_is_stopped_roots_nothing() -> None:
+    columns = [getattr(made_graph.random_graph(3), name).tobytes() for name in COLUMNS]
+
+    def stop(done: int, total: int) -> None:
+        raise RuntimeError("enough")
+
+    with gcsim.Heap() as heap:
+        with pytest.raises(RuntimeError, match="enough"):
+            _core.load_graph(heap, *columns, stop)
+        assert heap.memstats().heap_objects == 300
+        cycle = heap.collect()
+        assert (cycle.objects_marked, cycle.freed_objects) == (0, 300)
+        assert heap.verify()
+
+
 def test_c_loader_refuses_arguments_of_other_kinds() -> None:
     made = made_graph.random_graph(1, n=20)
     good = [getattr(made, name).tobytes() for name in COLUMNS]

@@ -69,7 +69,19 @@ def test_a_slot_keeps_its_object_until_it_is_overwritten_or_popped(heap: gcsim.H
 
 def test_slots_of_every_kind(heap: gcsim.Heap) -> None:
     g = heap.goroutine("main")
-    fr = g.push("f", a=i8, b=f64, c=bool_, d=c128, s=str, t=bytes, v=slice_[ptr[Node]], i=iface, p=ptr[i64], z=int)
+    fr = g.push(
+        "f",
+        a=i8,
+        b=f64,
+        c=bool_,
+        d=c128,
+        s=str,
+        t=bytes,
+        v=slice_[ptr[Node]],
+        i=iface,
+        p=ptr[i64],
+        z=int,
+    )
     assert (fr.a, fr.b, fr.c, fr.d, fr.s, fr.t, fr.v, fr.i, fr.p, fr.z) == (
         0, 0.0, False, 0j, "", b"", None, None, None, 0,
     )  # fmt: skip

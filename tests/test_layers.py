@@ -37,7 +37,9 @@ def code_of(path: Path) -> str:
     pattern = r'//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"'
     keep_includes = re.compile(r'^\s*#\s*include\s*"[^"\n]+"', re.MULTILINE)
     names = keep_includes.findall(text)
-    stripped = re.sub(pattern, lambda m: '""' if m.group().startswith('"') else " ", text, flags=re.S)
+    stripped = re.sub(
+        pattern, lambda m: '""' if m.group().startswith('"') else " ", text, flags=re.S
+    )
     return "\n".join(names) + "\n" + stripped
 
 
@@ -85,7 +87,9 @@ def test_own_headers_are_found_where_they_are_named() -> None:
 def test_only_the_binding_includes_python() -> None:
     guilty = [p for p in sources() if p.relative_to(CSRC).parts[0] != "bind"]
     for path in guilty:
-        assert not any(re.match(r"(Python|structmember|frameobject)\.h", i) for i in includes_of(path)), path
+        assert not any(
+            re.match(r"(Python|structmember|frameobject)\.h", i) for i in includes_of(path)
+        ), path
 
 
 def test_only_one_file_asks_the_system_for_memory() -> None:
@@ -119,5 +123,9 @@ def test_the_module_exports_its_two_init_functions() -> None:
     lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
     exported = {line.split()[-1].split("@")[0] for line in lines}
     linker = {"_init", "_fini", "_edata", "_end", "__bss_start"}
-    instrumentation = {name for name in exported if name.startswith(("__asan", "__odr", "__gcov", "__llvm", "__tsan", "__ubsan"))}
+    instrumentation = {
+        name
+        for name in exported
+        if name.startswith(("__asan", "__odr", "__gcov", "__llvm", "__tsan", "__ubsan"))
+    }
     assert exported - linker - instrumentation == {"PyInit__core", "PyInit__ffi"}

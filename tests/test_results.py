@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import pickle
 from array import array as buffer
 from collections import Counter
@@ -42,7 +43,15 @@ def test_memstats_identities_hold_at_any_time(heap: gcsim.Heap) -> None:
             del kept[::2]
             heap.collect()
         m = heap.memstats()
-        parts = (m.heap_sys, m.stack_sys, m.mspan_sys, m.mcache_sys, m.buck_hash_sys, m.gc_sys, m.other_sys)
+        parts = (
+            m.heap_sys,
+            m.stack_sys,
+            m.mspan_sys,
+            m.mcache_sys,
+            m.buck_hash_sys,
+            m.gc_sys,
+            m.other_sys,
+        )
         assert m.sys == sum(parts)
         assert m.heap_sys == m.heap_idle + m.heap_inuse
         assert m.alloc == m.heap_alloc <= m.heap_inuse and m.heap_objects == m.mallocs - m.frees
@@ -70,7 +79,14 @@ def test_results_are_immutable_outlive_the_heap_and_pickle(mode: str) -> None:
     with gcsim.Heap(mode=mode, events=64) as heap:
         node = heap.new(Node)
         cycle = heap.collect()
-        results = [heap.memstats(), heap.gc_stats(), cycle, heap.spans(), heap.events(), list(heap.objects())]
+        results = [
+            heap.memstats(),
+            heap.gc_stats(),
+            cycle,
+            heap.spans(),
+            heap.events(),
+            list(heap.objects()),
+        ]
         del node
     for result in results:
         assert pickle.loads(pickle.dumps(result)) == result
@@ -98,7 +114,9 @@ def test_a_cycle_says_what_it_did(heap: gcsim.Heap) -> None:
     assert cycle.roots >= 1 and cycle.next_goal == 4 << 20 and cycle.rescans == 0
     assert weak() is None and head.next is not None
     assert cycle.stops == (cycle.pause_ns,)
-    assert cycle.start_ns > (1e18 if heap.mode == "threads" else 0)  # steps have a clock of their own
+    assert cycle.start_ns > (
+        1e18 if heap.mode == "threads" else 0
+    )  # steps have a clock of their own
     assert [name for name, _ in cycle.phases] == ["stop", "mark", "sweep"]
     assert cycle.why.startswith("collect() was called")
     assert "4 MiB * 100 / 100 = 4_194_304" in cycle.why
@@ -110,7 +128,10 @@ def test_a_cycle_that_the_heap_goal_started_shows_its_arithmetic(mode: str) -> N
             heap.new_slice(i64, 1000)
         first = heap.cycles[0]
         assert first.trigger == "heap" and first.heap_live >= first.goal == 2 << 20
-        assert "goal: " in first.why and "raised to the minimum, 4 MiB * 50 / 100 = 2_097_152" in first.why
+        assert (
+            "goal: " in first.why
+            and "raised to the minimum, 4 MiB * 50 / 100 = 2_097_152" in first.why
+        )
         kept = heap.new_slice(i64, 1 << 20)
         heap.collect()
         while len(heap.cycles) < 4:
@@ -154,7 +175,9 @@ def test_the_last_256_cycles_are_kept(heap: gcsim.Heap) -> None:
         ([30, 20, 10], 3, (10, 20, 30)),
     ],
 )
-def test_quantiles_follow_go_s_rule(pauses: list[int], count: int, expected: tuple[int, ...]) -> None:
+def test_quantiles_follow_go_s_rule(
+    pauses: list[int], count: int, expected: tuple[int, ...]
+) -> None:
     stats = _results.GCStats(len(pauses), 0, sum(pauses), tuple(pauses), ())
     assert stats.quantiles(count) == expected
     with pytest.raises(ValueError):
@@ -174,7 +197,7 @@ def test_spans_cover_what_memstats_says(heap: gcsim.Heap) -> None:
     assert sum(s.allocated for s in spans if s.state == "in use") == m.heap_objects == len(kept)
     assert {s.purpose for s in spans if s.state == "manual"} >= {"stack", "batch"}
     pages = [(s.first_page, s.first_page + s.npages) for s in spans]
-    assert all(a[1] <= b[0] for a, b in zip(pages, pages[1:], strict=False))
+    assert all(a[1] <= b[0] for a, b in itertools.pairwise(pages))
     for s in spans:
         assert s.size_class == s.span_class // 2 and s.noscan == bool(s.span_class % 2)
     assert [s.npages for s in spans if s.size_class == 0 and s.state == "in use"] == [7]
@@ -208,7 +231,7 @@ def test_events_are_kept_only_if_asked_for(mode: str) -> None:
         events = heap.events()
         kinds = Counter(e.kind for e in events)
         assert 100 <= len(events) <= 128 and kinds["cycle start"] >= 1 and kinds["cycle end"] >= 1
-        assert all(a.time_ns <= b.time_ns for a, b in zip(events, events[1:], strict=False))
+        assert all(a.time_ns <= b.time_ns for a, b in itertools.pairwise(events))
         assert max(e.arg for e in events if e.kind == "cycle end") == 50
 
 
@@ -259,7 +282,10 @@ def test_the_graph_has_every_object_edge_and_root(heap: gcsim.Heap) -> None:
     assert edges(row) == {16: (last, 0)} and edges(last) == {0: (n, 0)} and edges(n) == {}
     assert graph.obj_noscan[text] == 1 and graph.obj_nslots[f] == 4 and graph.obj_ptrend[f] == 72
     assert int(graph.obj_size[f]) == 896 and graph.heap_bytes == heap.memstats().heap_alloc
-    roots = {(graph.root_name(r), int(graph.root_dst[r]), int(graph.root_dst_off[r])) for r in range(len(graph.root_dst))}
+    roots = {
+        (graph.root_name(r), int(graph.root_dst[r]), int(graph.root_dst_off[r]))
+        for r in range(len(graph.root_dst))
+    }
     assert roots == {
         ("handle", n, 0), ("handle", f, 8), ("global cache", f, 8), ("goroutine 1 build+0x8", n, 0),
         ("handle", at[gcsim.address(inside) - 32], 32),

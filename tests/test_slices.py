@@ -209,7 +209,9 @@ def test_negative_indices_iteration_and_membership(heap: gcsim.Heap) -> None:
 # ---- structs in slices ----
 
 
-def test_an_element_of_structs_is_a_reference_inside_and_assignment_copies(heap: gcsim.Heap) -> None:
+def test_an_element_of_structs_is_a_reference_inside_and_assignment_copies(
+    heap: gcsim.Heap,
+) -> None:
     s = heap.new_slice(Node, 3)
     inside = s[1]
     inside.n = 4
@@ -262,11 +264,11 @@ def test_appended_structs_strings_and_slices_are_copied(heap: gcsim.Heap) -> Non
     node.n = 2
     assert [x.n for x in s] == [1, 1]
     words = heap.new_slice(string).append("ä", "", "c\udcff")
-    rows = heap.new_slice(slice_[i64]).append(heap.new_slice(i64, 2), None)
+    rows = heap.new_slice(slice_[i64]).append(heap.new_slice(i64, 2, 5), None)
     del node
     heap.collect()
     assert list(words) == ["ä", "", "c\udcff"]
-    assert len(rows[0]) == 2 and rows[1] is None
+    assert (len(rows[0]), rows[0].cap, rows[1]) == (2, 5, None)
 
 
 # ---- fields ----
@@ -506,7 +508,9 @@ FORMATS = [
 
 
 @pytest.mark.parametrize("elem, code, value", FORMATS)
-def test_numbers_are_a_buffer_without_a_copy(heap: gcsim.Heap, elem: Any, code: str, value: Any) -> None:
+def test_numbers_are_a_buffer_without_a_copy(
+    heap: gcsim.Heap, elem: Any, code: str, value: Any
+) -> None:
     s = heap.new_slice(elem, 3)
     s[1] = value
     view = memoryview(s)
@@ -570,7 +574,12 @@ def test_only_numbers_make_buffers(heap: gcsim.Heap) -> None:
 def test_equality_and_hash_are_those_of_the_header(heap: gcsim.Heap) -> None:
     s = heap.new_slice(i64, 3)
     assert s == s[:] and hash(s) == hash(s[:]) and copy.copy(s) is s
-    assert s != s[1:] and s != s.reslice(0, 3, 3)[:2] and s != heap.new_slice(i64, 3) and s != [0, 0, 0]
+    assert (
+        s != s[1:]
+        and s != s.reslice(0, 3, 3)[:2]
+        and s != heap.new_slice(i64, 3)
+        and s != [0, 0, 0]
+    )
     for dump in (pickle.dumps, copy.deepcopy):
         with pytest.raises(gcsim.ConversionError):
             dump(s)

@@ -32,8 +32,25 @@ from hypothesis.stateful import (
 )
 
 import gcsim
-from gcsim import array, bool_, c128, f32, f64, i8, i16, i32, i64, iface, ptr, slice_, string
-from gcsim import u8, u16, u32, u64
+from gcsim import (
+    array,
+    bool_,
+    c128,
+    f32,
+    f64,
+    i8,
+    i16,
+    i32,
+    i64,
+    iface,
+    ptr,
+    slice_,
+    string,
+    u8,
+    u16,
+    u32,
+    u64,
+)
 
 SOAK = os.environ.get("GCSIM_SOAK") == "1"
 WORD = 8
@@ -114,7 +131,9 @@ class Num:
 
 def number(bits: int, signed: bool, word: Any) -> Num:
     low, high = (-(1 << bits - 1), (1 << bits - 1) - 1) if signed else (0, (1 << bits) - 1)
-    return Num(bits // 8, (0, low, high, 1, high - 1), (low - 1, high + 1, 1 << 70, 0.5, None), word)
+    return Num(
+        bits // 8, (0, low, high, 1, high - 1), (low - 1, high + 1, 1 << 70, 0.5, None), word
+    )
 
 
 I8, I16, I32, I64 = (number(b, True, w) for b, w in ((8, i8), (16, i16), (32, i32), (64, i64)))
@@ -189,7 +208,10 @@ MIXED = Struct(
     Mixed,
 )  # fmt: skip
 WIDE = Struct(
-    "Wide", 528, (("first", 0, PTR_NODE), ("row", 8, ArrayOf(I64, 64)), ("last", 520, PTR_WIDE)), Wide
+    "Wide",
+    528,
+    (("first", 0, PTR_NODE), ("row", 8, ArrayOf(I64, 64)), ("last", 520, PTR_WIDE)),
+    Wide,
 )
 FAN = Struct(
     "Fan", 96, (("arms", 0, ArrayOf(PTR_NODE, 5)), ("any", 40, Any_()), ("name", 56, Str()), ("mixed", 72, MIXED)),
@@ -423,7 +445,9 @@ def refused(error: type[gcsim.Error], call: Callable[..., Any], *args: Any, **kw
 
 
 PICK = st.integers(0, 1 << 16)
-TEXTS = st.sampled_from(["", "x", "grün", "0123456789abcdef", "💥" * 40, "nul\0inside", "\udcff raw"])
+TEXTS = st.sampled_from(
+    ["", "x", "grün", "0123456789abcdef", "💥" * 40, "nul\0inside", "\udcff raw"]
+)
 LONG_TEXTS = st.sampled_from(["", "sixteen bytes or more", "💥" * 8, "l" * 3000])
 
 
@@ -434,7 +458,9 @@ class Programs(RuleBasedStateMachine):
     mark = "object"
     heap: gcsim.Heap
 
-    @initialize(gogc=st.sampled_from([None, 100, 10, 1, 0]), green_tea=st.booleans(), clobber=st.booleans())
+    @initialize(
+        gogc=st.sampled_from([None, 100, 10, 1, 0]), green_tea=st.booleans(), clobber=st.booleans()
+    )
     def open(self, gogc: int | None, green_tea: bool, clobber: bool) -> None:
         self.heap = gcsim.Heap(
             mode=self.mode, mark=self.mark, gogc=gogc, green_tea=green_tea, clobber_free=clobber, reserve="256MiB"
@@ -469,8 +495,12 @@ class Programs(RuleBasedStateMachine):
         for _, blocks, kept in self.batches:
             yield [At(blocks[i], 0) for i in kept]
 
-    def made(self, kind: Any, count: int, address: int | None, cells: list[Any] | None = None) -> Block:
-        block = Block(kind, count, address, [zero(kind) for _ in range(count)] if cells is None else cells)
+    def made(
+        self, kind: Any, count: int, address: int | None, cells: list[Any] | None = None
+    ) -> Block:
+        block = Block(
+            kind, count, address, [zero(kind) for _ in range(count)] if cells is None else cells
+        )
         self.blocks.add(block)
         self.fresh.append(block)
         return block
@@ -480,7 +510,9 @@ class Programs(RuleBasedStateMachine):
         raw = text.encode("utf-8", "surrogateescape")
         if not raw:
             return Text("", None)
-        return Text(text, self.made(U8, len(raw), None if slot is None else word_at(slot), list(raw)))
+        return Text(
+            text, self.made(U8, len(raw), None if slot is None else word_at(slot), list(raw))
+        )
 
     def dies(self, dead: set[Block]) -> None:
         self.blocks -= dead
@@ -510,9 +542,13 @@ class Programs(RuleBasedStateMachine):
         objects are taken from, which lives through a collection (mgcmark.go:gcMarkTinyAllocs)."""
         listed = {o.address + o.header_bytes: o for o in self.heap.objects()}
         needed = {b.slot for b in must if b.slot is not None}
-        assert needed <= listed.keys(), f"lost: {[b for b in must if b.slot in needed - listed.keys()]}"
+        assert needed <= listed.keys(), (
+            f"lost: {[b for b in must if b.slot in needed - listed.keys()]}"
+        )
         extra = listed.keys() - {b.slot for b in may}
-        self.tiny = {slot for slot in extra if listed[slot].noscan and listed[slot].slot_bytes == TINY}
+        self.tiny = {
+            slot for slot in extra if listed[slot].noscan and listed[slot].slot_bytes == TINY
+        }
         assert len(self.tiny) <= 1
         unknown = sum(b.slot is None for b in may)
         kept = len(extra - self.tiny)
@@ -548,7 +584,11 @@ class Programs(RuleBasedStateMachine):
 
     # --- allocation
 
-    @rule(names=st.lists(st.sampled_from(sorted(STRUCTS)), min_size=1, max_size=6), value=PICK, link=PICK)
+    @rule(
+        names=st.lists(st.sampled_from(sorted(STRUCTS)), min_size=1, max_size=6),
+        value=PICK,
+        link=PICK,
+    )
     def new(self, names: list[str], value: int, link: int) -> None:
         for k, name in enumerate(names):
             self.new_struct(STRUCTS[name], value + k, link + k)
@@ -683,7 +723,12 @@ class Programs(RuleBasedStateMachine):
         name, _, kind = at.kind.fields[which % len(at.kind.fields)]
         if isinstance(kind, Num):
             refused(gcsim.Error, setattr, ref, name, kind.wrong[wrong % len(kind.wrong)])
-            refused(gcsim.Error, self.heap.new, at.kind.gc, **{name: kind.wrong[wrong % len(kind.wrong)]})
+            refused(
+                gcsim.Error,
+                self.heap.new,
+                at.kind.gc,
+                **{name: kind.wrong[wrong % len(kind.wrong)]},
+            )
             self.made(at.kind, 1, None)  # which died at once
         elif isinstance(kind, ArrayOf):
             refused(gcsim.Error, setattr, ref, name, [None] * (kind.n + 1))
@@ -789,7 +834,9 @@ class Programs(RuleBasedStateMachine):
         assert header.block is not None
         for k, (_, cell) in enumerate(pairs):
             at = At(header.block, header.start + h.length + k)
-            header.block.cells[at.index] = self.text(text, at.address) if isinstance(elem, Str) else cell
+            header.block.cells[at.index] = (
+                self.text(text, at.address) if isinstance(elem, Str) else cell
+            )
         self.slices[i % len(self.slices)] = (new, elem, header)
 
     @rule(i=PICK, k=PICK)
@@ -849,12 +896,23 @@ class Programs(RuleBasedStateMachine):
     def go(self) -> None:
         self.goroutines.append((self.heap.goroutine(f"g{len(self.goroutines)}"), []))
 
-    @rule(i=PICK, names=st.lists(st.sampled_from(["node", "wide", "text", "n", "rows", "any"]), unique=True),
-          value=PICK, text=LONG_TEXTS)
+    @rule(
+        i=PICK,
+        names=st.lists(st.sampled_from(["node", "wide", "text", "n", "rows", "any"]), unique=True),
+        value=PICK,
+        text=LONG_TEXTS,
+    )
     def push(self, i: int, names: list[str], value: int, text: str) -> None:
         if not self.goroutines:
             return
-        kinds = {"node": PTR_NODE, "wide": PTR_WIDE, "text": Str(), "n": I16, "rows": SliceOf(MIXED), "any": Any_()}
+        kinds = {
+            "node": PTR_NODE,
+            "wide": PTR_WIDE,
+            "text": Str(),
+            "n": I16,
+            "rows": SliceOf(MIXED),
+            "any": Any_(),
+        }
         goroutine, frames = self.goroutines[i % len(self.goroutines)]
         slots = {name: (kinds[name], zero(kinds[name])) for name in names}
         frame = goroutine.push(f"f{len(frames)}", **{name: kinds[name].gc for name in names})
@@ -869,7 +927,9 @@ class Programs(RuleBasedStateMachine):
             frame, slots = frames[k % len(frames)]
             self.store_in_slot(frame, slots, sorted(slots)[which % len(slots)], value, text)
 
-    def store_in_slot(self, frame: Any, slots: dict[str, Any], name: str, value: int, text: str) -> None:
+    def store_in_slot(
+        self, frame: Any, slots: dict[str, Any], name: str, value: int, text: str
+    ) -> None:
         kind = slots[name][0]
         if isinstance(kind, Num):
             given: Any = kind.edges[value % len(kind.edges)]
@@ -922,7 +982,11 @@ class Programs(RuleBasedStateMachine):
 
     # --- batches
 
-    @rule(links=st.lists(st.integers(-1, 30), max_size=30), roots=st.lists(PICK, max_size=3), wide=st.booleans())
+    @rule(
+        links=st.lists(st.integers(-1, 30), max_size=30),
+        roots=st.lists(PICK, max_size=3),
+        wide=st.booleans(),
+    )
     def build(self, links: list[int], roots: list[int], wide: bool) -> None:
         n = len(links)
         links = [link if link < n else -1 for link in links]
@@ -1014,7 +1078,7 @@ class Programs(RuleBasedStateMachine):
             else:
                 seen.run(real, kind, value)
         for goroutine, frames in self.goroutines:
-            assert [f for f in goroutine.frames] == [f for f, _ in reversed(frames)]
+            assert list(goroutine.frames) == [f for f, _ in reversed(frames)]
             for frame, slots in frames:
                 for name, (kind, value) in slots.items():
                     seen.run(getattr(frame, name), kind, value)
@@ -1028,7 +1092,7 @@ class Programs(RuleBasedStateMachine):
 
 
 PROFILE = settings(
-    max_examples=1500 if SOAK else 40,
+    max_examples=1500 if SOAK else 32,
     stateful_step_count=200 if SOAK else 80,
     derandomize=not SOAK,
     print_blob=True,

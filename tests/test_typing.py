@@ -58,7 +58,15 @@ def pyright(paths: list[Path], work: Path) -> dict[str, dict[int, str]]:
         shutil.copy(path, folder)
     config = {"include": ["."], "extraPaths": [str(Path(gcsim.__file__).parents[1])]}
     (folder / "pyrightconfig.json").write_text(json.dumps(config))
-    command = ["-m", "pyright", "--project", str(folder), "--pythonpath", sys.executable, "--outputjson"]
+    command = [
+        "-m",
+        "pyright",
+        "--project",
+        str(folder),
+        "--pythonpath",
+        sys.executable,
+        "--outputjson",
+    ]
     done = subprocess.run(
         [sys.executable, *command], cwd=folder, capture_output=True, text=True, timeout=600
     )

@@ -22,10 +22,12 @@ CORE void malloc_resolve_type(gcsim_type *t)
     t->slot_bytes = rule.slot_bytes;
     t->span_class = (uint16_t)span_class_of(rule.size_class, noscan);
     t->fast_class = 0;
-    if (t->bytes == 0 || rule.tiny || rule.large || rule.header_bytes || rule.slot_bytes > WINDOW_ZERO_MAX)
+    if (t->bytes == 0 || rule.tiny || rule.large || rule.header_bytes ||
+        rule.slot_bytes > WINDOW_ZERO_MAX)
         return;
     t->fast_class = t->span_class;
-    t->slot_ptrs = rule.slot_bytes > 8 ? slot_ptr_bits(t, 1) : 0; // objects of one word have their bits for good
+    t->slot_ptrs = rule.slot_bytes > 8 ? slot_ptr_bits(t, 1)
+                                       : 0; // objects of one word have their bits for good
 }
 
 // A slot of a span class, zeroed, with these pointer bits (if the span keeps any).
@@ -65,11 +67,13 @@ static void *malloc_tiny(struct mutator *m, uint64_t bytes)
     return block;
 }
 
-static void *malloc_small(struct mutator *m, const gcsim_type *t, uint64_t count, struct sizeclass_rule rule)
+static void *malloc_small(struct mutator *m, const gcsim_type *t, uint64_t count,
+                          struct sizeclass_rule rule)
 {
     struct mheap *h = mheap_of(m);
     bool in_span = !type_noscan(t) && !rule.header_bytes && rule.slot_bytes > 8;
-    char *p = take_slot(m, span_class_of(rule.size_class, type_noscan(t)), in_span ? slot_ptr_bits(t, count) : 0);
+    char *p = take_slot(m, span_class_of(rule.size_class, type_noscan(t)),
+                        in_span ? slot_ptr_bits(t, count) : 0);
     if (!p)
         return NULL;
     if (rule.header_bytes)
@@ -83,7 +87,8 @@ static void *malloc_large(struct mutator *m, const gcsim_type *t, uint64_t count
 {
     struct mheap *h = mheap_of(m);
     uint64_t npages = divide_up(bytes, PAGE_BYTES);
-    gcsim_span *s = mheap_alloc(h, m, npages, span_class_of(LARGE_SIZE_CLASS, type_noscan(t)), &m->pub.status);
+    gcsim_span *s =
+        mheap_alloc(h, m, npages, span_class_of(LARGE_SIZE_CLASS, type_noscan(t)), &m->pub.status);
     if (!s)
         return NULL;
     s->limit = s->base + bytes;

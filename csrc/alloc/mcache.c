@@ -96,7 +96,8 @@ static void window_return(gcsim_span *s)
 static void publish_counts(struct mheap *h, struct mutator *m, gcsim_span *s)
 {
     unsigned size_class = span_class_size_class(s->span_class);
-    count_add(&h->history->counts.small_allocs[size_class], (uint64_t)(s->alloc_count - s->counted));
+    count_add(&h->history->counts.small_allocs[size_class],
+              (uint64_t)(s->alloc_count - s->counted));
     s->counted = s->alloc_count;
     if (s->span_class == TINY_SPAN_CLASS) {
         count_add(&h->history->counts.tiny_allocs, m->tiny_allocs);
@@ -127,11 +128,13 @@ static gcsim_span *mcache_refill(struct mutator *m, unsigned spc)
     gcsim_span *s = mcentral_cache(h, m, spc, &m->pub.status);
     if (!s)
         return NULL;
-    DEBUG_CHECK(span_check(h, s) && s->sweepgen == h->sweepgen && !s->loaded && s->next == 0 && s->alloc_count < s->nelems);
+    DEBUG_CHECK(span_check(h, s) && s->sweepgen == h->sweepgen && !s->loaded && s->next == 0 &&
+                s->alloc_count < s->nelems);
     GCSIM_STORE(&s->sweepgen, h->sweepgen + 3); // weak references read it without a lock
     s->counted = s->alloc_count;
     // Every free slot counts as live from now on, and so do the span's tail and metadata (mcache.go:refill).
-    count_add(&h->heap_live, ((uint64_t)s->npages << PAGE_SHIFT) - (uint64_t)s->alloc_count * s->slot_bytes);
+    count_add(&h->heap_live,
+              ((uint64_t)s->npages << PAGE_SHIFT) - (uint64_t)s->alloc_count * s->slot_bytes);
     *entry = s;
     m->refilled = true;
     STEP(h, SPAN_CACHE, m->pub.id, arena_offset(h, s->base), s->nelems - s->alloc_count);
@@ -165,7 +168,9 @@ CORE void mcache_flush(struct mutator *m)
         mcache_spans(m)[spc] = &h->full_span;
         // What was counted as live in advance and was not used. A stale span was counted in the cycle before: resetLive dropped it.
         if (s->sweepgen != h->sweepgen + 1)
-            __atomic_fetch_sub(&h->heap_live, (uint64_t)(s->nelems - span_in_use(s)) * s->slot_bytes, __ATOMIC_RELAXED);
+            __atomic_fetch_sub(&h->heap_live,
+                               (uint64_t)(s->nelems - span_in_use(s)) * s->slot_bytes,
+                               __ATOMIC_RELAXED);
         uncache(h, m, s);
     }
     m->tiny = NULL;

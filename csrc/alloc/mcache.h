@@ -14,13 +14,13 @@ struct mutator {
 #if GCSIM_STEPS
     gcsim_span *cached[NUM_SPAN_CLASSES]; // the public array holds only the full span
 #endif
-    char *tiny;          // current tiny block, NULL = none
+    char *tiny; // current tiny block, NULL = none
     uint64_t tiny_offset;
     uint64_t tiny_allocs;
     struct pagecache pages;
     gcsim_handle *free_handles; // its own stock (gc/roots.c)
-    void *keep;          // object that the running allocation is about to return: a root
-    bool refilled;       // the running allocation took a span: test the trigger when it is done
+    void *keep;                 // object that the running allocation is about to return: a root
+    bool refilled; // the running allocation took a span: test the trigger when it is done
     bool attached;
     struct mutator *next;
 };

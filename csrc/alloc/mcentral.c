@@ -2,7 +2,9 @@
 
 #include "alloc/door.h"
 
-enum { SWEEP_BUDGET = 100 }; // spans swept at most in search of a free slot before the heap grows (mcentral.go:cacheSpan)
+enum {
+    SWEEP_BUDGET = 100
+}; // spans swept at most in search of a free slot before the heap grows (mcentral.go:cacheSpan)
 
 static gcsim_span *pop(struct mheap *h, struct mcentral *c, struct span_list *list)
 {
@@ -28,7 +30,8 @@ CORE gcsim_span *mcentral_pop_unswept(struct mheap *h, unsigned span_class)
     return s ? s : pop(h, c, &c->partial[!swept_side(h)]);
 }
 
-CORE gcsim_span *mcentral_cache(struct mheap *h, struct mutator *m, unsigned span_class, gcsim_status *status)
+CORE gcsim_span *mcentral_cache(struct mheap *h, struct mutator *m, unsigned span_class,
+                                gcsim_status *status)
 {
     struct mcentral *c = &h->central[span_class];
     gcsim_span *s = pop(h, c, &c->partial[swept_side(h)]);
@@ -52,7 +55,8 @@ CORE gcsim_span *mcentral_cache(struct mheap *h, struct mutator *m, unsigned spa
             return s;
         mcentral_file(h, s);
     }
-    return mheap_alloc(h, m, size_class_pages[span_class_size_class(span_class)], span_class, status);
+    return mheap_alloc(h, m, size_class_pages[span_class_size_class(span_class)], span_class,
+                       status);
 }
 
 CORE void mcentral_uncache(struct mheap *h, gcsim_span *s)

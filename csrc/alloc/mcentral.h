@@ -10,7 +10,8 @@
 CORE_INLINE unsigned swept_side(const struct mheap *h) { return h->sweepgen / 2 % 2; }
 
 // A swept span with a free slot, taken off the lists; sweeps and grows as needed. NULL with *status.
-CORE gcsim_span *mcentral_cache(struct mheap *h, struct mutator *m, unsigned span_class, gcsim_status *status);
+CORE gcsim_span *mcentral_cache(struct mheap *h, struct mutator *m, unsigned span_class,
+                                gcsim_status *status);
 // Take a span back from a mutator; one that was cached since before the sweep began is swept first.
 CORE void mcentral_uncache(struct mheap *h, gcsim_span *s);
 // File a swept span by whether it has a free slot.

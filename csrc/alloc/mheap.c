@@ -23,14 +23,16 @@ CORE uint32_t span_in_use(const gcsim_span *s)
 CORE bool span_check(const struct mheap *h, const gcsim_span *s)
 {
     uint64_t page = span_page(h, s);
-    if (s->base != h->arena + (page << PAGE_SHIFT) || s->npages == 0 || s->npages > h->grown_pages - page ||
-        h->page_span[page] != page + 1 || h->page_span[page + s->npages - 1] != page + 1)
+    if (s->base != h->arena + (page << PAGE_SHIFT) || s->npages == 0 ||
+        s->npages > h->grown_pages - page || h->page_span[page] != page + 1 ||
+        h->page_span[page + s->npages - 1] != page + 1)
         return false;
     if (s->state == GCSIM_SPAN_MANUAL)
         return s->purpose != 0 && s->nelems == 0 && s->specials == 0;
     if (s->state != GCSIM_SPAN_IN_USE || s->limit > s->base + ((uint64_t)s->npages << PAGE_SHIFT))
         return false;
-    if (s->loaded && (s->window != span_slot(s, s->window_index) || s->free_index <= s->window_index))
+    if (s->loaded &&
+        (s->window != span_slot(s, s->window_index) || s->free_index <= s->window_index))
         return false;
     return !(s->free & ~s->loaded) && s->free_index <= s->nelems && span_in_use(s) <= s->nelems;
 }
@@ -93,7 +95,8 @@ CORE gcsim_status mheap_init(struct mheap *h, struct world *w, uint64_t arena_by
     parts[PAGEALLOC_PART_CHUNKS] = world_at(w, REGION_CHUNKS);
     parts[PAGEALLOC_PART_RANGES] = world_at(w, REGION_RANGES);
     for (int level = 0; level < PAGEALLOC_MAX_LEVELS; level++)
-        parts[PAGEALLOC_PART_LEVEL_0 + level] = world_at(w, (enum world_region)(REGION_SUMMARY_0 + level));
+        parts[PAGEALLOC_PART_LEVEL_0 + level] =
+            world_at(w, (enum world_region)(REGION_SUMMARY_0 + level));
     pagealloc_init(&h->pages, 0, h->arena_pages >> CHUNK_PAGES_SHIFT, 0, parts);
     return GCSIM_OK;
 }
@@ -107,9 +110,11 @@ static gcsim_status mheap_grow(struct mheap *h, uint64_t npages)
     struct world *w = h->world;
     struct pagealloc_commit commit = {commit_pagealloc, w};
     // Committing more than needed does no harm, so a failure half-way leaves nothing to undo.
-    if (!world_commit(w, REGION_PAGES, to * sizeof *h->page_span) || !world_commit(w, REGION_SPANS, to * sizeof *h->spans) ||
+    if (!world_commit(w, REGION_PAGES, to * sizeof *h->page_span) ||
+        !world_commit(w, REGION_SPANS, to * sizeof *h->spans) ||
         !world_commit(w, REGION_ALLOC_BITS, to * MARK_BYTES_PER_PAGE) ||
-        !world_commit(w, REGION_MARK_BITS, to * MARK_BYTES_PER_PAGE) || !world_commit(w, REGION_ARENA, to << PAGE_SHIFT) ||
+        !world_commit(w, REGION_MARK_BITS, to * MARK_BYTES_PER_PAGE) ||
+        !world_commit(w, REGION_ARENA, to << PAGE_SHIFT) ||
         !pagealloc_grow(&h->pages, h->grown_pages, ask, &commit))
         return GCSIM_NO_MEMORY;
     // Huge pages save most of the page faults and TLB misses of a large heap; a small one would pay for 2 MiB to use a few pages.
@@ -124,7 +129,8 @@ static gcsim_status mheap_grow(struct mheap *h, uint64_t npages)
 // --- spans -------------------------------------------------------------------------------------------------------
 
 // The lowest run of pages, through the mutator's page cache when it is short (mheap.go:allocSpan). Holds the lock.
-static gcsim_status take_pages(struct mheap *h, struct mutator *m, uint64_t npages, uint64_t *page, uint64_t *scavenged)
+static gcsim_status take_pages(struct mheap *h, struct mutator *m, uint64_t npages, uint64_t *page,
+                               uint64_t *scavenged)
 {
     if (m && npages < PAGECACHE_PAGES / 4) {
         if (!m->pages.cache)
@@ -162,7 +168,8 @@ static void init_object_span(struct mheap *h, gcsim_span *s, unsigned span_class
     unsigned size_class = span_class_size_class(span_class);
     bool noscan = span_class_is_noscan(span_class);
     s->span_class = (uint8_t)span_class;
-    s->marks = (uint64_t *)(world_at(h->world, REGION_MARK_BITS) + (uint64_t)span_page(h, s) * MARK_BYTES_PER_PAGE);
+    s->marks = (uint64_t *)(world_at(h->world, REGION_MARK_BITS) +
+                            (uint64_t)span_page(h, s) * MARK_BYTES_PER_PAGE);
     if (size_class == LARGE_SIZE_CLASS) { // limit and type are set by malloc_large
         s->nelems = 1;
         s->slot_bytes = (uint64_t)s->npages << PAGE_SHIFT;
@@ -189,7 +196,8 @@ static void init_object_span(struct mheap *h, gcsim_span *s, unsigned span_class
     }
 }
 
-static gcsim_span *span_make(struct mheap *h, struct mutator *m, uint64_t npages, unsigned span_class, unsigned purpose, gcsim_status *status)
+static gcsim_span *span_make(struct mheap *h, struct mutator *m, uint64_t npages,
+                             unsigned span_class, unsigned purpose, gcsim_status *status)
 {
     uint64_t page, scavenged = 0;
     if (npages == 0 || npages > h->arena_pages) {
@@ -212,7 +220,10 @@ static gcsim_span *span_make(struct mheap *h, struct mutator *m, uint64_t npages
     char *base = h->arena + (page << PAGE_SHIFT);
     unpoison(base, bytes);
     // Pages that the system gave fresh (scavenged ones) read as zero (malloc.go:allocNeedsZero).
-    *s = (gcsim_span){.base = base, .npages = (uint32_t)npages, .needzero = scavenged != npages, .purpose = (uint16_t)purpose,
+    *s = (gcsim_span){.base = base,
+                      .npages = (uint32_t)npages,
+                      .needzero = scavenged != npages,
+                      .purpose = (uint16_t)purpose,
                       .sweepgen = h->sweepgen};
     memset(span_alloc_bits(h, s), 0, MARK_BYTES_PER_PAGE);
     s->limit = base; // until it holds objects nothing in it is one
@@ -228,12 +239,14 @@ static gcsim_span *span_make(struct mheap *h, struct mutator *m, uint64_t npages
     return s;
 }
 
-CORE gcsim_span *mheap_alloc(struct mheap *h, struct mutator *m, uint64_t npages, unsigned span_class, gcsim_status *status)
+CORE gcsim_span *mheap_alloc(struct mheap *h, struct mutator *m, uint64_t npages,
+                             unsigned span_class, gcsim_status *status)
 {
     return span_make(h, m, npages, span_class, 0, status);
 }
 
-CORE gcsim_span *mheap_alloc_manual(struct mheap *h, uint64_t npages, gcsim_manual purpose, gcsim_status *status)
+CORE gcsim_span *mheap_alloc_manual(struct mheap *h, uint64_t npages, gcsim_manual purpose,
+                                    gcsim_status *status)
 {
     return span_make(h, NULL, npages, 0, purpose, status);
 }

@@ -14,8 +14,8 @@
 #include "gcsim/gcsim.h"
 #include "types/type.h"
 
-#define ARENA_PAGES 8192u     // 64 MiB, linux/amd64 (malloc.go:heapArenaBytes)
-#define MARK_BYTES_PER_PAGE 128 // bit vectors outside spans: 1024 bits per page
+#define ARENA_PAGES         8192u // 64 MiB, linux/amd64 (malloc.go:heapArenaBytes)
+#define MARK_BYTES_PER_PAGE 128   // bit vectors outside spans: 1024 bits per page
 
 // First in, first out; linked through span->next. A span is on at most one list.
 struct span_list {
@@ -62,39 +62,40 @@ struct mheap {
     struct meta meta;
     struct types types;
 
-    char *arena;               // first byte of page 0
-    uint64_t arena_pages;      // reserved
-    uint64_t grown_pages;      // in use or once used: pages [0, grown_pages)
-    uint32_t *page_span;       // page -> first page of its span + 1, 0 = no span
-    gcsim_span *spans;         // by first page
-    bool green_tea;            // spans keep inline mark bits back
+    char *arena;          // first byte of page 0
+    uint64_t arena_pages; // reserved
+    uint64_t grown_pages; // in use or once used: pages [0, grown_pages)
+    uint32_t *page_span;  // page -> first page of its span + 1, 0 = no span
+    gcsim_span *spans;    // by first page
+    bool green_tea;       // spans keep inline mark bits back
     bool clobber_free;
     bool events_on;
 
     struct rt_lock lock;
     struct pagealloc pages;
     struct page_bytes bytes;
-    uint64_t spans_in_use;     // span structs in use
+    uint64_t spans_in_use; // span structs in use
 
     struct mcentral central[NUM_SPAN_CLASSES];
-    uint32_t sweepgen;         // += 2 per cycle
-    gcsim_span full_span;      // what empty cache entries point at
-    uint64_t zerobase;         // where objects of size 0 live (malloc.go:zerobase)
+    uint32_t sweepgen;    // += 2 per cycle
+    gcsim_span full_span; // what empty cache entries point at
+    uint64_t zerobase;    // where objects of size 0 live (malloc.go:zerobase)
 
     // What the collector's door reads and feeds (alloc/door.h).
-    uint64_t heap_live;        // bytes, counted by spans handed out (mgcpacer.go:heapLive)
-    uint64_t trigger;          // heap_live at which a cycle starts; UINT64_MAX = never
+    uint64_t heap_live; // bytes, counted by spans handed out (mgcpacer.go:heapLive)
+    uint64_t trigger;   // heap_live at which a cycle starts; UINT64_MAX = never
 
-    struct mutator *mutators;  // all attached, linked
+    struct mutator *mutators; // all attached, linked
     struct rt_lock mutators_lock;
     uint32_t next_mutator_id;
-    uint32_t stop;             // world.c: bit 0 = the world is being stopped, bit 1 = mutators must fence themselves
+    uint32_t
+        stop; // world.c: bit 0 = the world is being stopped, bit 1 = mutators must fence themselves
 };
 
-#define EMIT(h, kind, m_id, where, arg)                                                                                       \
-    (UNLIKELY((h)->events_on)                                                                                                 \
-         ? event_write(&(h)->history->events, rt_now_ns(&(h)->rt), EVENT_##kind, (m_id), (where), (arg))                      \
-         : (void)0)
+#define EMIT(h, kind, m_id, where, arg)                                                            \
+    (UNLIKELY((h)->events_on) ? event_write(&(h)->history->events, rt_now_ns(&(h)->rt),            \
+                                            EVENT_##kind, (m_id), (where), (arg))                  \
+                              : (void)0)
 // A step point: another coroutine may run here (step instantiation), and the event is emitted.
 #define STEP(h, kind, m_id, where, arg) (EMIT(h, kind, m_id, where, arg), rt_step(&(h)->rt))
 
@@ -129,14 +130,12 @@ CORE_INLINE uint32_t span_index(const gcsim_span *s, const void *p)
     return (uint32_t)(((uint64_t)(uint32_t)((const char *)p - s->base) * s->div_magic) >> 32);
 }
 
-CORE_INLINE bool span_noscan(const gcsim_span *s)
-{
-    return s->span_class & 1;
-}
+CORE_INLINE bool span_noscan(const gcsim_span *s) { return s->span_class & 1; }
 
 CORE_INLINE uint64_t *span_alloc_bits(const struct mheap *h, const gcsim_span *s)
 {
-    return (uint64_t *)(world_at(h->world, REGION_ALLOC_BITS) + (uint64_t)span_page(h, s) * MARK_BYTES_PER_PAGE);
+    return (uint64_t *)(world_at(h->world, REGION_ALLOC_BITS) +
+                        (uint64_t)span_page(h, s) * MARK_BYTES_PER_PAGE);
 }
 
 CORE_INLINE uint64_t span_mark_words(const gcsim_span *s)
@@ -154,17 +153,21 @@ CORE_INLINE bool span_has_header(const gcsim_span *s)
     return !span_noscan(s) && s->slot_bytes32 > MAX_HEAP_BITS_SLOT_BYTES;
 }
 
-CORE bool span_is_free(const struct mheap *h, const gcsim_span *s, uint32_t index); // the slot holds no object
+CORE bool span_is_free(const struct mheap *h, const gcsim_span *s,
+                       uint32_t index);         // the slot holds no object
 CORE uint32_t span_in_use(const gcsim_span *s); // slots in use, the current window included
-CORE bool span_check(const struct mheap *h, const gcsim_span *s); // cheap: what every change of hands leaves true
+CORE bool span_check(const struct mheap *h,
+                     const gcsim_span *s); // cheap: what every change of hands leaves true
 
 CORE void span_list_push(struct mheap *h, struct span_list *list, gcsim_span *s);
 CORE gcsim_span *span_list_pop(struct mheap *h, struct span_list *list);
 
 CORE gcsim_status mheap_init(struct mheap *h, struct world *w, uint64_t arena_bytes);
 // A span for objects of a span class, or for one large object. NULL: no memory (*status says which).
-CORE gcsim_span *mheap_alloc(struct mheap *h, struct mutator *m, uint64_t npages, unsigned span_class, gcsim_status *status);
+CORE gcsim_span *mheap_alloc(struct mheap *h, struct mutator *m, uint64_t npages,
+                             unsigned span_class, gcsim_status *status);
 // Pages for the core's own use: stacks, work buffers, batches. Not zeroed.
-CORE gcsim_span *mheap_alloc_manual(struct mheap *h, uint64_t npages, gcsim_manual purpose, gcsim_status *status);
+CORE gcsim_span *mheap_alloc_manual(struct mheap *h, uint64_t npages, gcsim_manual purpose,
+                                    gcsim_status *status);
 // Give a span without live objects back to the page allocator.
 CORE void mheap_free(struct mheap *h, gcsim_span *s);

@@ -4,17 +4,29 @@
 #include "base/core.h"
 
 CORE_INLINE unsigned bits_count(uint64_t x) { return (unsigned)__builtin_popcountll(x); }
-CORE_INLINE unsigned bits_lowest(uint64_t x) { return (unsigned)__builtin_ctzll(x); }       // x != 0
-CORE_INLINE unsigned bits_highest(uint64_t x) { return 63u - (unsigned)__builtin_clzll(x); } // x != 0
+CORE_INLINE unsigned bits_lowest(uint64_t x) { return (unsigned)__builtin_ctzll(x); } // x != 0
+CORE_INLINE unsigned bits_highest(uint64_t x)
+{
+    return 63u - (unsigned)__builtin_clzll(x);
+} // x != 0
 
-CORE_INLINE uint64_t round_up(uint64_t x, uint64_t power_of_two) { return (x + power_of_two - 1) & ~(power_of_two - 1); }
-CORE_INLINE uint64_t round_down(uint64_t x, uint64_t power_of_two) { return x & ~(power_of_two - 1); }
+CORE_INLINE uint64_t round_up(uint64_t x, uint64_t power_of_two)
+{
+    return (x + power_of_two - 1) & ~(power_of_two - 1);
+}
+CORE_INLINE uint64_t round_down(uint64_t x, uint64_t power_of_two)
+{
+    return x & ~(power_of_two - 1);
+}
 CORE_INLINE uint64_t divide_up(uint64_t x, uint64_t by) { return (x + by - 1) / by; }
 
 // The low n bits set, 0 <= n <= 64.
 CORE_INLINE uint64_t bits_low(unsigned n) { return n >= 64 ? ~0ull : (1ull << n) - 1; }
 
-CORE_INLINE bool bits_test(const uint64_t *words, size_t i) { return (words[i / 64] >> (i % 64)) & 1; }
+CORE_INLINE bool bits_test(const uint64_t *words, size_t i)
+{
+    return (words[i / 64] >> (i % 64)) & 1;
+}
 CORE_INLINE void bits_set(uint64_t *words, size_t i) { words[i / 64] |= 1ull << (i % 64); }
 CORE_INLINE void bits_clear(uint64_t *words, size_t i) { words[i / 64] &= ~(1ull << (i % 64)); }
 

@@ -35,14 +35,15 @@
 #endif
 
 #if defined(CORE_TSAN) && !defined(__clang__)
-#pragma GCC diagnostic ignored "-Wtsan" // it does not see fences: those pairs are relaxed atomics besides
+#pragma GCC diagnostic ignored                                                                     \
+    "-Wtsan" // it does not see fences: those pairs are relaxed atomics besides
 #endif
 
-#define CORE static __attribute__((unused))
+#define CORE        static __attribute__((unused))
 #define CORE_INLINE static inline __attribute__((always_inline, unused))
-#define COLD __attribute__((cold, noinline))
+#define COLD        __attribute__((cold, noinline))
 
-#define LIKELY(x) __builtin_expect(!!(x), 1)
+#define LIKELY(x)   __builtin_expect(!!(x), 1)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
 
 CORE COLD _Noreturn void core_die(const char *file, int line, const char *what)

@@ -21,6 +21,7 @@ struct event_ring {
 };
 
 CORE const char *event_name_of(uint32_t kind);
-CORE void event_write(struct event_ring *ring, uint64_t time_ns, enum event_kind kind, uint32_t mutator, uint64_t where, uint64_t arg);
+CORE void event_write(struct event_ring *ring, uint64_t time_ns, enum event_kind kind,
+                      uint32_t mutator, uint64_t where, uint64_t arg);
 // Copy the newest min(room, kept) records, oldest first; returns how many.
 CORE uint64_t event_read(const struct event_ring *ring, gcsim_event *out, uint64_t room);

@@ -9,10 +9,7 @@ CORE void meta_init(struct meta *meta, struct world *world)
     meta->used = 64; // offset 0 means "none"
 }
 
-static unsigned meta_size(uint64_t bytes)
-{
-    return bytes <= 16 ? 4 : bits_highest(bytes - 1) + 1;
-}
+static unsigned meta_size(uint64_t bytes) { return bytes <= 16 ? 4 : bits_highest(bytes - 1) + 1; }
 
 CORE void *meta_alloc(struct meta *meta, struct rt *rt, uint64_t bytes)
 {

@@ -12,12 +12,14 @@ enum { META_SIZES = 40 };
 struct meta {
     struct world *world;
     struct rt_lock lock;
-    uint64_t used;               // bytes carved from the region
-    uint64_t in_use;             // bytes of blocks handed out
-    uint64_t padding;            // bytes carved to align what came next
-    uint64_t free[META_SIZES];   // by log2 of the size: world offset of the first free block, 0 = none
+    uint64_t used;    // bytes carved from the region
+    uint64_t in_use;  // bytes of blocks handed out
+    uint64_t padding; // bytes carved to align what came next
+    uint64_t
+        free[META_SIZES]; // by log2 of the size: world offset of the first free block, 0 = none
 };
 
 CORE void meta_init(struct meta *meta, struct world *world);
-CORE void *meta_alloc(struct meta *meta, struct rt *rt, uint64_t bytes); // zeroed, 16-byte aligned; NULL: no memory
+CORE void *meta_alloc(struct meta *meta, struct rt *rt,
+                      uint64_t bytes); // zeroed, 16-byte aligned; NULL: no memory
 CORE void meta_free(struct meta *meta, struct rt *rt, void *block, uint64_t bytes);

@@ -36,10 +36,7 @@ CORE void *os_reserve(uint64_t bytes, uint64_t alignment)
     return base;
 }
 
-CORE void os_unreserve(void *base, uint64_t bytes)
-{
-    munmap(base, bytes);
-}
+CORE void os_unreserve(void *base, uint64_t bytes) { munmap(base, bytes); }
 
 CORE bool os_commit(void *base, uint64_t bytes)
 {
@@ -48,10 +45,7 @@ CORE bool os_commit(void *base, uint64_t bytes)
     return bytes == 0 || mprotect(base, bytes, PROT_READ | PROT_WRITE) == 0;
 }
 
-CORE void os_prefer_huge_pages(void *base, uint64_t bytes)
-{
-    madvise(base, bytes, MADV_HUGEPAGE);
-}
+CORE void os_prefer_huge_pages(void *base, uint64_t bytes) { madvise(base, bytes, MADV_HUGEPAGE); }
 
 CORE bool os_release(void *base, uint64_t bytes)
 {

@@ -10,8 +10,8 @@ struct rt; // state of the layer, inside struct heap
 // A mutual exclusion lock in world memory, zero-initialised by rt_lock_init. Not recursive.
 struct rt_lock {
     union {
-        int32_t futex;      // threads: 0 free, 1 held, 2 held and waited for
-        uint32_t holder;    // steps: 1 + coroutine that holds it, 0 free
+        int32_t futex;   // threads: 0 free, 1 held, 2 held and waited for
+        uint32_t holder; // steps: 1 + coroutine that holds it, 0 free
     };
 };
 

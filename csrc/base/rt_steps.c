@@ -27,7 +27,6 @@ enum { RT_COROUTINES = 16, RT_STACK_BYTES = 256 << 10 };
 enum { RT_COROUTINES = 16, RT_STACK_BYTES = 64 << 10 };
 #endif
 
-
 typedef void (*rt_call_fn)(void *args);
 
 enum coroutine_status { COROUTINE_FREE = 0, COROUTINE_RUNNABLE, COROUTINE_WAITING };
@@ -58,12 +57,14 @@ struct rt {
 void gcsim_co_switch(void **save_sp, void *to_sp) __attribute__((visibility("hidden")));
 void gcsim_co_start(void) __attribute__((visibility("hidden")));
 #if defined(__x86_64__)
-__asm__(".text\n.p2align 4\n.hidden gcsim_co_switch\n.globl gcsim_co_switch\n.type gcsim_co_switch,@function\ngcsim_co_switch:\n"
+__asm__(".text\n.p2align 4\n.hidden gcsim_co_switch\n.globl gcsim_co_switch\n.type "
+        "gcsim_co_switch,@function\ngcsim_co_switch:\n"
         "pushq %rbp\npushq %rbx\npushq %r12\npushq %r13\npushq %r14\npushq %r15\n"
         "movq %rsp,(%rdi)\nmovq %rsi,%rsp\n"
         "popq %r15\npopq %r14\npopq %r13\npopq %r12\npopq %rbx\npopq %rbp\nret\n"
         ".size gcsim_co_switch,.-gcsim_co_switch\n"
-        ".hidden gcsim_co_start\n.globl gcsim_co_start\n.type gcsim_co_start,@function\ngcsim_co_start:\n"
+        ".hidden gcsim_co_start\n.globl gcsim_co_start\n.type "
+        "gcsim_co_start,@function\ngcsim_co_start:\n"
         "movq %r12,%rdi\ncallq *%r13\nud2\n.size gcsim_co_start,.-gcsim_co_start\n");
 enum { SWITCH_WORDS = 7 };
 static void switch_frame(void **frame, void *arg, void (*entry)(void *))
@@ -73,15 +74,19 @@ static void switch_frame(void **frame, void *arg, void (*entry)(void *))
     frame[6] = (void *)gcsim_co_start;
 }
 #elif defined(__aarch64__)
-__asm__(".text\n.p2align 4\n.hidden gcsim_co_switch\n.globl gcsim_co_switch\n.type gcsim_co_switch,%function\ngcsim_co_switch:\n"
+__asm__(".text\n.p2align 4\n.hidden gcsim_co_switch\n.globl gcsim_co_switch\n.type "
+        "gcsim_co_switch,%function\ngcsim_co_switch:\n"
         "sub sp,sp,#160\n"
-        "stp x19,x20,[sp]\nstp x21,x22,[sp,#16]\nstp x23,x24,[sp,#32]\nstp x25,x26,[sp,#48]\nstp x27,x28,[sp,#64]\nstp x29,x30,[sp,#80]\n"
+        "stp x19,x20,[sp]\nstp x21,x22,[sp,#16]\nstp x23,x24,[sp,#32]\nstp x25,x26,[sp,#48]\nstp "
+        "x27,x28,[sp,#64]\nstp x29,x30,[sp,#80]\n"
         "stp d8,d9,[sp,#96]\nstp d10,d11,[sp,#112]\nstp d12,d13,[sp,#128]\nstp d14,d15,[sp,#144]\n"
         "mov x9,sp\nstr x9,[x0]\nmov sp,x1\n"
-        "ldp x19,x20,[sp]\nldp x21,x22,[sp,#16]\nldp x23,x24,[sp,#32]\nldp x25,x26,[sp,#48]\nldp x27,x28,[sp,#64]\nldp x29,x30,[sp,#80]\n"
+        "ldp x19,x20,[sp]\nldp x21,x22,[sp,#16]\nldp x23,x24,[sp,#32]\nldp x25,x26,[sp,#48]\nldp "
+        "x27,x28,[sp,#64]\nldp x29,x30,[sp,#80]\n"
         "ldp d8,d9,[sp,#96]\nldp d10,d11,[sp,#112]\nldp d12,d13,[sp,#128]\nldp d14,d15,[sp,#144]\n"
         "add sp,sp,#160\nret\n.size gcsim_co_switch,.-gcsim_co_switch\n"
-        ".hidden gcsim_co_start\n.globl gcsim_co_start\n.type gcsim_co_start,%function\ngcsim_co_start:\n"
+        ".hidden gcsim_co_start\n.globl gcsim_co_start\n.type "
+        "gcsim_co_start,%function\ngcsim_co_start:\n"
         "mov x0,x19\nblr x20\nbrk #1\n.size gcsim_co_start,.-gcsim_co_start\n");
 enum { SWITCH_WORDS = 20 };
 static void switch_frame(void **frame, void *arg, void (*entry)(void *))
@@ -131,14 +136,16 @@ static void to_host(struct rt *rt, bool finished)
     uint32_t i = rt->current - 1;
     (void)finished;
 #ifdef CORE_ASAN
-    __sanitizer_start_switch_fiber(finished ? NULL : &rt_sanitizer.fake_co, rt_sanitizer.host_bottom, rt_sanitizer.host_bytes);
+    __sanitizer_start_switch_fiber(finished ? NULL : &rt_sanitizer.fake_co,
+                                   rt_sanitizer.host_bottom, rt_sanitizer.host_bytes);
 #endif
 #ifdef CORE_TSAN
     __tsan_switch_to_fiber(rt_sanitizer.tsan_host, 0);
 #endif
     gcsim_co_switch(&rt->co[i].sp, rt->host_sp);
 #ifdef CORE_ASAN
-    __sanitizer_finish_switch_fiber(rt_sanitizer.fake_co, &rt_sanitizer.host_bottom, &rt_sanitizer.host_bytes);
+    __sanitizer_finish_switch_fiber(rt_sanitizer.fake_co, &rt_sanitizer.host_bottom,
+                                    &rt_sanitizer.host_bytes);
 #endif
 }
 
@@ -216,10 +223,13 @@ CORE void rt_call(struct rt *rt, rt_call_fn fn, void *args)
     void **frame = (void **)(coroutine_stack(rt, i) + RT_STACK_BYTES - 64) - SWITCH_WORDS;
     memset(frame, 0, SWITCH_WORDS * sizeof *frame);
     switch_frame(frame, rt, coroutine_main);
-    rt->co[i] = (struct coroutine){.sp = frame, .fn = fn, .args = args, .status = COROUTINE_RUNNABLE};
+    rt->co[i] =
+        (struct coroutine){.sp = frame, .fn = fn, .args = args, .status = COROUTINE_RUNNABLE};
     schedule(rt, i);
 #ifdef CORE_TSAN
-    __tsan_destroy_fiber(rt_sanitizer.tsan_co[i]); // its record of calls would grow for ever: a finished coroutine never returns
+    __tsan_destroy_fiber(
+        rt_sanitizer.tsan_co
+            [i]); // its record of calls would grow for ever: a finished coroutine never returns
     rt_sanitizer.tsan_co[i] = NULL;
 #endif
     rt->co[i] = (struct coroutine){0}; // nothing of the host may stay in the state zone
@@ -256,10 +266,7 @@ static void wait_for(struct rt *rt, const uint32_t *word, uint32_t value)
     co->wait_word = NULL;
 }
 
-CORE_INLINE void rt_lock_init(struct rt_lock *lock)
-{
-    lock->holder = 0;
-}
+CORE_INLINE void rt_lock_init(struct rt_lock *lock) { lock->holder = 0; }
 
 CORE void rt_lock(struct rt *rt, struct rt_lock *lock)
 {
@@ -294,12 +301,6 @@ CORE void rt_fence_heavy(struct rt *rt)
 }
 
 // The clock counts step points, so that the same schedule gives the same times.
-CORE uint64_t rt_now_ns(struct rt *rt)
-{
-    return *rt->steps;
-}
+CORE uint64_t rt_now_ns(struct rt *rt) { return *rt->steps; }
 
-CORE uint64_t rt_epoch_ns(struct rt *rt)
-{
-    return *rt->steps;
-}
+CORE uint64_t rt_epoch_ns(struct rt *rt) { return *rt->steps; }

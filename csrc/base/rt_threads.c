@@ -14,14 +14,16 @@
 enum { RT_COROUTINES = 0, RT_STACK_BYTES = 0 };
 
 struct rt {
-    uint32_t no_membarrier; // 1: the system has none; the light side must fence itself (mutators never skip enter_slow)
+    uint32_t
+        no_membarrier; // 1: the system has none; the light side must fence itself (mutators never skip enter_slow)
 };
 
 // `stop` gets its "fence yourself" bit where the system has no membarrier (gc/world.h).
 CORE bool rt_init(struct rt *rt, struct world *world, uint64_t *steps, uint32_t *stop)
 {
     (void)world, (void)steps;
-    rt->no_membarrier = syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) != 0;
+    rt->no_membarrier =
+        syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) != 0;
     *stop = rt->no_membarrier ? 2 : 0;
     return true;
 }
@@ -42,17 +44,15 @@ static long futex(void *word, int op, uint32_t value)
     return syscall(SYS_futex, word, op | FUTEX_PRIVATE_FLAG, value, NULL, NULL, 0);
 }
 
-CORE_INLINE void rt_lock_init(struct rt_lock *lock)
-{
-    lock->futex = 0;
-}
+CORE_INLINE void rt_lock_init(struct rt_lock *lock) { lock->futex = 0; }
 
 // Three states, as in Drepper, "Futexes are tricky": an uncontended pair is two atomic operations and no system call.
 CORE COLD void rt_lock_wait(struct rt_lock *lock)
 {
     for (int spin = 0; spin < 100; spin++) {
         int32_t free = 0;
-        if (__atomic_compare_exchange_n(&lock->futex, &free, 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+        if (__atomic_compare_exchange_n(&lock->futex, &free, 1, false, __ATOMIC_ACQUIRE,
+                                        __ATOMIC_RELAXED))
             return;
     }
     while (__atomic_exchange_n(&lock->futex, 2, __ATOMIC_ACQUIRE) != 0)
@@ -63,7 +63,8 @@ CORE_INLINE void rt_lock(struct rt *rt, struct rt_lock *lock)
 {
     (void)rt;
     int32_t free = 0;
-    if (UNLIKELY(!__atomic_compare_exchange_n(&lock->futex, &free, 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)))
+    if (UNLIKELY(!__atomic_compare_exchange_n(&lock->futex, &free, 1, false, __ATOMIC_ACQUIRE,
+                                              __ATOMIC_RELAXED)))
         rt_lock_wait(lock);
 }
 
@@ -106,10 +107,7 @@ CORE uint64_t rt_epoch_ns(struct rt *rt)
 }
 
 // Step points emit their event and go on.
-CORE_INLINE void rt_step(struct rt *rt)
-{
-    (void)rt;
-}
+CORE_INLINE void rt_step(struct rt *rt) { (void)rt; }
 
 // Run an API call: here, just call it.
 typedef void (*rt_call_fn)(void *args);

@@ -3,10 +3,11 @@
 #include "base/bits.h"
 #include "base/os.h"
 
-#define WORLD_GRAIN (64u << 10)      // regions start and grow by this; a multiple of every page size in use
+#define WORLD_GRAIN                                                                                \
+    (64u << 10) // regions start and grow by this; a multiple of every page size in use
 #define WORLD_SMALL_GRAIN (4u << 10) // first commits are small, so that an empty heap is
-#define ARENA_ALIGNMENT (64ull << 20)
-#define LINE_WORDS 8
+#define ARENA_ALIGNMENT   (64ull << 20)
+#define LINE_WORDS        8
 
 CORE struct world *world_create(const uint64_t reserved[WORLD_REGIONS])
 {
@@ -33,10 +34,7 @@ CORE struct world *world_create(const uint64_t reserved[WORLD_REGIONS])
     return w;
 }
 
-CORE void world_destroy(struct world *w)
-{
-    os_unreserve(w->base, w->bytes);
-}
+CORE void world_destroy(struct world *w) { os_unreserve(w->base, w->bytes); }
 
 CORE bool world_commit(struct world *w, enum world_region region, uint64_t bytes)
 {
@@ -68,7 +66,7 @@ struct world_line {
 
 struct world_mark {
     struct world_range regions[WORLD_REGIONS]; // as of this mark
-    uint64_t first_line;                       // lines[first_line ..) undo this mark to the one before
+    uint64_t first_line; // lines[first_line ..) undo this mark to the one before
 };
 
 struct world_log {
@@ -101,10 +99,7 @@ CORE void world_log_destroy(struct world_log *log)
     free(log);
 }
 
-CORE uint64_t world_log_lines(const struct world_log *log)
-{
-    return log->nlines;
-}
+CORE uint64_t world_log_lines(const struct world_log *log) { return log->nlines; }
 
 static bool log_room(void **array, uint64_t *room, uint64_t need, size_t each)
 {
@@ -152,14 +147,16 @@ CORE int64_t world_log_mark(struct world_log *log)
         for (uint64_t i = 0; i < words; i += LINE_WORDS) {
             if (memcmp(now + i, log->shadow[r] + i, LINE_WORDS * 8) == 0)
                 continue;
-            if (!log_room((void **)&log->lines, &log->room_lines, log->nlines + 1, sizeof *log->lines)) {
+            if (!log_room((void **)&log->lines, &log->room_lines, log->nlines + 1,
+                          sizeof *log->lines)) {
                 // Give up this mark: put the shadow back so that the log stays true.
                 while (log->nlines > mark->first_line) {
                     struct world_line *line = &log->lines[--log->nlines];
                     for (int q = 0; q < WORLD_REGIONS; q++) {
                         uint64_t from = log->w->regions[q].offset;
                         if (line->offset >= from && line->offset < from + log->shadow_bytes[q])
-                            memcpy((char *)log->shadow[q] + (line->offset - from), line->words, sizeof line->words);
+                            memcpy((char *)log->shadow[q] + (line->offset - from), line->words,
+                                   sizeof line->words);
                     }
                 }
                 return -1;
@@ -190,7 +187,8 @@ CORE bool world_log_rewind(struct world_log *log, int64_t to)
             for (int r = 0; r < WORLD_REGIONS; r++) {
                 uint64_t from = w->regions[r].offset;
                 if (line->offset >= from && line->offset < from + log->shadow_bytes[r])
-                    memcpy((char *)log->shadow[r] + (line->offset - from), line->words, sizeof line->words);
+                    memcpy((char *)log->shadow[r] + (line->offset - from), line->words,
+                           sizeof line->words);
             }
         }
         log->nmarks--;

@@ -9,22 +9,22 @@
 #include "base/core.h"
 
 enum world_region {
-    REGION_HEAP,        // struct heap: everything small
-    REGION_META,        // records that come and go: types, names, mutators, handles, specials (base/meta.h)
-    REGION_SPANS,       // struct gcsim_span, one per page, used at a span's first page
-    REGION_PAGES,       // page -> first page of its span + 1
-    REGION_ALLOC_BITS,  // 128 bytes per page: slots in use as of the last sweep
-    REGION_MARK_BITS,   // 128 bytes per page: marks of spans that keep none inside
-    REGION_CHUNKS,      // page allocator: bitmaps
-    REGION_RANGES,      // page allocator: ranges of chunks in use
-    REGION_SUMMARY_0,   // page allocator: summaries, root first
+    REGION_HEAP, // struct heap: everything small
+    REGION_META, // records that come and go: types, names, mutators, handles, specials (base/meta.h)
+    REGION_SPANS,      // struct gcsim_span, one per page, used at a span's first page
+    REGION_PAGES,      // page -> first page of its span + 1
+    REGION_ALLOC_BITS, // 128 bytes per page: slots in use as of the last sweep
+    REGION_MARK_BITS,  // 128 bytes per page: marks of spans that keep none inside
+    REGION_CHUNKS,     // page allocator: bitmaps
+    REGION_RANGES,     // page allocator: ranges of chunks in use
+    REGION_SUMMARY_0,  // page allocator: summaries, root first
     REGION_SUMMARY_1,
     REGION_SUMMARY_2,
     REGION_SUMMARY_3,
     REGION_SUMMARY_4,
-    REGION_COROUTINES,  // stacks of the step instantiation
-    REGION_HISTORY,     // struct history, events
-    REGION_ARENA,       // the objects' pages
+    REGION_COROUTINES, // stacks of the step instantiation
+    REGION_HISTORY,    // struct history, events
+    REGION_ARENA,      // the objects' pages
     WORLD_REGIONS
 };
 
@@ -63,8 +63,10 @@ CORE_INLINE char *world_at(const struct world *w, enum world_region region)
 struct world_log;
 CORE struct world_log *world_log_create(struct world *w); // NULL: out of memory
 CORE void world_log_destroy(struct world_log *log);
-CORE int64_t world_log_mark(struct world_log *log);       // snapshot; returns its number 0, 1, ...; -1: out of memory
-CORE bool world_log_rewind(struct world_log *log, int64_t mark); // back to it (later ones are forgotten)
-CORE uint64_t world_log_lines(const struct world_log *log);      // lines kept by all marks
+CORE int64_t
+world_log_mark(struct world_log *log); // snapshot; returns its number 0, 1, ...; -1: out of memory
+CORE bool world_log_rewind(struct world_log *log,
+                           int64_t mark);                   // back to it (later ones are forgotten)
+CORE uint64_t world_log_lines(const struct world_log *log); // lines kept by all marks
 // FNV-1a style hash of the non-zero words of the state zone. Taken between calls, when no coroutine is live: its stacks are then dead bytes.
 CORE uint64_t world_hash(const struct world *w);

@@ -10,18 +10,20 @@ enum { PIECE = 1 << 20, SAFEPOINT_EVERY = 1 << 12, MAX_TYPES = 256 };
 #define NO_FIELD UINT64_MAX
 
 struct batch_object {
-    PyObject_HEAD
-    struct heap_object *heap;   // strong
-    gcsim_batch *batch;         // NULL until built; the heap's, gone with it
+    PyObject_HEAD struct heap_object *heap; // strong
+    gcsim_batch *batch;                     // NULL until built; the heap's, gone with it
     uint64_t count;
     struct type_object **types; // strong
     uint32_t ntypes;
-    uint8_t *type_of;           // NULL: all of types[0]
-    uint64_t *counts;           // elements of each object; NULL: objects, not arrays
-    PyObject *roots;            // list
+    uint8_t *type_of; // NULL: all of types[0]
+    uint64_t *counts; // elements of each object; NULL: objects, not arrays
+    PyObject *roots;  // list
 };
 
-static struct type_object *batch_type(struct batch_object *b, uint64_t i) { return b->types[b->type_of ? b->type_of[i] : 0]; }
+static struct type_object *batch_type(struct batch_object *b, uint64_t i)
+{
+    return b->types[b->type_of ? b->type_of[i] : 0];
+}
 
 // --- buffers
 
@@ -41,7 +43,11 @@ static char format_kind(const char *format)
         return 'c';
     if (!format[0] || format[1])
         return 0;
-    return strchr("bhilqn", *format) ? 'i' : strchr("BHILQN", *format) ? 'u' : strchr("fd", *format) ? 'f' : *format == '?' ? '?' : 0;
+    return strchr("bhilqn", *format)   ? 'i'
+           : strchr("BHILQN", *format) ? 'u'
+           : strchr("fd", *format)     ? 'f'
+           : *format == '?'            ? '?'
+                                       : 0;
 }
 
 static void column_close(struct column *c)
@@ -52,13 +58,17 @@ static void column_close(struct column *c)
 }
 
 // Opens a one-dimensional contiguous buffer of `count` items; `what` names it in errors.
-static int column_open(struct bind_state *state, struct column *c, PyObject *o, const char *what, uint64_t count)
+static int column_open(struct bind_state *state, struct column *c, PyObject *o, const char *what,
+                       uint64_t count)
 {
     *c = (struct column){0};
     if (PyObject_GetBuffer(o, &c->view, PyBUF_FULL_RO) < 0) {
-        if (PyErr_ExceptionMatches(PyExc_TypeError) && !PyErr_ExceptionMatches(state->errors[ERR_ERROR])) {
+        if (PyErr_ExceptionMatches(PyExc_TypeError) &&
+            !PyErr_ExceptionMatches(state->errors[ERR_ERROR])) {
             PyErr_Clear();
-            bind_raise(state, ERR_CONVERSION, "%s is a buffer (array.array, NumPy array, bytes...), not %s", what, Py_TYPE(o)->tp_name);
+            bind_raise(state, ERR_CONVERSION,
+                       "%s is a buffer (array.array, NumPy array, bytes...), not %s", what,
+                       Py_TYPE(o)->tp_name);
         }
         return -1;
     }
@@ -67,30 +77,35 @@ static int column_open(struct bind_state *state, struct column *c, PyObject *o, 
     if (c->view.ndim != 1 || !PyBuffer_IsContiguous(&c->view, 'C'))
         bind_raise(state, ERR_CONVERSION, "%s is no contiguous buffer of one dimension", what);
     else if (!c->kind)
-        bind_raise(state, ERR_CONVERSION, "%s has the buffer format '%s', which is none of this machine's numbers", what, c->view.format);
+        bind_raise(state, ERR_CONVERSION,
+                   "%s has the buffer format '%s', which is none of this machine's numbers", what,
+                   c->view.format);
     else if ((uint64_t)c->view.len / (uint64_t)c->view.itemsize != count)
-        bind_raise(state, ERR_RANGE, "%s has %zd items, and the batch has %llu objects", what, c->view.len / c->view.itemsize,
-                   (unsigned long long)count);
+        bind_raise(state, ERR_RANGE, "%s has %zd items, and the batch has %llu objects", what,
+                   c->view.len / c->view.itemsize, (unsigned long long)count);
     else
         return 0;
     column_close(c);
     return -1;
 }
 
-static int index_open(struct bind_state *state, struct column *c, PyObject *o, const char *what, uint64_t count)
+static int index_open(struct bind_state *state, struct column *c, PyObject *o, const char *what,
+                      uint64_t count)
 {
     if (column_open(state, c, o, what, count) < 0)
         return -1;
     if (c->kind == 'i' && (c->view.itemsize == 4 || c->view.itemsize == 8))
         return 0;
-    bind_raise(state, ERR_CONVERSION, "%s has the buffer format '%s'; indices are int32 or int64", what, c->view.format ? c->view.format : "B");
+    bind_raise(state, ERR_CONVERSION, "%s has the buffer format '%s'; indices are int32 or int64",
+               what, c->view.format ? c->view.format : "B");
     column_close(c);
     return -1;
 }
 
 static inline int64_t index_read(const struct column *c, uint64_t i)
 {
-    return c->view.itemsize == 4 ? GCSIM_LOAD((const int32_t *)c->view.buf + i) : GCSIM_LOAD((const int64_t *)c->view.buf + i);
+    return c->view.itemsize == 4 ? GCSIM_LOAD((const int32_t *)c->view.buf + i)
+                                 : GCSIM_LOAD((const int64_t *)c->view.buf + i);
 }
 
 static uint64_t column_bits(const struct column *c, uint64_t i) // an integer, widened
@@ -98,17 +113,22 @@ static uint64_t column_bits(const struct column *c, uint64_t i) // an integer, w
     const char *p = (const char *)c->view.buf + i * (uint64_t)c->view.itemsize;
     bool is_signed = c->kind == 'i';
     switch (c->view.itemsize) {
-    case 1: return is_signed ? (uint64_t)(int64_t) * (const int8_t *)p : *(const uint8_t *)p;
-    case 2: return is_signed ? (uint64_t)(int64_t) * (const int16_t *)p : *(const uint16_t *)p;
-    case 4: return is_signed ? (uint64_t)(int64_t) * (const int32_t *)p : *(const uint32_t *)p;
-    default: return *(const uint64_t *)p;
+    case 1:
+        return is_signed ? (uint64_t)(int64_t)*(const int8_t *)p : *(const uint8_t *)p;
+    case 2:
+        return is_signed ? (uint64_t)(int64_t)*(const int16_t *)p : *(const uint16_t *)p;
+    case 4:
+        return is_signed ? (uint64_t)(int64_t)*(const int32_t *)p : *(const uint32_t *)p;
+    default:
+        return *(const uint64_t *)p;
     }
 }
 
 // --- fields
 
 // The field of this name of a struct, or the value itself under the name "value": 1 with *out (new reference), 0 if there is none, -1.
-static int type_field(struct type_object *t, PyObject *name, struct type_object **out, uint64_t *offset)
+static int type_field(struct type_object *t, PyObject *name, struct type_object **out,
+                      uint64_t *offset)
 {
     *out = NULL;
     *offset = 0;
@@ -133,11 +153,11 @@ static int type_field(struct type_object *t, PyObject *name, struct type_object 
 
 // A named field in each of a batch's types.
 struct batch_field {
-    struct batch_object *batch;      // borrowed
-    uint64_t offset[MAX_TYPES];      // or NO_FIELD
+    struct batch_object *batch;          // borrowed
+    uint64_t offset[MAX_TYPES];          // or NO_FIELD
     struct type_object *type[MAX_TYPES]; // strong
-    struct type_object *some;        // borrowed: the type of any of them
-    bool is_simple;                  // one type that has it, and no counts: the fast loops do
+    struct type_object *some;            // borrowed: the type of any of them
+    bool is_simple;                      // one type that has it, and no counts: the fast loops do
 };
 
 static void batch_field_drop(struct batch_field *f)
@@ -151,7 +171,8 @@ static int batch_field_find(struct batch_object *b, PyObject *name, struct batch
     memset(f, 0, sizeof *f);
     f->batch = b;
     if (!PyUnicode_Check(name)) {
-        bind_raise(b->heap->state, ERR_CONVERSION, "a field name is a str, not %s", Py_TYPE(name)->tp_name);
+        bind_raise(b->heap->state, ERR_CONVERSION, "a field name is a str, not %s",
+                   Py_TYPE(name)->tp_name);
         return -1;
     }
     for (uint32_t i = 0; i < b->ntypes; i++) {
@@ -166,7 +187,8 @@ static int batch_field_find(struct batch_object *b, PyObject *name, struct batch
     f->is_simple = f->some && b->ntypes == 1 && !b->counts;
     if (f->some)
         return 0;
-    bind_raise(b->heap->state, ERR_FIELD, "%s%s has no field %R", type_name(b->types[0]), b->ntypes > 1 ? " (and the other types)" : "", name);
+    bind_raise(b->heap->state, ERR_FIELD, "%s%s has no field %R", type_name(b->types[0]),
+               b->ntypes > 1 ? " (and the other types)" : "", name);
     return -1;
 }
 
@@ -182,7 +204,8 @@ static inline uint64_t field_offset(const struct batch_field *f, uint64_t i)
 // --- loops without the GIL
 
 // Work on objects from..to of a batch, mutator inside; returns `to`, or the number of the object that stopped it.
-typedef uint64_t (*batch_loop)(gcsim_mutator *m, struct batch_object *b, uint64_t from, uint64_t to, void *ctx);
+typedef uint64_t (*batch_loop)(gcsim_mutator *m, struct batch_object *b, uint64_t from, uint64_t to,
+                               void *ctx);
 
 struct progress {
     PyObject *call; // NULL: nobody wants to know
@@ -194,13 +217,15 @@ static int progress_tell(struct progress *p, uint64_t more)
     p->done += more;
     if (!p->call)
         return 0;
-    PyObject *result = PyObject_CallFunction(p->call, "KK", (unsigned long long)p->done, (unsigned long long)p->total);
+    PyObject *result = PyObject_CallFunction(p->call, "KK", (unsigned long long)p->done,
+                                             (unsigned long long)p->total);
     Py_XDECREF(result);
     return result ? 0 : -1;
 }
 
 // Runs the loop over all objects, in pieces. 0; 1 if it stopped at *at; -1 with an error.
-static int batch_run(struct batch_object *b, batch_loop loop, void *ctx, const char *doing, struct progress *progress, uint64_t *at)
+static int batch_run(struct batch_object *b, batch_loop loop, void *ctx, const char *doing,
+                     struct progress *progress, uint64_t *at)
 {
     struct slow_call call;
     for (uint64_t from = 0; from < b->count;) {
@@ -245,7 +270,8 @@ static inline bool link_read(const struct link_plan *p, uint64_t i, int64_t *to)
     *to = index_read(&p->column, i);
     if ((uint64_t)*to + 1 > p->field.batch->count)
         return false;
-    return p->field.is_simple || *to < 0 || (field_offset(&p->field, i) != NO_FIELD && link_fits(p, i, (uint64_t)*to));
+    return p->field.is_simple || *to < 0 ||
+           (field_offset(&p->field, i) != NO_FIELD && link_fits(p, i, (uint64_t)*to));
 }
 
 // The first object whose index is not good, or count.
@@ -258,7 +284,8 @@ static uint64_t link_check(const struct link_plan *p)
     return i;
 }
 
-static uint64_t link_loop(gcsim_mutator *m, struct batch_object *b, uint64_t from, uint64_t to, void *ctx)
+static uint64_t link_loop(gcsim_mutator *m, struct batch_object *b, uint64_t from, uint64_t to,
+                          void *ctx)
 {
     const struct link_plan *p = ctx;
     void **objects = b->batch->objects;
@@ -276,22 +303,23 @@ static uint64_t link_loop(gcsim_mutator *m, struct batch_object *b, uint64_t fro
 }
 
 // The same for the common case, where all that varies is the width of the index.
-#define LINK_LOOP(name, type)                                                                                             \
-    static uint64_t name(gcsim_mutator *m, struct batch_object *b, uint64_t from, uint64_t to, void *ctx)                 \
-    {                                                                                                                     \
-        const struct link_plan *p = ctx;                                                                                  \
-        const type *index = p->column.view.buf;                                                                           \
-        void **objects = b->batch->objects;                                                                               \
-        uint64_t offset = p->field.offset[0], count = b->count;                                                           \
-        for (uint64_t i = from; i < to; i++) {                                                                            \
-            int64_t target = GCSIM_LOAD(index + i);                                                                       \
-            if (BIND_UNLIKELY((uint64_t)target + 1 > count))                                                              \
-                return i;                                                                                                 \
-            gcsim_store(m, (char *)objects[i] + offset, target < 0 ? NULL : objects[target]);                             \
-            if (BIND_UNLIKELY(i % SAFEPOINT_EVERY == 0))                                                                  \
-                gcsim_safepoint(m);                                                                                       \
-        }                                                                                                                 \
-        return to;                                                                                                        \
+#define LINK_LOOP(name, type)                                                                      \
+    static uint64_t name(gcsim_mutator *m, struct batch_object *b, uint64_t from, uint64_t to,     \
+                         void *ctx)                                                                \
+    {                                                                                              \
+        const struct link_plan *p = ctx;                                                           \
+        const type *index = p->column.view.buf;                                                    \
+        void **objects = b->batch->objects;                                                        \
+        uint64_t offset = p->field.offset[0], count = b->count;                                    \
+        for (uint64_t i = from; i < to; i++) {                                                     \
+            int64_t target = GCSIM_LOAD(index + i);                                                \
+            if (BIND_UNLIKELY((uint64_t)target + 1 > count))                                       \
+                return i;                                                                          \
+            gcsim_store(m, (char *)objects[i] + offset, target < 0 ? NULL : objects[target]);      \
+            if (BIND_UNLIKELY(i % SAFEPOINT_EVERY == 0))                                           \
+                gcsim_safepoint(m);                                                                \
+        }                                                                                          \
+        return to;                                                                                 \
     }
 LINK_LOOP(link_loop_32, int32_t)
 LINK_LOOP(link_loop_64, int64_t)
@@ -302,17 +330,24 @@ static void *link_refused(struct link_plan *p, uint64_t at)
     struct bind_state *state = b->heap->state;
     int64_t to = index_read(&p->column, at);
     if ((uint64_t)to + 1 > b->count)
-        return bind_raise(state, ERR_RANGE, "links[%R][%llu] is %lld, and the batch has objects 0 to %lld; -1 is nil", p->name,
-                          (unsigned long long)at, (long long)to, (long long)b->count - 1);
+        return bind_raise(state, ERR_RANGE,
+                          "links[%R][%llu] is %lld, and the batch has objects 0 to %lld; -1 is nil",
+                          p->name, (unsigned long long)at, (long long)to, (long long)b->count - 1);
     if (field_offset(&p->field, at) == NO_FIELD)
-        return bind_raise(state, ERR_RANGE, "links[%R][%llu] is %lld, but object %llu, a %s, has no such field: only -1 fits", p->name,
-                          (unsigned long long)at, (long long)to, (unsigned long long)at, type_name(batch_type(b, at)));
-    return bind_raise(state, ERR_CONVERSION, "links[%R][%llu]: a %s cannot refer to object %lld, a %s%s", p->name, (unsigned long long)at,
-                      type_name(p->field.type[b->type_of ? b->type_of[at] : 0]), (long long)to, type_name(batch_type(b, (uint64_t)to)),
-                      b->counts ? " (or no element of one)" : "");
+        return bind_raise(
+            state, ERR_RANGE,
+            "links[%R][%llu] is %lld, but object %llu, a %s, has no such field: only -1 fits",
+            p->name, (unsigned long long)at, (long long)to, (unsigned long long)at,
+            type_name(batch_type(b, at)));
+    return bind_raise(
+        state, ERR_CONVERSION, "links[%R][%llu]: a %s cannot refer to object %lld, a %s%s", p->name,
+        (unsigned long long)at, type_name(p->field.type[b->type_of ? b->type_of[at] : 0]),
+        (long long)to, type_name(batch_type(b, (uint64_t)to)),
+        b->counts ? " (or no element of one)" : "");
 }
 
-static int link_prepare(struct batch_object *b, struct link_plan *p, PyObject *name, PyObject *buffer)
+static int link_prepare(struct batch_object *b, struct link_plan *p, PyObject *name,
+                        PyObject *buffer)
 {
     struct bind_state *state = b->heap->state;
     *p = (struct link_plan){.name = name};
@@ -322,16 +357,18 @@ static int link_prepare(struct batch_object *b, struct link_plan *p, PyObject *n
         if (!p->field.type[i])
             continue;
         if (p->field.type[i]->kind != GCSIM_KIND_POINTER) {
-            bind_raise(state, ERR_CONVERSION, "links[%R]: field %U of %s is a %s; links set pointers", name, name, type_name(b->types[i]),
-                       type_name(p->field.type[i]));
+            bind_raise(state, ERR_CONVERSION,
+                       "links[%R]: field %U of %s is a %s; links set pointers", name, name,
+                       type_name(b->types[i]), type_name(p->field.type[i]));
             return -1;
         }
         if (!type_elem(p->field.type[i]))
             return -1;
     }
     if (b->ntypes == 1 && p->field.some->elem != b->types[0]) {
-        bind_raise(state, ERR_CONVERSION, "links[%R]: field %U of %s is a %s, and the objects are none of those", name, name,
-                   type_name(b->types[0]), type_name(p->field.some));
+        bind_raise(state, ERR_CONVERSION,
+                   "links[%R]: field %U of %s is a %s, and the objects are none of those", name,
+                   name, type_name(b->types[0]), type_name(p->field.some));
         return -1;
     }
     char what[128];
@@ -342,20 +379,20 @@ static int link_prepare(struct batch_object *b, struct link_plan *p, PyObject *n
     if (index_open(state, &p->column, buffer, what, b->count) < 0)
         return -1;
     uint64_t bad;
-    Py_BEGIN_ALLOW_THREADS
-    bad = link_check(p);
-    Py_END_ALLOW_THREADS
-    if (bad == b->count)
-        return 0;
+    Py_BEGIN_ALLOW_THREADS bad = link_check(p);
+    Py_END_ALLOW_THREADS if (bad == b->count) return 0;
     link_refused(p, bad);
     return -1;
 }
 
-static int link_all(struct batch_object *b, struct link_plan *plans, Py_ssize_t n, struct progress *progress)
+static int link_all(struct batch_object *b, struct link_plan *plans, Py_ssize_t n,
+                    struct progress *progress)
 {
     uint64_t at;
     for (Py_ssize_t i = 0; i < n; i++) {
-        batch_loop loop = !plans[i].field.is_simple ? link_loop : plans[i].column.view.itemsize == 4 ? link_loop_32 : link_loop_64;
+        batch_loop loop = !plans[i].field.is_simple            ? link_loop
+                          : plans[i].column.view.itemsize == 4 ? link_loop_32
+                                                               : link_loop_64;
         int result = batch_run(b, loop, &plans[i], "link objects", progress, &at);
         if (result > 0)
             link_refused(&plans[i], at);
@@ -371,7 +408,10 @@ struct build_args {
     PyObject *type, *count, *links, *roots, *types, *type_of, *counts, *progress;
 };
 
-static void batch_drop_in_core(const gcsim_api *api, gcsim_mutator *m, void *batch) { api->batch_drop(m, batch); }
+static void batch_drop_in_core(const gcsim_api *api, gcsim_mutator *m, void *batch)
+{
+    api->batch_drop(m, batch);
+}
 
 static void batch_dealloc(struct batch_object *b)
 {
@@ -394,7 +434,8 @@ static int build_types(struct batch_object *b, const struct build_args *a)
     struct bind_state *state = b->heap->state;
     bool several = a->types && a->types != Py_None;
     if (several == (a->type != Py_None)) {
-        bind_raise(state, ERR_CONVERSION, "build takes one type, or None and types=[...] with type_of=");
+        bind_raise(state, ERR_CONVERSION,
+                   "build takes one type, or None and types=[...] with type_of=");
         return -1;
     }
     PyObject *list = several ? PySequence_Tuple(a->types) : PyTuple_Pack(1, a->type);
@@ -427,14 +468,16 @@ static int build_type_of(struct batch_object *b, PyObject *given)
     if (!given || given == Py_None) {
         if (b->ntypes == 1)
             return 0;
-        bind_raise(state, ERR_CONVERSION, "several types= need type_of=, a buffer of uint8: the type of each object");
+        bind_raise(state, ERR_CONVERSION,
+                   "several types= need type_of=, a buffer of uint8: the type of each object");
         return -1;
     }
     if (column_open(state, &c, given, "type_of", b->count) < 0)
         return -1;
     int result = -1;
     if (c.kind != 'u' || c.view.itemsize != 1)
-        bind_raise(state, ERR_CONVERSION, "type_of has the buffer format '%s'; it is uint8", c.view.format);
+        bind_raise(state, ERR_CONVERSION, "type_of has the buffer format '%s'; it is uint8",
+                   c.view.format);
     else if (!(b->type_of = PyMem_Malloc((size_t)b->count + 1)))
         PyErr_NoMemory();
     else
@@ -443,7 +486,8 @@ static int build_type_of(struct batch_object *b, PyObject *given)
         memcpy(b->type_of, c.view.buf, b->count);
     for (uint64_t i = 0; result == 0 && i < b->count; i++)
         if (b->type_of[i] >= b->ntypes) {
-            bind_raise(state, ERR_RANGE, "type_of[%llu] is %d, and there are %u types", (unsigned long long)i, b->type_of[i], b->ntypes);
+            bind_raise(state, ERR_RANGE, "type_of[%llu] is %d, and there are %u types",
+                       (unsigned long long)i, b->type_of[i], b->ntypes);
             result = -1;
         }
     column_close(&c);
@@ -460,7 +504,8 @@ static int build_counts(struct batch_object *b, PyObject *given)
         return -1;
     int result = -1;
     if (c.kind != 'i' && c.kind != 'u')
-        bind_raise(state, ERR_CONVERSION, "counts has the buffer format '%s'; it is integers", c.view.format);
+        bind_raise(state, ERR_CONVERSION, "counts has the buffer format '%s'; it is integers",
+                   c.view.format);
     else if (!(b->counts = PyMem_Calloc((size_t)b->count + 1, sizeof *b->counts)))
         PyErr_NoMemory();
     else
@@ -468,9 +513,11 @@ static int build_counts(struct batch_object *b, PyObject *given)
     for (uint64_t i = 0; result == 0 && i < b->count; i++) {
         b->counts[i] = column_bits(&c, i);
         uint64_t bytes, each = batch_type(b, i)->bytes;
-        if (b->counts[i] > INT64_MAX || __builtin_mul_overflow(b->counts[i], each, &bytes) || bytes > 1ull << 40) {
-            bind_raise(state, ERR_RANGE, "counts[%llu] elements of %llu bytes are too many or negative", (unsigned long long)i,
-                       (unsigned long long)each);
+        if (b->counts[i] > INT64_MAX || __builtin_mul_overflow(b->counts[i], each, &bytes) ||
+            bytes > 1ull << 40) {
+            bind_raise(state, ERR_RANGE,
+                       "counts[%llu] elements of %llu bytes are too many or negative",
+                       (unsigned long long)i, (unsigned long long)each);
             result = -1;
         }
     }
@@ -488,7 +535,8 @@ static int roots_read(struct batch_object *b, PyObject *given, int64_t **out, Py
     if (!list) {
         if (PyErr_ExceptionMatches(PyExc_TypeError)) {
             PyErr_Clear();
-            bind_raise(b->heap->state, ERR_CONVERSION, "roots are the numbers of objects, not %s", Py_TYPE(given)->tp_name);
+            bind_raise(b->heap->state, ERR_CONVERSION, "roots are the numbers of objects, not %s",
+                       Py_TYPE(given)->tp_name);
         }
         return -1;
     }
@@ -499,10 +547,12 @@ static int roots_read(struct batch_object *b, PyObject *given, int64_t **out, Py
         result = -1;
     }
     for (Py_ssize_t i = 0; result == 0 && i < *n; i++) {
-        result = count_from_python(b->heap->state, "the number of a root", PyTuple_GET_ITEM(list, i), &(*out)[i]);
+        result = count_from_python(b->heap->state, "the number of a root",
+                                   PyTuple_GET_ITEM(list, i), &(*out)[i]);
         if (result == 0 && (uint64_t)(*out)[i] >= b->count) {
-            bind_raise(b->heap->state, ERR_RANGE, "roots[%zd] is %lld, and the batch has %llu objects", i, (long long)(*out)[i],
-                       (unsigned long long)b->count);
+            bind_raise(b->heap->state, ERR_RANGE,
+                       "roots[%zd] is %lld, and the batch has %llu objects", i,
+                       (long long)(*out)[i], (unsigned long long)b->count);
             result = -1;
         }
     }
@@ -510,14 +560,17 @@ static int roots_read(struct batch_object *b, PyObject *given, int64_t **out, Py
     return result;
 }
 
-static int links_read(struct batch_object *b, PyObject *given, struct link_plan **out, Py_ssize_t *n)
+static int links_read(struct batch_object *b, PyObject *given, struct link_plan **out,
+                      Py_ssize_t *n)
 {
     *out = NULL;
     *n = 0;
     if (!given || given == Py_None)
         return 0;
     if (!PyDict_Check(given)) {
-        bind_raise(b->heap->state, ERR_CONVERSION, "links is a dict of field names and index buffers, not %s", Py_TYPE(given)->tp_name);
+        bind_raise(b->heap->state, ERR_CONVERSION,
+                   "links is a dict of field names and index buffers, not %s",
+                   Py_TYPE(given)->tp_name);
         return -1;
     }
     PyObject *items = PyDict_Items(given);
@@ -529,7 +582,8 @@ static int links_read(struct batch_object *b, PyObject *given, struct link_plan 
     for (Py_ssize_t i = 0; result == 0 && i < count; i++) {
         PyObject *pair = PyList_GET_ITEM(items, i);
         ++*n;
-        result = link_prepare(b, &(*out)[i], Py_NewRef(PyTuple_GET_ITEM(pair, 0)), PyTuple_GET_ITEM(pair, 1));
+        result = link_prepare(b, &(*out)[i], Py_NewRef(PyTuple_GET_ITEM(pair, 0)),
+                              PyTuple_GET_ITEM(pair, 1));
     }
     Py_DECREF(items);
     return result;
@@ -555,7 +609,11 @@ static int build_objects(struct batch_object *b)
         if (!(types[i] = heap_type(h, b->types[i])))
             return -1;
     }
-    gcsim_build what = {.count = b->count, .types = types, .ntypes = b->ntypes, .type_of = b->type_of, .counts = b->counts};
+    gcsim_build what = {.count = b->count,
+                        .types = types,
+                        .ntypes = b->ntypes,
+                        .type_of = b->type_of,
+                        .counts = b->counts};
     if (slow_begin(h, &call, "build objects") < 0)
         return -1;
     b->batch = h->api->build(call.m, &what);
@@ -595,14 +653,21 @@ static int build_checked(struct batch_object *b, const struct build_args *a)
         result = -1;
     }
     if (result == 0)
-        result = build_types(b, a) < 0 || build_type_of(b, a->type_of) < 0 || build_counts(b, a->counts) < 0 ||
-                         roots_read(b, a->roots, &roots, &nroots) < 0 || links_read(b, a->links, &plans, &nlinks) < 0
-                     ? -1 : 0;
-    struct progress progress = {.call = a->progress == Py_None ? NULL : a->progress, .total = b->count * (1 + (uint64_t)nlinks)};
+        result = build_types(b, a) < 0 || build_type_of(b, a->type_of) < 0 ||
+                         build_counts(b, a->counts) < 0 ||
+                         roots_read(b, a->roots, &roots, &nroots) < 0 ||
+                         links_read(b, a->links, &plans, &nlinks) < 0
+                     ? -1
+                     : 0;
+    struct progress progress = {.call = a->progress == Py_None ? NULL : a->progress,
+                                .total = b->count * (1 + (uint64_t)nlinks)};
     if (result == 0)
-        result = build_objects(b) < 0 || progress_tell(&progress, b->count) < 0 || link_all(b, plans, nlinks, &progress) < 0 ||
-                         heap_check_own(b->heap, "root objects") < 0 || build_roots(b, roots, nroots) < 0
-                     ? -1 : 0;
+        result = build_objects(b) < 0 || progress_tell(&progress, b->count) < 0 ||
+                         link_all(b, plans, nlinks, &progress) < 0 ||
+                         heap_check_own(b->heap, "root objects") < 0 ||
+                         build_roots(b, roots, nroots) < 0
+                     ? -1
+                     : 0;
     links_close(plans, nlinks);
     PyMem_Free(roots);
     return result;
@@ -610,14 +675,19 @@ static int build_checked(struct batch_object *b, const struct build_args *a)
 
 static PyObject *heap_py_build(PyObject *self, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"", "", "links", "roots", "types", "type_of", "counts", "progress", NULL};
+    static char *names[] = {"",        "",       "links",    "roots", "types",
+                            "type_of", "counts", "progress", NULL};
     struct heap_object *h = (struct heap_object *)self;
     struct build_args a = {.progress = Py_None};
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OO|$OOOOOO:build", names, &a.type, &a.count, &a.links, &a.roots, &a.types,
-                                     &a.type_of, &a.counts, &a.progress) || heap_check_own(h, "build objects") < 0)
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OO|$OOOOOO:build", names, &a.type, &a.count,
+                                     &a.links, &a.roots, &a.types, &a.type_of, &a.counts,
+                                     &a.progress) ||
+        heap_check_own(h, "build objects") < 0)
         return NULL;
     if (a.progress != Py_None && !PyCallable_Check(a.progress))
-        return bind_raise(h->state, ERR_CONVERSION, "progress is a function of two ints, done and total, not %s", Py_TYPE(a.progress)->tp_name);
+        return bind_raise(h->state, ERR_CONVERSION,
+                          "progress is a function of two ints, done and total, not %s",
+                          Py_TYPE(a.progress)->tp_name);
     PyTypeObject *cls = h->state->types[TYPE_BATCH];
     struct batch_object *b = (struct batch_object *)cls->tp_alloc(cls, 0);
     if (!b)
@@ -650,12 +720,15 @@ static PyObject *batch_object_at(struct batch_object *b, uint64_t i)
     heap_leave(h, m);
     PyObject *result;
     if (!p)
-        result = bind_raise(h->state, ERR_STALE, "object %llu of the batch is dead: nothing referred to it when the heap was collected",
-                            (unsigned long long)i);
+        result = bind_raise(
+            h->state, ERR_STALE,
+            "object %llu of the batch is dead: nothing referred to it when the heap was collected",
+            (unsigned long long)i);
     else if (!handle)
         result = ref_no_handle(h, status);
     else if (b->counts)
-        result = row_make(h, t, NULL, (struct slice){p, (int64_t)b->counts[i], (int64_t)b->counts[i]}, handle);
+        result = row_make(h, t, NULL,
+                          (struct slice){p, (int64_t)b->counts[i], (int64_t)b->counts[i]}, handle);
     else
         result = ref_from_handle(h, cls, handle);
     Py_XDECREF(cls);
@@ -665,20 +738,23 @@ static PyObject *batch_object_at(struct batch_object *b, uint64_t i)
 static PyObject *batch_item(struct batch_object *b, Py_ssize_t i)
 {
     if (i < 0 || (uint64_t)i >= b->count)
-        return raise_named(b->heap->state, "BoundsError", "object %zd lies outside a batch of %llu", i, (unsigned long long)b->count);
+        return raise_named(b->heap->state, "BoundsError", "object %zd lies outside a batch of %llu",
+                           i, (unsigned long long)b->count);
     return heap_check_open(b->heap) < 0 ? NULL : batch_object_at(b, (uint64_t)i);
 }
 
 static PyObject *batch_subscript(struct batch_object *b, PyObject *key)
 {
     if (!PyIndex_Check(key))
-        return bind_raise(b->heap->state, ERR_CONVERSION, "the number of an object is an int, not %s", Py_TYPE(key)->tp_name);
+        return bind_raise(b->heap->state, ERR_CONVERSION,
+                          "the number of an object is an int, not %s", Py_TYPE(key)->tp_name);
     Py_ssize_t i = PyNumber_AsSsize_t(key, PyExc_IndexError);
     if (i == -1 && PyErr_Occurred()) {
         if (!PyErr_ExceptionMatches(PyExc_IndexError))
             return NULL;
         PyErr_Clear();
-        return raise_named(b->heap->state, "BoundsError", "object %R lies outside a batch of %llu", key, (unsigned long long)b->count);
+        return raise_named(b->heap->state, "BoundsError", "object %R lies outside a batch of %llu",
+                           key, (unsigned long long)b->count);
     }
     return batch_item(b, i < 0 ? i + (Py_ssize_t)b->count : i);
 }
@@ -699,7 +775,8 @@ static PyObject *array_new(const char *code, uint64_t n, Py_buffer *view)
 }
 
 // One pass of the core for each offset that the field has; `one` is room for a pass.
-static bool links_read_back(struct batch_object *b, const struct batch_field *f, int64_t *one, int64_t *out)
+static bool links_read_back(struct batch_object *b, const struct batch_field *f, int64_t *one,
+                            int64_t *out)
 {
     struct slow_call call;
     memset(out, 0xff, b->count * sizeof *out);
@@ -736,7 +813,9 @@ static PyObject *batch_py_links(struct batch_object *b, PyObject *name)
     }
     int64_t *one = PyMem_RawMalloc(b->count * sizeof *one + 8);
     if (f.some->kind != GCSIM_KIND_POINTER)
-        bind_raise(h->state, ERR_CONVERSION, "field %U is a %s; links are pointers, values(...) reads numbers", name, type_name(f.some));
+        bind_raise(h->state, ERR_CONVERSION,
+                   "field %U is a %s; links are pointers, values(...) reads numbers", name,
+                   type_name(f.some));
     else if (!one)
         PyErr_NoMemory();
     else
@@ -762,15 +841,25 @@ struct copy_plan {
 static inline void number_copy(char *to, const char *from, uint32_t bytes)
 {
     switch (bytes) {
-    case 1: *(uint8_t *)to = *(const uint8_t *)from; return;
-    case 2: *(uint16_t *)to = *(const uint16_t *)from; return;
-    case 4: *(uint32_t *)to = *(const uint32_t *)from; return;
-    case 8: *(uint64_t *)to = *(const uint64_t *)from; return;
-    default: memcpy(to, from, bytes);
+    case 1:
+        *(uint8_t *)to = *(const uint8_t *)from;
+        return;
+    case 2:
+        *(uint16_t *)to = *(const uint16_t *)from;
+        return;
+    case 4:
+        *(uint32_t *)to = *(const uint32_t *)from;
+        return;
+    case 8:
+        *(uint64_t *)to = *(const uint64_t *)from;
+        return;
+    default:
+        memcpy(to, from, bytes);
     }
 }
 
-static uint64_t values_loop(gcsim_mutator *m, struct batch_object *b, uint64_t from, uint64_t to, void *ctx)
+static uint64_t values_loop(gcsim_mutator *m, struct batch_object *b, uint64_t from, uint64_t to,
+                            void *ctx)
 {
     struct copy_plan *p = ctx;
     for (uint64_t i = from; i < to; i++) {
@@ -784,7 +873,8 @@ static uint64_t values_loop(gcsim_mutator *m, struct batch_object *b, uint64_t f
     return to;
 }
 
-static uint64_t alive_loop(gcsim_mutator *m, struct batch_object *b, uint64_t from, uint64_t to, void *ctx)
+static uint64_t alive_loop(gcsim_mutator *m, struct batch_object *b, uint64_t from, uint64_t to,
+                           void *ctx)
 {
     (void)m;
     char *out = ctx;
@@ -802,8 +892,9 @@ static int copy_plan_find(struct batch_object *b, PyObject *name, struct copy_pl
     p->bytes = (uint32_t)p->field.some->bytes;
     for (uint32_t i = 0; i < b->ntypes; i++)
         if (p->field.type[i] && (p->field.type[i]->kind != p->kind || !is_scalar(p->kind))) {
-            bind_raise(b->heap->state, ERR_CONVERSION, "field %U of %s is a %s; a column is numbers of one type", name, type_name(b->types[i]),
-                       type_name(p->field.type[i]));
+            bind_raise(b->heap->state, ERR_CONVERSION,
+                       "field %U of %s is a %s; a column is numbers of one type", name,
+                       type_name(b->types[i]), type_name(p->field.type[i]));
             return -1;
         }
     return 0;
@@ -818,7 +909,8 @@ static PyObject *batch_py_values(struct batch_object *b, PyObject *name)
     if (heap_check_open(b->heap) == 0 && copy_plan_find(b, name, &p) == 0) {
         bool is_bool = p.kind == GCSIM_KIND_BOOL;
         if (p.kind == GCSIM_KIND_COMPLEX64 || p.kind == GCSIM_KIND_COMPLEX128)
-            bind_raise(b->heap->state, ERR_NOT_THERE, "columns of complex numbers are not there yet: array.array has none");
+            bind_raise(b->heap->state, ERR_NOT_THERE,
+                       "columns of complex numbers are not there yet: array.array has none");
         else
             result = array_new(is_bool ? "B" : buffer_formats[p.kind], b->count, &view);
     }
@@ -836,14 +928,21 @@ static PyObject *batch_py_values(struct batch_object *b, PyObject *name)
 static PyObject *batch_py_alive(struct batch_object *b, PyObject *Py_UNUSED(unused))
 {
     uint64_t at;
-    PyObject *result = heap_check_open(b->heap) < 0 ? NULL : PyBytes_FromStringAndSize(NULL, (Py_ssize_t)b->count);
+    PyObject *result =
+        heap_check_open(b->heap) < 0 ? NULL : PyBytes_FromStringAndSize(NULL, (Py_ssize_t)b->count);
     if (result && batch_run(b, alive_loop, PyBytes_AS_STRING(result), "read a batch", NULL, &at))
         Py_CLEAR(result);
     return result;
 }
 
-static bool kind_is_signed(uint32_t kind) { return kind >= GCSIM_KIND_INT8 && kind <= GCSIM_KIND_INT64; }
-static bool kind_is_float(uint32_t kind) { return kind == GCSIM_KIND_FLOAT32 || kind == GCSIM_KIND_FLOAT64; }
+static bool kind_is_signed(uint32_t kind)
+{
+    return kind >= GCSIM_KIND_INT8 && kind <= GCSIM_KIND_INT64;
+}
+static bool kind_is_float(uint32_t kind)
+{
+    return kind == GCSIM_KIND_FLOAT32 || kind == GCSIM_KIND_FLOAT64;
+}
 
 // Does the integer fit a field of this kind?
 static bool integer_fits(const struct copy_plan *p, uint64_t v, bool is_signed)
@@ -855,7 +954,8 @@ static bool integer_fits(const struct copy_plan *p, uint64_t v, bool is_signed)
         return !(is_signed && (int64_t)v < 0) && v <= UINT64_MAX >> (64 - bits);
     if (!is_signed && v > INT64_MAX)
         return false;
-    return (int64_t)v >= -(int64_t)(UINT64_MAX >> (65 - bits)) - 1 && (int64_t)v <= (int64_t)(UINT64_MAX >> (65 - bits));
+    return (int64_t)v >= -(int64_t)(UINT64_MAX >> (65 - bits)) - 1 &&
+           (int64_t)v <= (int64_t)(UINT64_MAX >> (65 - bits));
 }
 
 // Which buffers fill which fields: integers integers, floats floats, bools and bytes bools; then every value must fit.
@@ -863,11 +963,14 @@ static int fill_check(struct batch_object *b, const struct copy_plan *p, PyObjec
 {
     const struct column *c = p->in;
     struct bind_state *state = b->heap->state;
-    bool is_integer = p->kind == GCSIM_KIND_BOOL || (p->kind >= GCSIM_KIND_INT8 && p->kind <= GCSIM_KIND_UINTPTR);
+    bool is_integer =
+        p->kind == GCSIM_KIND_BOOL || (p->kind >= GCSIM_KIND_INT8 && p->kind <= GCSIM_KIND_UINTPTR);
     bool from_integer = c->kind == 'i' || c->kind == 'u' || c->kind == '?';
-    if (is_integer ? !from_integer : kind_is_float(p->kind) ? c->kind != 'f' : c->kind != 'c' || (uint32_t)c->view.itemsize != p->bytes) {
-        bind_raise(state, ERR_CONVERSION, "a column of %s is not filled from buffer format '%s'", type_name(p->field.some),
-                   c->view.format ? c->view.format : "B");
+    if (is_integer               ? !from_integer
+        : kind_is_float(p->kind) ? c->kind != 'f'
+                                 : c->kind != 'c' || (uint32_t)c->view.itemsize != p->bytes) {
+        bind_raise(state, ERR_CONVERSION, "a column of %s is not filled from buffer format '%s'",
+                   type_name(p->field.some), c->view.format ? c->view.format : "B");
         return -1;
     }
     if (!is_integer)
@@ -879,10 +982,11 @@ static int fill_check(struct batch_object *b, const struct copy_plan *p, PyObjec
         return 0;
     uint64_t v = column_bits(c, i);
     if (c->kind == 'i')
-        bind_raise(state, ERR_RANGE, "%U[%llu]: %lld does not fit a %s", name, (unsigned long long)i, (long long)v, type_name(p->field.some));
+        bind_raise(state, ERR_RANGE, "%U[%llu]: %lld does not fit a %s", name,
+                   (unsigned long long)i, (long long)v, type_name(p->field.some));
     else
-        bind_raise(state, ERR_RANGE, "%U[%llu]: %llu does not fit a %s", name, (unsigned long long)i, (unsigned long long)v,
-                   type_name(p->field.some));
+        bind_raise(state, ERR_RANGE, "%U[%llu]: %llu does not fit a %s", name,
+                   (unsigned long long)i, (unsigned long long)v, type_name(p->field.some));
     return -1;
 }
 
@@ -904,7 +1008,8 @@ static inline void fill_one(const struct copy_plan *p, char *to, uint64_t i)
     }
 }
 
-static uint64_t fill_loop(gcsim_mutator *m, struct batch_object *b, uint64_t from, uint64_t to, void *ctx)
+static uint64_t fill_loop(gcsim_mutator *m, struct batch_object *b, uint64_t from, uint64_t to,
+                          void *ctx)
 {
     struct copy_plan *p = ctx;
     for (uint64_t i = from; i < to; i++) {
@@ -926,7 +1031,8 @@ static PyObject *batch_py_fill(struct batch_object *b, PyObject *const *args, Py
     uint64_t at;
     if (nargs != 2)
         return bind_raise(state, ERR_CONVERSION, "fill takes a field name and a buffer");
-    int result = heap_check_own(b->heap, "fill a column") < 0 || copy_plan_find(b, args[0], &p) < 0 ? -1 : 0;
+    int result =
+        heap_check_own(b->heap, "fill a column") < 0 || copy_plan_find(b, args[0], &p) < 0 ? -1 : 0;
     if (result == 0)
         result = column_open(state, &c, args[1], "the column", b->count);
     p.in = &c;
@@ -943,42 +1049,64 @@ static PyObject *batch_py_fill(struct batch_object *b, PyObject *const *args, Py
 
 static PyObject *batch_repr(struct batch_object *b)
 {
-    return PyUnicode_FromFormat("<gcsim.Batch of %llu %s%s, %zd roots%s>", (unsigned long long)b->count, type_name(b->types[0]),
-                                b->ntypes > 1 ? " and other types" : "", PyList_GET_SIZE(b->roots), b->heap->heap ? "" : ", of a closed heap");
+    return PyUnicode_FromFormat("<gcsim.Batch of %llu %s%s, %zd roots%s>",
+                                (unsigned long long)b->count, type_name(b->types[0]),
+                                b->ntypes > 1 ? " and other types" : "", PyList_GET_SIZE(b->roots),
+                                b->heap->heap ? "" : ", of a closed heap");
 }
 
 static PyObject *batch_no_copy(struct batch_object *b, PyObject *Py_UNUSED(unused))
 {
-    return bind_raise(b->heap->state, ERR_CONVERSION, "a batch cannot be copied or pickled; links(...) and values(...) give arrays that can");
+    return bind_raise(
+        b->heap->state, ERR_CONVERSION,
+        "a batch cannot be copied or pickled; links(...) and values(...) give arrays that can");
 }
 
 static PyMethodDef batch_methods[] = {
     {"links", (PyCFunction)batch_py_links, METH_O,
-     PyDoc_STR("links($self, name, /)\n--\n\nThe numbers of the objects that a pointer field refers to, as array.array('q'):\n"
+     PyDoc_STR("links($self, name, /)\n--\n\nThe numbers of the objects that a pointer field "
+               "refers to, as array.array('q'):\n"
                "-1 nil or a dead object's, -2 an object that is not of the batch.")},
     {"values", (PyCFunction)batch_py_values, METH_O,
-     PyDoc_STR("values($self, name, /)\n--\n\nA field of numbers as an array.array, one per object; 0 for dead objects.")},
+     PyDoc_STR("values($self, name, /)\n--\n\nA field of numbers as an array.array, one per "
+               "object; 0 for dead objects.")},
     {"fill", (PyCFunction)(void (*)(void))batch_py_fill, METH_FASTCALL,
-     PyDoc_STR("fill($self, name, buffer, /)\n--\n\nSets a field of numbers of all objects that live; all values must fit (RangeError).")},
+     PyDoc_STR("fill($self, name, buffer, /)\n--\n\nSets a field of numbers of all objects that "
+               "live; all values must fit (RangeError).")},
     {"alive", (PyCFunction)batch_py_alive, METH_NOARGS,
-     PyDoc_STR("alive($self, /)\n--\n\nbytes, one per object: 1, or 0 if a collection found it dead.")},
+     PyDoc_STR(
+         "alive($self, /)\n--\n\nbytes, one per object: 1, or 0 if a collection found it dead.")},
     {"__reduce_ex__", (PyCFunction)batch_no_copy, METH_O, NULL},
     {NULL, NULL, 0, NULL},
 };
 static PyMemberDef batch_members[] = {
-    {"roots", T_OBJECT, offsetof(struct batch_object, roots), READONLY, "list of the references that keep the roots alive; yours to change"},
+    {"roots", T_OBJECT, offsetof(struct batch_object, roots), READONLY,
+     "list of the references that keep the roots alive; yours to change"},
     {NULL, 0, 0, 0, NULL},
 };
 static PyType_Slot batch_slots[] = {
-    {Py_tp_doc, (void *)PyDoc_STR("Objects made by heap.build: a weak list. batch[i] is a Ref (a Slice where counts were given), or raises\n"
+    {Py_tp_doc, (void *)PyDoc_STR("Objects made by heap.build: a weak list. batch[i] is a Ref (a "
+                                  "Slice where counts were given), or raises\n"
                                   "StaleReferenceError if the object is dead.")},
-    {Py_tp_dealloc, batch_dealloc},      {Py_tp_repr, batch_repr},       {Py_tp_methods, batch_methods}, {Py_tp_members, batch_members},
-    {Py_sq_length, batch_length},        {Py_sq_item, batch_item},       {Py_mp_length, batch_length},   {Py_tp_iter, row_iter},
-    {Py_mp_subscript, batch_subscript},  {0, NULL},
+    {Py_tp_dealloc, batch_dealloc},
+    {Py_tp_repr, batch_repr},
+    {Py_tp_methods, batch_methods},
+    {Py_tp_members, batch_members},
+    {Py_sq_length, batch_length},
+    {Py_sq_item, batch_item},
+    {Py_mp_length, batch_length},
+    {Py_tp_iter, row_iter},
+    {Py_mp_subscript, batch_subscript},
+    {0, NULL},
 };
 static PyType_Spec batch_spec = {
-    .name = "gcsim._core.Batch", .basicsize = sizeof(struct batch_object), .slots = batch_slots,
+    .name = "gcsim._core.Batch",
+    .basicsize = sizeof(struct batch_object),
+    .slots = batch_slots,
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_DISALLOW_INSTANTIATION,
 };
 
-static int batches_init(PyObject *module, struct bind_state *state) { return type_add(module, state, TYPE_BATCH, &batch_spec); }
+static int batches_init(PyObject *module, struct bind_state *state)
+{
+    return type_add(module, state, TYPE_BATCH, &batch_spec);
+}

@@ -22,22 +22,50 @@
 #error "gcsim needs CPython 3.11 or later"
 #endif
 
-#define BIND_LIKELY(x) __builtin_expect(!!(x), 1)
+#define BIND_LIKELY(x)   __builtin_expect(!!(x), 1)
 #define BIND_UNLIKELY(x) __builtin_expect(!!(x), 0)
-#define BIND static __attribute__((unused))
-#define BIND_COLD static __attribute__((unused, cold, noinline))
+#define BIND             static __attribute__((unused))
+#define BIND_COLD        static __attribute__((unused, cold, noinline))
 
 // --- module state
 
 enum bind_error { // classes of gcsim/_errors.py
-    ERR_ERROR, ERR_CLOSED, ERR_FORKED, ERR_STALE, ERR_WRONG_HEAP, ERR_TYPE_DEFINITION, ERR_RANGE, ERR_MEMORY, ERR_NOT_THERE,
-    ERR_THREAD, ERR_CONVERSION, ERR_FIELD, ERR_STATE, ERR_OPTION, BIND_ERRORS
+    ERR_ERROR,
+    ERR_CLOSED,
+    ERR_FORKED,
+    ERR_STALE,
+    ERR_WRONG_HEAP,
+    ERR_TYPE_DEFINITION,
+    ERR_RANGE,
+    ERR_MEMORY,
+    ERR_NOT_THERE,
+    ERR_THREAD,
+    ERR_CONVERSION,
+    ERR_FIELD,
+    ERR_STATE,
+    ERR_OPTION,
+    BIND_ERRORS
 };
 
 // Types made by other files of the binding: state->types[TYPE_...]. Add a line for a new one.
 enum bind_type {
-    TYPE_SLICE, TYPE_SLICE_ITER, TYPE_ARRAY, TYPE_STRING, TYPE_BATCH, TYPE_GOROUTINE, TYPE_FRAME, TYPE_GLOBALS, TYPE_CYCLE,
-    TYPE_SPAN, TYPE_EVENT, TYPE_MEMSTATS, TYPE_BUFFER, TYPE_SPARE1, TYPE_SPARE2, TYPE_SPARE3, BIND_TYPES
+    TYPE_SLICE,
+    TYPE_SLICE_ITER,
+    TYPE_ARRAY,
+    TYPE_STRING,
+    TYPE_BATCH,
+    TYPE_GOROUTINE,
+    TYPE_FRAME,
+    TYPE_GLOBALS,
+    TYPE_CYCLE,
+    TYPE_SPAN,
+    TYPE_EVENT,
+    TYPE_MEMSTATS,
+    TYPE_BUFFER,
+    TYPE_SPARE1,
+    TYPE_SPARE2,
+    TYPE_SPARE3,
+    BIND_TYPES
 };
 
 enum { REF_FREELIST = 256 };
@@ -46,7 +74,7 @@ struct bind_state {
     PyTypeObject *ref_type;    // gcsim._core.Ref
     PyTypeObject *struct_type; // gcsim._core.StructType, the metaclass of struct classes
     PyTypeObject *field_type;
-    PyTypeObject *type_type;   // gcsim._core.Type
+    PyTypeObject *type_type; // gcsim._core.Type
     PyTypeObject *heap_type;
     PyTypeObject *weak_type;
     PyObject *errors[BIND_ERRORS];
@@ -63,22 +91,25 @@ struct bind_state {
 
 // --- types: the C mirror of a gcsim._types.TypeInfo
 
-enum { BIND_KIND_INT = GCSIM_KIND_INT64, BIND_KIND_UNSAFE_POINTER = GCSIM_KINDS }; // "unsafe.Pointer" has no gcsim_kind of its own
+enum {
+    BIND_KIND_INT = GCSIM_KIND_INT64,
+    BIND_KIND_UNSAFE_POINTER = GCSIM_KINDS
+}; // "unsafe.Pointer" has no gcsim_kind of its own
 
 struct type_object {
-    PyObject_HEAD
-    struct bind_state *state;
-    uint32_t kind;         // gcsim_kind, or BIND_KIND_UNSAFE_POINTER
-    uint32_t serial;       // dense in the module; index of heap_object.types
+    PyObject_HEAD struct bind_state *state;
+    uint32_t kind;   // gcsim_kind, or BIND_KIND_UNSAFE_POINTER
+    uint32_t serial; // dense in the module; index of heap_object.types
     uint64_t bytes, ptr_bytes;
     uint32_t align;
-    uint32_t is_bytes;     // []byte written as Python's bytes
-    uint64_t count;        // of an array
-    PyObject *info;        // the TypeInfo
-    PyObject *name;        // str, for type_name; NULL before
+    uint32_t is_bytes;        // []byte written as Python's bytes
+    uint64_t count;           // of an array
+    PyObject *info;           // the TypeInfo
+    PyObject *name;           // str, for type_name; NULL before
     struct type_object *elem; // of a pointer, slice, array; NULL until type_elem has resolved it
-    PyTypeObject *cls;     // borrowed: the class whose Refs point to such a value; NULL until type_class has made it
-    PyObject *keep_cls;    // owns cls where nobody else does (scalars, and structs without a class)
+    PyTypeObject *
+        cls; // borrowed: the class whose Refs point to such a value; NULL until type_class has made it
+    PyObject *keep_cls; // owns cls where nobody else does (scalars, and structs without a class)
     PyObject *weakrefs;
 };
 
@@ -97,27 +128,33 @@ BIND const char *type_name(struct type_object *type);
 // --- struct classes: instances of StructType, subclasses of Ref
 
 struct field_object {
-    PyObject_HEAD
-    PyTypeObject *owner;      // strong (Field is collected by Python's own collector)
+    PyObject_HEAD PyTypeObject *owner; // strong (Field is collected by Python's own collector)
     PyObject *name;
     struct type_object *type; // NULL until the class is resolved
     uint64_t offset;
-    uint32_t kind;            // copy of type->kind; FIELD_UNBOUND before the class is resolved
+    uint32_t kind; // copy of type->kind; FIELD_UNBOUND before the class is resolved
 };
-enum { FIELD_UNBOUND = 255, FIELD_HIDDEN = 254 /* two embedded structs have it: Go gives no access */ };
+enum {
+    FIELD_UNBOUND = 255,
+    FIELD_HIDDEN = 254 /* two embedded structs have it: Go gives no access */
+};
 
 struct struct_class { // what a class made by make_struct_class is
     PyHeapTypeObject base;
     struct type_object *type; // NULL until resolved: class_type
-    PyObject *resolver;       // callable(cls) -> TypeInfo; NULL: this is a class statement's raw class, not a struct
-    struct struct_class *base0; // strong: the class whose struct is embedded first, at offset 0
+    PyObject *
+        resolver; // callable(cls) -> TypeInfo; NULL: this is a class statement's raw class, not a struct
+    struct struct_class *base0;   // strong: the class whose struct is embedded first, at offset 0
     struct field_object **fields; // strong
     Py_ssize_t field_count;
 };
 
 #define IS_STRUCT_CLASS(state, o) Py_IS_TYPE((PyObject *)(o), (state)->struct_type)
 
-static inline struct bind_state *class_state(struct struct_class *cls) { return PyType_GetModuleState(Py_TYPE(cls)); }
+static inline struct bind_state *class_state(struct struct_class *cls)
+{
+    return PyType_GetModuleState(Py_TYPE(cls));
+}
 
 // The type of a struct class, resolving it now if that has not been done; borrowed, NULL with an error.
 BIND struct type_object *class_type(struct struct_class *cls);
@@ -125,7 +162,10 @@ BIND struct type_object *class_type(struct struct_class *cls);
 // --- heaps
 
 enum heap_attention { // any bit sends heap_enter the long way
-    HEAP_CLOSED = 1, HEAP_CLOSING = 2, HEAP_DEFERRED = 4, HEAP_SLOW_STEPS = 8 /* step mode: another thread is inside */
+    HEAP_CLOSED = 1,
+    HEAP_CLOSING = 2,
+    HEAP_DEFERRED = 4,
+    HEAP_SLOW_STEPS = 8 /* step mode: another thread is inside */
 };
 
 struct heap_deferred { // something to drop whose owner died when no mutator could be had
@@ -135,15 +175,14 @@ struct heap_deferred { // something to drop whose owner died when no mutator cou
 };
 
 struct heap_object {
-    PyObject_HEAD
-    struct bind_state *state;
+    PyObject_HEAD struct bind_state *state;
     const gcsim_api *api;
-    gcsim_heap *heap;         // NULL once closed
-    uint32_t attention;       // enum heap_attention
-    uint32_t forks;           // number of forks when it was made (or adopted): differs in a child
-    uint32_t settled_forks;   // heap_settle_fork has run for this many
-    uint32_t closing;         // threads that wait in close()
-    gcsim_mutator **idle;     // mutators that no call uses
+    gcsim_heap *heap;       // NULL once closed
+    uint32_t attention;     // enum heap_attention
+    uint32_t forks;         // number of forks when it was made (or adopted): differs in a child
+    uint32_t settled_forks; // heap_settle_fork has run for this many
+    uint32_t closing;       // threads that wait in close()
+    gcsim_mutator **idle;   // mutators that no call uses
     uint32_t idle_count;
     uint32_t idle_room;
     uint32_t mutators;        // all that are attached
@@ -153,27 +192,28 @@ struct heap_object {
     uint32_t types_room;
     uint32_t types_by_id_room;
     struct type_object **types_by_id; // strong, by gcsim_type.id: heap_type_of
-    uint32_t steps;           // api->steps
-    uint64_t exports;         // live buffers and views: close() refuses
+    uint32_t steps;                   // api->steps
+    uint64_t exports;                 // live buffers and views: close() refuses
     struct heap_deferred *deferred;
-    uint64_t serial;          // of the heap in this process: survives close, tells heaps apart in repr
-    char *arena;              // first byte of page 0: addresses are shown and events counted from here
+    uint64_t serial; // of the heap in this process: survives close, tells heaps apart in repr
+    char *arena;     // first byte of page 0: addresses are shown and events counted from here
     PyObject *weakrefs;
-    struct heap_roots *roots; // goroutine.c: names of globals, owners of goroutines, layouts of frames; heap_roots_free at dealloc
-    PyObject *traces;         // trace_refs=True: dict, handle address -> (class name, file, line); else NULL
-    int32_t gc_percent;       // negative = off
+    struct heap_roots *
+        roots; // goroutine.c: names of globals, owners of goroutines, layouts of frames; heap_roots_free at dealloc
+    PyObject
+        *traces; // trace_refs=True: dict, handle address -> (class name, file, line); else NULL
+    int32_t gc_percent; // negative = off
     uint32_t procs, mark, event_room;
-    uint64_t reserve_bytes;   // as asked for; 0 = default
+    uint64_t reserve_bytes;        // as asked for; 0 = default
     PyThread_type_lock steps_lock; // step mode: held by the one call that runs without the GIL
 };
 
 // A reference to (the inside of) an object: the base layout of every struct class instance. Not seen by Python's collector: it
 // refers to its heap and its class only, and a heap refers to no Ref.
 struct ref_object {
-    PyObject_HEAD
-    struct heap_object *heap; // strong
-    gcsim_handle *handle;     // the root; meaningless once the heap is closed
-    char *address;            // objects do not move; kept here so that a Ref knows itself after close
+    PyObject_HEAD struct heap_object *heap; // strong
+    gcsim_handle *handle;                   // the root; meaningless once the heap is closed
+    char *address; // objects do not move; kept here so that a Ref knows itself after close
 };
 
 #define IS_REF(state, o) PyObject_TypeCheck((PyObject *)(o), (state)->ref_type)
@@ -184,7 +224,8 @@ BIND_COLD void heap_raise_forked(struct heap_object *h, const char *doing);
 // Raises what a status means: `what` says in a few words what was tried ("an object of 48 bytes"). Always returns NULL.
 BIND_COLD void *heap_raise_status(struct heap_object *h, gcsim_status status, const char *what);
 // Shorthand: raises state->errors[error] with PyErr_Format's words. Always returns NULL.
-BIND_COLD void *bind_raise(struct bind_state *state, enum bind_error error, const char *format, ...);
+BIND_COLD void *bind_raise(struct bind_state *state, enum bind_error error, const char *format,
+                           ...);
 
 // 0, or -1 with ClosedHeapError. Enough for reading and for writing scalars under the GIL (law 5).
 static inline int heap_check_open(struct heap_object *h)
@@ -262,8 +303,8 @@ struct slow_call {
     struct heap_object *heap;
     gcsim_mutator *m;
     PyThreadState *thread;
-    struct slow_call *outer;   // of this thread
-    PyObject *error;           // exception that a poll raised
+    struct slow_call *outer; // of this thread
+    PyObject *error;         // exception that a poll raised
     uint64_t polled_ns;
 };
 BIND int slow_begin(struct heap_object *h, struct slow_call *call, const char *doing);
@@ -273,7 +314,8 @@ BIND bool slow_failed(struct slow_call *call, gcsim_status status, const char *w
 
 // For deallocators of things that need a mutator (weak references, globals, batches): drops now if possible, else later. Never
 // fails, never waits; does nothing when the heap is closed.
-BIND void heap_drop(struct heap_object *h, void (*drop)(const gcsim_api *, gcsim_mutator *, void *), void *what);
+BIND void heap_drop(struct heap_object *h, void (*drop)(const gcsim_api *, gcsim_mutator *, void *),
+                    void *what);
 
 // The heap's type for `type`, made at first use. NULL with an error. No mutator needed; GIL held, not inside.
 BIND_COLD const gcsim_type *heap_type_make(struct heap_object *h, struct type_object *type);
@@ -287,7 +329,8 @@ static inline const gcsim_type *heap_type(struct heap_object *h, struct type_obj
 
 // A zeroed object, already rooted: `count` elements of `type` (count 1 and array false: one object). NULL with an error; GIL held, not
 // inside; checks open and own. Releases the GIL when the allocation may have to collect. Drop with heap_unroot.
-BIND gcsim_handle *heap_allocate(struct heap_object *h, const gcsim_type *type, bool array, uint64_t count);
+BIND gcsim_handle *heap_allocate(struct heap_object *h, const gcsim_type *type, bool array,
+                                 uint64_t count);
 static inline void heap_unroot(struct heap_object *h, gcsim_handle *handle)
 {
     if (h->heap)
@@ -310,7 +353,8 @@ BIND PyObject *ref_to(struct heap_object *h, struct type_object *type, void *add
 BIND PyObject *ref_load(struct heap_object *h, PyTypeObject *cls, void **slot);
 // The address of `value` for a pointer to `elem` (NULL: of any type) in heap h: 0 and *out (NULL for None), or -1 with ConversionError,
 // WrongHeapError, ClosedHeapError. Borrowed: valid while `value` is.
-BIND int ref_address_for(struct heap_object *h, struct type_object *elem, PyObject *value, void **out);
+BIND int ref_address_for(struct heap_object *h, struct type_object *elem, PyObject *value,
+                         void **out);
 // The type a Ref points to; borrowed, NULL with an error.
 BIND struct type_object *ref_type_of(struct bind_state *state, PyObject *ref);
 
@@ -321,23 +365,31 @@ BIND PyObject *value_get(struct heap_object *h, struct type_object *type, void *
 BIND int value_set(struct heap_object *h, struct type_object *type, void *address, PyObject *value);
 // The same for scalar kinds (is_scalar) and any address, in a heap or not; needs no heap.
 BIND PyObject *scalar_get(struct type_object *type, const void *address);
-BIND int scalar_set(struct bind_state *state, struct type_object *type, void *address, PyObject *value);
-static inline bool is_scalar(uint32_t kind) { return kind >= GCSIM_KIND_BOOL && kind <= GCSIM_KIND_COMPLEX128; }
+BIND int scalar_set(struct bind_state *state, struct type_object *type, void *address,
+                    PyObject *value);
+static inline bool is_scalar(uint32_t kind)
+{
+    return kind >= GCSIM_KIND_BOOL && kind <= GCSIM_KIND_COMPLEX128;
+}
 // The bytes of a str (surrogateescape) or bytes as a rooted noscan object; *length 0 and *handle NULL for none. 0 or -1.
-BIND int string_allocate(struct heap_object *h, PyObject *value, gcsim_handle **handle, uint64_t *length);
+BIND int string_allocate(struct heap_object *h, PyObject *value, gcsim_handle **handle,
+                         uint64_t *length);
 // "64MiB", "1.5 GiB" or an int: bytes. 0 or -1 with RangeError or ConversionError naming `option`.
-BIND int size_from_python(struct bind_state *state, const char *option, PyObject *value, uint64_t *out);
+BIND int size_from_python(struct bind_state *state, const char *option, PyObject *value,
+                          uint64_t *out);
 
 // --- provided by the other files of csrc/bind (and hooks.h)
 
 // slice.c: a Slice over `length` elements of `elem` at data (NULL: nil slice), roots data itself. Set: accepts Slice of the same element
 // type, None; for []byte also bytes. Writes the three words through the barrier.
 BIND PyObject *slice_get(struct heap_object *h, struct type_object *slice_type, void *address);
-BIND int slice_set(struct heap_object *h, struct type_object *slice_type, void *address, PyObject *value);
+BIND int slice_set(struct heap_object *h, struct type_object *slice_type, void *address,
+                   PyObject *value);
 // array.c: a view of an array in place (an interior reference that keeps the whole object); assignment copies elements from an
 // array view of the same type or a sequence of `count` values.
 BIND PyObject *array_get(struct heap_object *h, struct type_object *array_type, void *address);
-BIND int array_set(struct heap_object *h, struct type_object *array_type, void *address, PyObject *value);
+BIND int array_set(struct heap_object *h, struct type_object *array_type, void *address,
+                   PyObject *value);
 // results.c: the Cycle that heap.collect() returns.
 BIND PyObject *cycle_result(struct heap_object *h, const gcsim_cycle *cycle);
 // All else that slice.c, batch.c, goroutine.c and results.c give: methods and properties of Heap, and their init functions.

@@ -9,7 +9,8 @@
 #include <pthread.h>
 #include <time.h>
 
-static _Thread_local struct slow_call *current_slow; // this thread's calls that have let the GIL go, innermost first
+static _Thread_local struct slow_call
+    *current_slow; // this thread's calls that have let the GIL go, innermost first
 
 enum { POLL_NS = 50 * 1000 * 1000 };
 
@@ -39,25 +40,44 @@ BIND_COLD void heap_raise_closed(struct heap_object *h)
 BIND_COLD void heap_raise_forked(struct heap_object *h, const char *doing)
 {
     bind_raise(h->state, ERR_FORKED,
-               "the heap was made before a fork and this is the child: cannot %s; it can be read and closed, "
-               "heap.after_fork() makes it usable, or make a new one", doing);
+               "the heap was made before a fork and this is the child: cannot %s; it can be read "
+               "and closed, "
+               "heap.after_fork() makes it usable, or make a new one",
+               doing);
 }
 
 BIND_COLD void *heap_raise_status(struct heap_object *h, gcsim_status status, const char *what)
 {
     struct bind_state *state = h->state;
     switch (status) {
-    case GCSIM_OK: return bind_raise(state, ERR_STATE, "%s: failed without a reason", what);
-    case GCSIM_NO_MEMORY: return bind_raise(state, ERR_MEMORY, "%s: the operating system gives no more memory", what);
+    case GCSIM_OK:
+        return bind_raise(state, ERR_STATE, "%s: failed without a reason", what);
+    case GCSIM_NO_MEMORY:
+        return bind_raise(state, ERR_MEMORY, "%s: the operating system gives no more memory", what);
     case GCSIM_HEAP_FULL:
-        return bind_raise(state, ERR_MEMORY, "%s: no room in the heap's reserved address space; drop references and collect(), or make the heap with a larger reserve=", what);
-    case GCSIM_BAD_SIZE: return bind_raise(state, ERR_RANGE, "%s: the size, count or index is out of range (an object has at most 2**40 bytes)", what);
-    case GCSIM_BAD_TYPE: return bind_raise(state, ERR_TYPE_DEFINITION, "%s: the description of the type contradicts itself", what);
-    case GCSIM_BAD_ADDRESS: return bind_raise(state, ERR_STALE, "%s: no live object of this heap is there", what);
-    case GCSIM_BAD_STATE: return bind_raise(state, ERR_STATE, "%s: does not fit what the heap is doing", what);
-    case GCSIM_INTERRUPTED: return bind_raise(state, ERR_STATE, "%s: interrupted, and undone", what);
-    case GCSIM_FORKED: heap_raise_forked(h, "do this"); return NULL;
-    default: return bind_raise(state, ERR_ERROR, "%s: %s", what, h->api->status_text(status));
+        return bind_raise(state, ERR_MEMORY,
+                          "%s: no room in the heap's reserved address space; drop references and "
+                          "collect(), or make the heap with a larger reserve=",
+                          what);
+    case GCSIM_BAD_SIZE:
+        return bind_raise(
+            state, ERR_RANGE,
+            "%s: the size, count or index is out of range (an object has at most 2**40 bytes)",
+            what);
+    case GCSIM_BAD_TYPE:
+        return bind_raise(state, ERR_TYPE_DEFINITION,
+                          "%s: the description of the type contradicts itself", what);
+    case GCSIM_BAD_ADDRESS:
+        return bind_raise(state, ERR_STALE, "%s: no live object of this heap is there", what);
+    case GCSIM_BAD_STATE:
+        return bind_raise(state, ERR_STATE, "%s: does not fit what the heap is doing", what);
+    case GCSIM_INTERRUPTED:
+        return bind_raise(state, ERR_STATE, "%s: interrupted, and undone", what);
+    case GCSIM_FORKED:
+        heap_raise_forked(h, "do this");
+        return NULL;
+    default:
+        return bind_raise(state, ERR_ERROR, "%s: %s", what, h->api->status_text(status));
     }
 }
 
@@ -97,7 +117,9 @@ static bool heap_is_own_poll(struct heap_object *h)
 
 BIND_COLD void heap_raise_own_poll(struct heap_object *h)
 {
-    bind_raise(h->state, ERR_STATE, "the heap is in the middle of a call on this very thread (a signal handler or finalizer runs inside it): use it after the call has returned");
+    bind_raise(h->state, ERR_STATE,
+               "the heap is in the middle of a call on this very thread (a signal handler or "
+               "finalizer runs inside it): use it after the call has returned");
 }
 
 // Around a stretch without the GIL in the core: close() waits for it, and in step mode everybody does.
@@ -225,7 +247,8 @@ BIND_COLD gcsim_mutator *heap_enter_long_way(struct heap_object *h, gcsim_mutato
     }
 }
 
-BIND void heap_drop(struct heap_object *h, void (*drop)(const gcsim_api *, gcsim_mutator *, void *), void *what)
+BIND void heap_drop(struct heap_object *h, void (*drop)(const gcsim_api *, gcsim_mutator *, void *),
+                    void *what)
 {
     if (!h->heap)
         return;
@@ -256,7 +279,8 @@ BIND int slow_begin(struct heap_object *h, struct slow_call *call, const char *d
     while (!h->idle_count)
         if (pool_grow(h) < 0 || heap_check_own(h, doing) < 0)
             return -1;
-    *call = (struct slow_call){.heap = h, .m = h->idle[--h->idle_count], .outer = current_slow, .polled_ns = now_ns()};
+    *call = (struct slow_call){
+        .heap = h, .m = h->idle[--h->idle_count], .outer = current_slow, .polled_ns = now_ns()};
     struct heap_deferred *deferred = take_deferred(h);
     away_begin(h);
     Py_INCREF(h);
@@ -291,7 +315,8 @@ BIND bool slow_failed(struct slow_call *call, gcsim_status status, const char *w
         Py_DECREF(error);
         return true;
     }
-    if (status == GCSIM_INTERRUPTED && (!call->heap->heap || (call->heap->attention & HEAP_CLOSING)))
+    if (status == GCSIM_INTERRUPTED &&
+        (!call->heap->heap || (call->heap->attention & HEAP_CLOSING)))
         heap_raise_closed(call->heap);
     else if (status != GCSIM_OK)
         heap_raise_status(call->heap, status, what);
@@ -329,20 +354,23 @@ static int heap_poll(void *arg)
 
 // --- allocation
 
-BIND_COLD gcsim_handle *heap_allocate_slowly(struct heap_object *h, const gcsim_type *type, bool array, uint64_t count)
+BIND_COLD gcsim_handle *heap_allocate_slowly(struct heap_object *h, const gcsim_type *type,
+                                             bool array, uint64_t count)
 {
     struct slow_call call;
     if (slow_begin(h, &call, "allocate") < 0)
         return NULL;
     void *p = array ? h->api->new_array(call.m, type, count) : gcsim_new(call.m, type);
     gcsim_status status = p ? GCSIM_OK : call.m->status;
-    gcsim_handle *handle = p ? h->api->handle_new(call.m, p) : NULL; // before the GIL is waited for: p is no root
+    gcsim_handle *handle =
+        p ? h->api->handle_new(call.m, p) : NULL; // before the GIL is waited for: p is no root
     if (p && !handle)
         status = GCSIM_NO_MEMORY;
     slow_end(&call);
     char what[96];
     if (array)
-        snprintf(what, sizeof what, "%llu elements of %llu bytes", (unsigned long long)count, (unsigned long long)type->bytes);
+        snprintf(what, sizeof what, "%llu elements of %llu bytes", (unsigned long long)count,
+                 (unsigned long long)type->bytes);
     else
         snprintf(what, sizeof what, "an object of %llu bytes", (unsigned long long)type->bytes);
     if (slow_failed(&call, status, what)) {
@@ -355,15 +383,18 @@ BIND_COLD gcsim_handle *heap_allocate_slowly(struct heap_object *h, const gcsim_
 
 // One object while the GIL is kept, if that surely neither collects nor waits: the cached span has a free slot and no other
 // thread is at work in the heap. NULL without an error otherwise.
-static inline gcsim_handle *heap_allocate_at_once(struct heap_object *h, gcsim_mutator *m, const gcsim_type *type)
+static inline gcsim_handle *heap_allocate_at_once(struct heap_object *h, gcsim_mutator *m,
+                                                  const gcsim_type *type)
 {
-    if (BIND_UNLIKELY(!m->alloc[type->fast_class]->free && (!m->alloc[type->span_class]->free || h->slow_calls)))
+    if (BIND_UNLIKELY(!m->alloc[type->fast_class]->free &&
+                      (!m->alloc[type->span_class]->free || h->slow_calls)))
         return NULL;
     void *p = gcsim_new(m, type);
     return BIND_LIKELY(p != NULL) ? h->api->handle_new(m, p) : NULL;
 }
 
-BIND gcsim_handle *heap_allocate(struct heap_object *h, const gcsim_type *type, bool array, uint64_t count)
+BIND gcsim_handle *heap_allocate(struct heap_object *h, const gcsim_type *type, bool array,
+                                 uint64_t count)
 {
     if (heap_check_own(h, "allocate") < 0)
         return NULL;

@@ -18,7 +18,8 @@ static struct heap_roots *heap_roots_of(struct heap_object *h)
     if (h->roots)
         return h->roots;
     struct heap_roots *r = PyMem_Calloc(1, sizeof *r);
-    if (!r || !(r->globals = PyDict_New()) || !(r->owners = PyDict_New()) || !(r->layouts = PyDict_New())) {
+    if (!r || !(r->globals = PyDict_New()) || !(r->owners = PyDict_New()) ||
+        !(r->layouts = PyDict_New())) {
         if (r) {
             Py_XDECREF(r->globals);
             Py_XDECREF(r->owners);
@@ -43,7 +44,8 @@ static void heap_roots_free(struct heap_object *h)
 }
 
 // A name for the core: 0 or -1. The mutator is taken and given back here.
-static int name_intern_python(struct heap_object *h, PyObject *name, const char *what, uint32_t *out)
+static int name_intern_python(struct heap_object *h, PyObject *name, const char *what,
+                              uint32_t *out)
 {
     struct bind_state *state = h->state;
     if (!PyUnicode_Check(name)) {
@@ -76,16 +78,19 @@ struct words {
 };
 
 // Reads a slot of `type`; the mutator is inside.
-static void words_read(gcsim_mutator *m, struct type_object *type, const void *slot, struct words *out)
+static void words_read(gcsim_mutator *m, struct type_object *type, const void *slot,
+                       struct words *out)
 {
     *out = (struct words){.status = GCSIM_OK};
     memcpy(out->w, slot, type->bytes < sizeof out->w ? type->bytes : sizeof out->w);
-    void *p = type->ptr_bytes ? (void *)(uintptr_t)out->w[type->kind == GCSIM_KIND_INTERFACE] : NULL;
+    void *p =
+        type->ptr_bytes ? (void *)(uintptr_t)out->w[type->kind == GCSIM_KIND_INTERFACE] : NULL;
     if (p && !(out->handle = m->api->handle_new(m, p)))
         out->status = m->status == GCSIM_OK ? GCSIM_NO_MEMORY : m->status;
 }
 
-static PyObject *words_pointer(struct heap_object *h, struct type_object *elem, gcsim_handle *handle)
+static PyObject *words_pointer(struct heap_object *h, struct type_object *elem,
+                               gcsim_handle *handle)
 {
     PyTypeObject *cls = elem ? type_class(elem) : NULL;
     if (!cls) {
@@ -97,11 +102,14 @@ static PyObject *words_pointer(struct heap_object *h, struct type_object *elem, 
     return ref;
 }
 
-static PyObject *words_bytes(struct heap_object *h, struct type_object *type, const struct words *words)
+static PyObject *words_bytes(struct heap_object *h, struct type_object *type,
+                             const struct words *words)
 {
     const char *p = words->handle ? words->handle->ptr : "";
     Py_ssize_t n = words->handle ? (Py_ssize_t)words->w[1] : 0;
-    PyObject *result = type->kind == GCSIM_KIND_STRING ? PyUnicode_DecodeUTF8(p, n, "surrogateescape") : PyBytes_FromStringAndSize(p, n);
+    PyObject *result = type->kind == GCSIM_KIND_STRING
+                           ? PyUnicode_DecodeUTF8(p, n, "surrogateescape")
+                           : PyBytes_FromStringAndSize(p, n);
     if (words->handle)
         heap_unroot(h, words->handle);
     return result;
@@ -115,7 +123,8 @@ static PyObject *words_value(struct heap_object *h, struct type_object *type, st
     gcsim_handle *handle = words->handle;
     struct type_object *elem;
     switch (type->kind) {
-    case GCSIM_KIND_STRING: return words_bytes(h, type, words);
+    case GCSIM_KIND_STRING:
+        return words_bytes(h, type, words);
     case GCSIM_KIND_POINTER:
         if (!handle)
             Py_RETURN_NONE;
@@ -126,33 +135,38 @@ static PyObject *words_value(struct heap_object *h, struct type_object *type, st
         if (!handle)
             Py_RETURN_NONE;
         if ((elem = type_elem(type)))
-            return row_make(h, elem, NULL, (struct slice){handle->ptr, (int64_t)words->w[1], (int64_t)words->w[2]}, handle);
+            return row_make(h, elem, NULL,
+                            (struct slice){handle->ptr, (int64_t)words->w[1], (int64_t)words->w[2]},
+                            handle);
         heap_unroot(h, handle);
         return NULL;
     case GCSIM_KIND_INTERFACE:
         if (!handle)
             Py_RETURN_NONE;
-        return words_pointer(h, heap_type_of(h, (const gcsim_type *)(uintptr_t)words->w[0]), handle);
+        return words_pointer(h, heap_type_of(h, (const gcsim_type *)(uintptr_t)words->w[0]),
+                             handle);
     default:
         if (is_scalar(type->kind))
             return scalar_get(type, words->w);
         if (!handle)
             Py_RETURN_NONE;
         heap_unroot(h, handle);
-        return bind_raise(h->state, ERR_NOT_THERE, "reading a value of type %s that is not nil is not there yet", type_name(type));
+        return bind_raise(h->state, ERR_NOT_THERE,
+                          "reading a value of type %s that is not nil is not there yet",
+                          type_name(type));
     }
 }
 
 // --- layouts of frames
 
 struct frame_slot {
-    PyObject *name;            // strong, interned
-    struct type_object *type;  // strong
+    PyObject *name;           // strong, interned
+    struct type_object *type; // strong
     uint64_t offset;
 };
 
 struct frame_layout {
-    struct type_object *type;  // strong: the struct of all slots
+    struct type_object *type; // strong: the struct of all slots
     Py_ssize_t n;
     struct frame_slot slots[];
 };
@@ -182,8 +196,11 @@ static int frame_slot_read(struct bind_state *state, struct frame_slot *slot, Py
         return -1;
     if (slot->type->kind != GCSIM_KIND_STRUCT && slot->type->kind != GCSIM_KIND_ARRAY)
         return 0;
-    bind_raise(state, ERR_TYPE_DEFINITION, "slot %U is a %s: frames move when their stack grows, so a slot holds one number, pointer, string or slice; "
-               "use ptr[...]", slot->name, type_name(slot->type));
+    bind_raise(state, ERR_TYPE_DEFINITION,
+               "slot %U is a %s: frames move when their stack grows, so a slot holds one number, "
+               "pointer, string or slice; "
+               "use ptr[...]",
+               slot->name, type_name(slot->type));
     return -1;
 }
 
@@ -193,7 +210,8 @@ static PyObject *frame_layout_make(struct bind_state *state, PyObject *info)
     PyObject *fields = PyObject_GetAttrString(info, "fields");
     PyObject *list = fields ? PySequence_Tuple(fields) : NULL;
     Py_ssize_t n = list ? PyTuple_GET_SIZE(list) : 0;
-    struct frame_layout *layout = list ? PyMem_Calloc(1, sizeof *layout + (size_t)n * sizeof(struct frame_slot)) : NULL;
+    struct frame_layout *layout =
+        list ? PyMem_Calloc(1, sizeof *layout + (size_t)n * sizeof(struct frame_slot)) : NULL;
     Py_XDECREF(fields);
     if (list && !layout)
         PyErr_NoMemory();
@@ -223,13 +241,15 @@ static PyObject *frame_layout_for(struct heap_object *h, PyObject *slots)
     Py_XDECREF(items);
     if (!key)
         return NULL;
-    PyObject *layouts = Py_NewRef(roots->layouts), *capsule = PyDict_GetItemWithError(layouts, key); // hashing can run Python code
+    PyObject *layouts = Py_NewRef(roots->layouts),
+             *capsule = PyDict_GetItemWithError(layouts, key); // hashing can run Python code
     Py_XINCREF(capsule);
     if (!capsule && (!PyErr_Occurred() || PyErr_ExceptionMatches(PyExc_TypeError))) {
         bool hashable = !PyErr_Occurred();
         PyErr_Clear();
         PyObject *module = PyImport_ImportModule("gcsim._types");
-        PyObject *info = module ? PyObject_CallMethod(module, "anonymous_struct", "O", slots) : NULL;
+        PyObject *info =
+            module ? PyObject_CallMethod(module, "anonymous_struct", "O", slots) : NULL;
         capsule = info ? frame_layout_make(h->state, info) : NULL;
         if (capsule && hashable && PyDict_SetItem(layouts, key, capsule) < 0)
             Py_CLEAR(capsule);
@@ -244,20 +264,18 @@ static PyObject *frame_layout_for(struct heap_object *h, PyObject *slots)
 // --- goroutines
 
 struct goroutine_object {
-    PyObject_HEAD
-    struct heap_object *heap;  // strong
-    gcsim_goroutine *g;        // the heap's; somebody else's once ended
+    PyObject_HEAD struct heap_object *heap; // strong
+    gcsim_goroutine *g;                     // the heap's; somebody else's once ended
     uint32_t id;
-    unsigned long owner;       // ident of the thread it belongs to
+    unsigned long owner; // ident of the thread it belongs to
     PyObject *name;
 };
 
 struct frame_object {
-    PyObject_HEAD
-    struct goroutine_object *g; // strong
-    PyObject *capsule;          // strong; NULL: C pushed it, slots unknown
+    PyObject_HEAD struct goroutine_object *g; // strong
+    PyObject *capsule;                        // strong; NULL: C pushed it, slots unknown
     struct frame_layout *layout;
-    PyObject *name;             // str
+    PyObject *name; // str
     uint64_t offset;
     uint32_t serial;
     bool pushed;
@@ -265,19 +283,24 @@ struct frame_object {
 
 static bool thread_exists(unsigned long ident)
 {
-    for (PyThreadState *t = PyInterpreterState_ThreadHead(PyInterpreterState_Get()); t; t = PyThreadState_Next(t))
+    for (PyThreadState *t = PyInterpreterState_ThreadHead(PyInterpreterState_Get()); t;
+         t = PyThreadState_Next(t))
         if (t->thread_id == ident)
             return true;
     return false;
 }
 
-static bool goroutine_lives(const struct goroutine_object *g) { return g->heap->heap && g->g->in_use && g->g->id == g->id; }
+static bool goroutine_lives(const struct goroutine_object *g)
+{
+    return g->heap->heap && g->g->in_use && g->g->id == g->id;
+}
 
 // Says who owns it from now on: 0 or -1.
 static int goroutine_set_owner(struct heap_object *h, uint32_t id, unsigned long ident)
 {
     struct heap_roots *roots = heap_roots_of(h);
-    PyObject *key = roots ? PyLong_FromUnsignedLong(id) : NULL, *value = key ? PyLong_FromUnsignedLong(ident) : NULL;
+    PyObject *key = roots ? PyLong_FromUnsignedLong(id) : NULL,
+             *value = key ? PyLong_FromUnsignedLong(ident) : NULL;
     int result = value ? PyDict_SetItem(roots->owners, key, value) : -1;
     Py_XDECREF(key);
     Py_XDECREF(value);
@@ -301,14 +324,18 @@ static int goroutine_check(struct goroutine_object *g)
         g->owner = me;
         return goroutine_set_owner(g->heap, g->id, me);
     }
-    bind_raise(state, ERR_THREAD, "goroutine %u (%U) belongs to the thread that made it", g->id, g->name);
+    bind_raise(state, ERR_THREAD, "goroutine %u (%U) belongs to the thread that made it", g->id,
+               g->name);
     return -1;
 }
 
-static PyObject *goroutine_wrap(struct heap_object *h, gcsim_goroutine *core, uint32_t id, unsigned long owner)
+static PyObject *goroutine_wrap(struct heap_object *h, gcsim_goroutine *core, uint32_t id,
+                                unsigned long owner)
 {
     PyTypeObject *cls = h->state->types[TYPE_GOROUTINE];
-    PyObject *name = PyUnicode_DecodeUTF8(h->api->name_text(h->heap, core->name), (Py_ssize_t)strlen(h->api->name_text(h->heap, core->name)), "replace");
+    PyObject *name =
+        PyUnicode_DecodeUTF8(h->api->name_text(h->heap, core->name),
+                             (Py_ssize_t)strlen(h->api->name_text(h->heap, core->name)), "replace");
     struct goroutine_object *g = name ? (struct goroutine_object *)cls->tp_alloc(cls, 0) : NULL;
     if (!g) {
         Py_XDECREF(name);
@@ -335,7 +362,8 @@ static PyObject *heap_py_goroutine(PyObject *self, PyObject *name)
 {
     struct heap_object *h = (struct heap_object *)self;
     uint32_t id;
-    if (heap_check_own(h, "make a goroutine") < 0 || name_intern_python(h, name, "the name of a goroutine", &id) < 0)
+    if (heap_check_own(h, "make a goroutine") < 0 ||
+        name_intern_python(h, name, "the name of a goroutine", &id) < 0)
         return NULL;
     gcsim_mutator *m = heap_enter(h);
     if (!m)
@@ -355,7 +383,8 @@ static PyObject *heap_py_goroutines(PyObject *self, PyObject *Py_UNUSED(unused))
     struct heap_roots *roots = heap_check_open(h) < 0 ? NULL : heap_roots_of(h);
     PyObject *list = roots ? PyList_New(0) : NULL;
     for (gcsim_goroutine *core = NULL; list && (core = h->api->goroutine_next(h->heap, core));) {
-        PyObject *key = PyLong_FromUnsignedLong(core->id), *owner = key ? PyDict_GetItemWithError(roots->owners, key) : NULL;
+        PyObject *key = PyLong_FromUnsignedLong(core->id),
+                 *owner = key ? PyDict_GetItemWithError(roots->owners, key) : NULL;
         unsigned long ident = owner ? PyLong_AsUnsignedLong(owner) : PyThread_get_thread_ident();
         PyObject *g = PyErr_Occurred() ? NULL : goroutine_wrap(h, core, core->id, ident);
         if (!g || PyList_Append(list, g) < 0)
@@ -389,7 +418,8 @@ static PyObject *heap_py_end(PyObject *self, PyObject *goroutine)
 {
     struct heap_object *h = (struct heap_object *)self;
     if (!Py_IS_TYPE(goroutine, h->state->types[TYPE_GOROUTINE]))
-        return bind_raise(h->state, ERR_CONVERSION, "end takes a goroutine, not %s", Py_TYPE(goroutine)->tp_name);
+        return bind_raise(h->state, ERR_CONVERSION, "end takes a goroutine, not %s",
+                          Py_TYPE(goroutine)->tp_name);
     if (((struct goroutine_object *)goroutine)->heap != h)
         return bind_raise(h->state, ERR_WRONG_HEAP, "the goroutine belongs to another heap");
     return goroutine_end((struct goroutine_object *)goroutine, NULL);
@@ -397,7 +427,8 @@ static PyObject *heap_py_end(PyObject *self, PyObject *goroutine)
 
 // --- pushing and popping
 
-static struct frame_object *frame_make(struct goroutine_object *g, PyObject *name, PyObject *capsule)
+static struct frame_object *frame_make(struct goroutine_object *g, PyObject *name,
+                                       PyObject *capsule)
 {
     PyTypeObject *cls = g->heap->state->types[TYPE_FRAME];
     struct frame_object *f = (struct frame_object *)cls->tp_alloc(cls, 0);
@@ -418,7 +449,8 @@ static int frame_push(struct frame_object *f)
     if (heap_check_own(h, "push a frame") < 0 || goroutine_check(g) < 0)
         return -1;
     const gcsim_type *t = heap_type(h, f->layout->type);
-    if (!t || name_intern_python(h, f->name, "the name of a frame", &name) < 0 || goroutine_check(g) < 0)
+    if (!t || name_intern_python(h, f->name, "the name of a frame", &name) < 0 ||
+        goroutine_check(g) < 0)
         return -1;
     gcsim_mutator *m = heap_enter(h);
     if (!m)
@@ -437,13 +469,16 @@ static int frame_push(struct frame_object *f)
 }
 
 // A Frame from the arguments of push and frame: (name, **slots).
-static struct frame_object *frame_from_args(struct goroutine_object *g, PyObject *args, PyObject *kwargs)
+static struct frame_object *frame_from_args(struct goroutine_object *g, PyObject *args,
+                                            PyObject *kwargs)
 {
     PyObject *name;
-    if (!PyArg_ParseTuple(args, "O:push", &name) || heap_check_own(g->heap, "push a frame") < 0 || goroutine_check(g) < 0)
+    if (!PyArg_ParseTuple(args, "O:push", &name) || heap_check_own(g->heap, "push a frame") < 0 ||
+        goroutine_check(g) < 0)
         return NULL;
     if (!PyUnicode_Check(name))
-        return bind_raise(g->heap->state, ERR_CONVERSION, "the name of a frame is a str, not %s", Py_TYPE(name)->tp_name);
+        return bind_raise(g->heap->state, ERR_CONVERSION, "the name of a frame is a str, not %s",
+                          Py_TYPE(name)->tp_name);
     PyObject *slots = kwargs ? Py_NewRef(kwargs) : PyDict_New();
     PyObject *capsule = slots ? frame_layout_for(g->heap, slots) : NULL;
     struct frame_object *f = capsule ? frame_make(g, name, capsule) : NULL;
@@ -495,7 +530,10 @@ static int frame_check(struct frame_object *f)
         return -1;
     if (BIND_LIKELY(frame_on_stack(f)))
         return 0;
-    bind_raise(state, ERR_STALE, f->pushed ? "the frame %R was popped" : "the frame %R is not pushed yet: `with` does it", f->name);
+    bind_raise(state, ERR_STALE,
+               f->pushed ? "the frame %R was popped"
+                         : "the frame %R is not pushed yet: `with` does it",
+               f->name);
     return -1;
 }
 
@@ -509,11 +547,15 @@ static PyObject *goroutine_pop(struct goroutine_object *g, PyObject *const *args
     if (nargs == 1) {
         struct frame_object *f = (struct frame_object *)args[0];
         if (!Py_IS_TYPE(args[0], state->types[TYPE_FRAME]))
-            return bind_raise(state, ERR_CONVERSION, "pop takes a frame, not %s", Py_TYPE(args[0])->tp_name);
+            return bind_raise(state, ERR_CONVERSION, "pop takes a frame, not %s",
+                              Py_TYPE(args[0])->tp_name);
         if (frame_check(f) < 0)
             return NULL;
         if (f->g->heap != g->heap || f->g->id != g->id || f->offset != g->g->top)
-            return bind_raise(state, ERR_STATE, "frame %R is not the innermost of goroutine %u: pop those above first", f->name, g->id);
+            return bind_raise(
+                state, ERR_STATE,
+                "frame %R is not the innermost of goroutine %u: pop those above first", f->name,
+                g->id);
     }
     if (goroutine_pop_core(g) < 0)
         return NULL;
@@ -543,7 +585,9 @@ static PyObject *frame_exit(struct frame_object *f, PyObject *const *args, Py_ss
     if (!frame_on_stack(f))
         Py_RETURN_NONE; // popped by hand
     if (f->offset != g->g->top && !unwinding)
-        return bind_raise(g->heap->state, ERR_STATE, "frame %R is not the innermost of goroutine %u: pop those above first", f->name, g->id);
+        return bind_raise(g->heap->state, ERR_STATE,
+                          "frame %R is not the innermost of goroutine %u: pop those above first",
+                          f->name, g->id);
     while (goroutine_lives(g) && frame_on_stack(f))
         if (goroutine_pop_core(g) < 0)
             return NULL;
@@ -578,9 +622,11 @@ static PyObject *frame_names(struct frame_object *f)
 
 static void frame_no_slot(struct frame_object *f, PyObject *name)
 {
-    PyObject *names = frame_names(f), *comma = PyUnicode_FromString(", "), *list = names && comma ? PyUnicode_Join(comma, names) : NULL;
+    PyObject *names = frame_names(f), *comma = PyUnicode_FromString(", "),
+             *list = names && comma ? PyUnicode_Join(comma, names) : NULL;
     PyErr_Clear();
-    bind_raise(f->g->heap->state, ERR_FIELD, "frame %R has no slot %R; it has: %V", f->name, name, list, "");
+    bind_raise(f->g->heap->state, ERR_FIELD, "frame %R has no slot %R; it has: %V", f->name, name,
+               list, "");
     Py_XDECREF(names);
     Py_XDECREF(comma);
     Py_XDECREF(list);
@@ -617,11 +663,17 @@ static int frame_setattro(PyObject *self, PyObject *name, PyObject *value)
         return -1;
     }
     if (!value) {
-        bind_raise(h->state, ERR_FIELD, "slot %U cannot be deleted; None makes a pointer nil", name);
+        bind_raise(h->state, ERR_FIELD, "slot %U cannot be deleted; None makes a pointer nil",
+                   name);
         return -1;
     }
-    int result = heap_check_own(h, "store into a frame") < 0 || frame_check(f) < 0 ? -1 : stage_add(&stage, slot->type, 0, value);
-    gcsim_mutator *m = result == 0 && heap_check_own(h, "store into a frame") == 0 && frame_check(f) == 0 ? heap_enter(h) : NULL;
+    int result = heap_check_own(h, "store into a frame") < 0 || frame_check(f) < 0
+                     ? -1
+                     : stage_add(&stage, slot->type, 0, value);
+    gcsim_mutator *m =
+        result == 0 && heap_check_own(h, "store into a frame") == 0 && frame_check(f) == 0
+            ? heap_enter(h)
+            : NULL;
     if (m) {
         stage_write(&stage, m, frame_slot_at(f, slot));
         heap_leave(h, m);
@@ -653,7 +705,8 @@ static PyObject *goroutine_frames(struct goroutine_object *g, void *Py_UNUSED(cl
     for (uint64_t at = g->g->top; list && at != UINT64_MAX; at = gcsim_frame_at(g->g, at)->caller) {
         const gcsim_frame *frame = gcsim_frame_at(g->g, at);
         PyObject *name = PyUnicode_FromString(h->api->name_text(h->heap, frame->name));
-        struct frame_object *f = name ? frame_make(g, name, frame_layout_known(h, frame->type)) : NULL;
+        struct frame_object *f =
+            name ? frame_make(g, name, frame_layout_known(h, frame->type)) : NULL;
         Py_XDECREF(name);
         if (f) {
             f->offset = at;
@@ -669,9 +722,18 @@ static PyObject *goroutine_frames(struct goroutine_object *g, void *Py_UNUSED(cl
     return tuple;
 }
 
-static PyObject *goroutine_name(struct goroutine_object *g, void *Py_UNUSED(closure)) { return Py_NewRef(g->name); }
-static PyObject *goroutine_id(struct goroutine_object *g, void *Py_UNUSED(closure)) { return PyLong_FromUnsignedLong(g->id); }
-static PyObject *goroutine_ended(struct goroutine_object *g, void *Py_UNUSED(closure)) { return PyBool_FromLong(!goroutine_lives(g)); }
+static PyObject *goroutine_name(struct goroutine_object *g, void *Py_UNUSED(closure))
+{
+    return Py_NewRef(g->name);
+}
+static PyObject *goroutine_id(struct goroutine_object *g, void *Py_UNUSED(closure))
+{
+    return PyLong_FromUnsignedLong(g->id);
+}
+static PyObject *goroutine_ended(struct goroutine_object *g, void *Py_UNUSED(closure))
+{
+    return PyBool_FromLong(!goroutine_lives(g));
+}
 
 static PyObject *goroutine_repr(struct goroutine_object *g)
 {
@@ -688,7 +750,10 @@ static PyObject *goroutine_richcompare(PyObject *a, PyObject *b, int op)
     return PyBool_FromLong((x->heap == y->heap && x->id == y->id) == (op == Py_EQ));
 }
 
-static Py_hash_t goroutine_hash(struct goroutine_object *g) { return address_hash(g->heap, (void *)(uintptr_t)(8ul * g->id)); }
+static Py_hash_t goroutine_hash(struct goroutine_object *g)
+{
+    return address_hash(g->heap, (void *)(uintptr_t)(8ul * g->id));
+}
 
 static void frame_dealloc(struct frame_object *f)
 {
@@ -702,10 +767,14 @@ static void frame_dealloc(struct frame_object *f)
 
 static PyObject *frame_repr(struct frame_object *f)
 {
-    PyObject *names = frame_names(f), *comma = PyUnicode_FromString(", "), *list = names && comma ? PyUnicode_Join(comma, names) : NULL;
+    PyObject *names = frame_names(f), *comma = PyUnicode_FromString(", "),
+             *list = names && comma ? PyUnicode_Join(comma, names) : NULL;
     PyErr_Clear();
-    const char *how = !f->pushed ? ", not pushed yet" : !goroutine_lives(f->g) || !frame_on_stack(f) ? ", popped" : "";
-    PyObject *text = PyUnicode_FromFormat("<frame %R of goroutine %u: %V%s>", f->name, f->g->id, list, "", how);
+    const char *how = !f->pushed                                     ? ", not pushed yet"
+                      : !goroutine_lives(f->g) || !frame_on_stack(f) ? ", popped"
+                                                                     : "";
+    PyObject *text =
+        PyUnicode_FromFormat("<frame %R of goroutine %u: %V%s>", f->name, f->g->id, list, "", how);
     Py_XDECREF(names);
     Py_XDECREF(comma);
     Py_XDECREF(list);
@@ -717,7 +786,8 @@ static PyObject *frame_richcompare(PyObject *a, PyObject *b, int op)
     if ((op != Py_EQ && op != Py_NE) || Py_TYPE(a) != Py_TYPE(b))
         Py_RETURN_NOTIMPLEMENTED;
     struct frame_object *x = (struct frame_object *)a, *y = (struct frame_object *)b;
-    bool same = x == y || (x->pushed && y->pushed && x->g->heap == y->g->heap && x->g->id == y->g->id && x->serial == y->serial);
+    bool same = x == y || (x->pushed && y->pushed && x->g->heap == y->g->heap &&
+                           x->g->id == y->g->id && x->serial == y->serial);
     return PyBool_FromLong(same == (op == Py_EQ));
 }
 
@@ -726,9 +796,9 @@ static PyObject *frame_richcompare(PyObject *a, PyObject *b, int op)
 enum global_kind { GLOBAL_NIL, GLOBAL_REF, GLOBAL_SLICE, GLOBAL_STRING };
 
 struct global_slot {
-    gcsim_global *global;      // the heap's
+    gcsim_global *global; // the heap's
     enum global_kind kind;
-    struct type_object *type;  // strong: of what a Ref refers to, or of a Slice's elements
+    struct type_object *type; // strong: of what a Ref refers to, or of a Slice's elements
 };
 
 #define GLOBAL_CAPSULE "gcsim global"
@@ -741,8 +811,7 @@ static void global_slot_free(PyObject *capsule)
 }
 
 struct globals_object {
-    PyObject_HEAD
-    struct heap_object *heap; // strong
+    PyObject_HEAD struct heap_object *heap; // strong
 };
 
 // The dict of an open heap, or NULL with an error; borrowed.
@@ -765,7 +834,9 @@ static PyObject *globals_subscript(struct globals_object *self, PyObject *name)
     PyObject *dict = globals_dict(self);
     struct global_slot *slot = dict ? globals_find(dict, name) : NULL;
     if (!slot)
-        return PyErr_Occurred() ? NULL : raise_named(h->state, "UnknownNameError", "the heap has no global %R", name);
+        return PyErr_Occurred()
+                   ? NULL
+                   : raise_named(h->state, "UnknownNameError", "the heap has no global %R", name);
     gcsim_mutator *m = heap_enter(h);
     if (!m)
         return NULL;
@@ -775,7 +846,8 @@ static PyObject *globals_subscript(struct globals_object *self, PyObject *name)
     if (words.w[0] && !(words.handle = h->api->handle_new(m, slot->global->words[0])))
         words.status = GCSIM_NO_MEMORY;
     enum global_kind kind = slot->kind;
-    struct type_object *type = (struct type_object *)Py_XNewRef(slot->type), string = {.kind = GCSIM_KIND_STRING};
+    struct type_object *type = (struct type_object *)Py_XNewRef(slot->type),
+                       string = {.kind = GCSIM_KIND_STRING};
     heap_leave(h, m);
     PyObject *result;
     if (words.status != GCSIM_OK)
@@ -785,7 +857,10 @@ static PyObject *globals_subscript(struct globals_object *self, PyObject *name)
     else if (!words.handle)
         result = Py_NewRef(Py_None);
     else if (kind == GLOBAL_SLICE)
-        result = row_make(h, type, NULL, (struct slice){words.handle->ptr, (int64_t)words.w[1], (int64_t)words.w[2]}, words.handle);
+        result =
+            row_make(h, type, NULL,
+                     (struct slice){words.handle->ptr, (int64_t)words.w[1], (int64_t)words.w[2]},
+                     words.handle);
     else
         result = words_pointer(h, type, words.handle);
     Py_XDECREF(type);
@@ -793,8 +868,8 @@ static PyObject *globals_subscript(struct globals_object *self, PyObject *name)
 }
 
 // What a value is as three words; *type new reference or NULL, *handle to be dropped by the caller or NULL.
-static int global_words(struct heap_object *h, PyObject *value, struct slice *words, enum global_kind *kind, struct type_object **type,
-                        gcsim_handle **handle)
+static int global_words(struct heap_object *h, PyObject *value, struct slice *words,
+                        enum global_kind *kind, struct type_object **type, gcsim_handle **handle)
 {
     uint64_t length;
     *words = (struct slice){0};
@@ -813,7 +888,8 @@ static int global_words(struct heap_object *h, PyObject *value, struct slice *wo
     if (Py_IS_TYPE(value, row_class(h->state, false))) {
         struct row_object *row = (struct row_object *)value;
         if (row->heap != h) {
-            bind_raise(h->state, ERR_WRONG_HEAP, "the slice belongs to another heap; a heap's roots stay inside it");
+            bind_raise(h->state, ERR_WRONG_HEAP,
+                       "the slice belongs to another heap; a heap's roots stay inside it");
             return -1;
         }
         *kind = GLOBAL_SLICE;
@@ -822,7 +898,9 @@ static int global_words(struct heap_object *h, PyObject *value, struct slice *wo
         return 0;
     }
     if (!IS_REF(h->state, value)) {
-        bind_raise(h->state, ERR_CONVERSION, "a global holds a reference, a slice, a str or None, not %s", Py_TYPE(value)->tp_name);
+        bind_raise(h->state, ERR_CONVERSION,
+                   "a global holds a reference, a slice, a str or None, not %s",
+                   Py_TYPE(value)->tp_name);
         return -1;
     }
     *kind = GLOBAL_REF;
@@ -839,7 +917,8 @@ static struct global_slot *global_make_named(struct heap_object *h, PyObject *di
     if (name_intern_python(h, name, "the name of a global", &id) < 0)
         return NULL;
     struct global_slot *slot = PyMem_Calloc(1, sizeof *slot);
-    PyObject *capsule = slot ? PyCapsule_New(slot, GLOBAL_CAPSULE, global_slot_free) : PyErr_NoMemory();
+    PyObject *capsule =
+        slot ? PyCapsule_New(slot, GLOBAL_CAPSULE, global_slot_free) : PyErr_NoMemory();
     if (!capsule) {
         PyMem_Free(slot);
         return NULL;
@@ -883,7 +962,9 @@ static int globals_delete(struct globals_object *self, PyObject *dict, PyObject 
 static int globals_ass_subscript(struct globals_object *self, PyObject *name, PyObject *value)
 {
     struct heap_object *h = self->heap;
-    PyObject *dict = heap_check_own(h, value ? "set a global" : "delete a global") < 0 ? NULL : globals_dict(self);
+    PyObject *dict = heap_check_own(h, value ? "set a global" : "delete a global") < 0
+                         ? NULL
+                         : globals_dict(self);
     if (!dict)
         return -1;
     if (!value)
@@ -934,7 +1015,9 @@ static PyObject *globals_iter(struct globals_object *self)
 
 static PyObject *globals_repr(struct globals_object *self)
 {
-    PyObject *names = self->heap->heap && self->heap->roots ? PyDict_Keys(self->heap->roots->globals) : PyList_New(0);
+    PyObject *names = self->heap->heap && self->heap->roots
+                          ? PyDict_Keys(self->heap->roots->globals)
+                          : PyList_New(0);
     PyObject *text = names ? PyUnicode_FromFormat("<globals of %R: %R>", self->heap, names) : NULL;
     Py_XDECREF(names);
     return text;
@@ -982,28 +1065,41 @@ static PyObject *heap_py_globals(PyObject *self, void *Py_UNUSED(closure))
 
 static PyMethodDef goroutine_methods[] = {
     {"push", (PyCFunction)(void (*)(void))goroutine_push, METH_VARARGS | METH_KEYWORDS,
-     PyDoc_STR("push($self, name, /, **slots)\n--\n\nPushes a frame with zero slots of these types, and returns it; pop() ends it.")},
+     PyDoc_STR("push($self, name, /, **slots)\n--\n\nPushes a frame with zero slots of these "
+               "types, and returns it; pop() ends it.")},
     {"frame", (PyCFunction)(void (*)(void))goroutine_frame, METH_VARARGS | METH_KEYWORDS,
-     PyDoc_STR("frame($self, name, /, **slots)\n--\n\nFor `with`: pushes the frame at its start and pops it at its end.")},
+     PyDoc_STR("frame($self, name, /, **slots)\n--\n\nFor `with`: pushes the frame at its start "
+               "and pops it at its end.")},
     {"pop", (PyCFunction)(void (*)(void))goroutine_pop, METH_FASTCALL,
-     PyDoc_STR("pop($self, frame=None, /)\n--\n\nPops the innermost frame, which `frame` must be if it is given (StateError).")},
-    {"end", (PyCFunction)goroutine_end, METH_NOARGS, PyDoc_STR("end($self, /)\n--\n\nEnds the goroutine: its frames are roots no more.")},
+     PyDoc_STR("pop($self, frame=None, /)\n--\n\nPops the innermost frame, which `frame` must be "
+               "if it is given (StateError).")},
+    {"end", (PyCFunction)goroutine_end, METH_NOARGS,
+     PyDoc_STR("end($self, /)\n--\n\nEnds the goroutine: its frames are roots no more.")},
     {NULL, NULL, 0, NULL},
 };
 static PyGetSetDef goroutine_getset[] = {
     {"name", (getter)goroutine_name, NULL, "as given", NULL},
-    {"id", (getter)goroutine_id, NULL, "1, 2, ... in order of creation; never used twice in a heap", NULL},
+    {"id", (getter)goroutine_id, NULL, "1, 2, ... in order of creation; never used twice in a heap",
+     NULL},
     {"ended", (getter)goroutine_ended, NULL, "whether it has ended, or its heap is closed", NULL},
     {"frames", (getter)goroutine_frames, NULL, "the frames as a tuple, innermost first", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 static PyType_Slot goroutine_slots[] = {
-    {Py_tp_doc, (void *)PyDoc_STR("A stack of frames whose slots are roots. Belongs to the thread that made it (ThreadError elsewhere).")},
-    {Py_tp_dealloc, goroutine_dealloc}, {Py_tp_repr, goroutine_repr}, {Py_tp_methods, goroutine_methods},
-    {Py_tp_getset, goroutine_getset},   {Py_tp_richcompare, goroutine_richcompare}, {Py_tp_hash, goroutine_hash}, {0, NULL},
+    {Py_tp_doc, (void *)PyDoc_STR("A stack of frames whose slots are roots. Belongs to the thread "
+                                  "that made it (ThreadError elsewhere).")},
+    {Py_tp_dealloc, goroutine_dealloc},
+    {Py_tp_repr, goroutine_repr},
+    {Py_tp_methods, goroutine_methods},
+    {Py_tp_getset, goroutine_getset},
+    {Py_tp_richcompare, goroutine_richcompare},
+    {Py_tp_hash, goroutine_hash},
+    {0, NULL},
 };
 static PyType_Spec goroutine_spec = {
-    .name = "gcsim._core.Goroutine", .basicsize = sizeof(struct goroutine_object), .slots = goroutine_slots,
+    .name = "gcsim._core.Goroutine",
+    .basicsize = sizeof(struct goroutine_object),
+    .slots = goroutine_slots,
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_DISALLOW_INSTANTIATION,
 };
 
@@ -1013,30 +1109,51 @@ static PyMethodDef frame_methods[] = {
     {NULL, NULL, 0, NULL},
 };
 static PyType_Slot frame_slots[] = {
-    {Py_tp_doc, (void *)PyDoc_STR("A frame of a goroutine: its slots are its attributes. Stale once popped (StaleReferenceError).")},
-    {Py_tp_dealloc, frame_dealloc},   {Py_tp_repr, frame_repr},       {Py_tp_methods, frame_methods},
-    {Py_tp_getattro, frame_getattro}, {Py_tp_setattro, frame_setattro}, {Py_tp_richcompare, frame_richcompare},
-    {Py_tp_hash, PyObject_HashNotImplemented}, {0, NULL},
+    {Py_tp_doc, (void *)PyDoc_STR("A frame of a goroutine: its slots are its attributes. Stale "
+                                  "once popped (StaleReferenceError).")},
+    {Py_tp_dealloc, frame_dealloc},
+    {Py_tp_repr, frame_repr},
+    {Py_tp_methods, frame_methods},
+    {Py_tp_getattro, frame_getattro},
+    {Py_tp_setattro, frame_setattro},
+    {Py_tp_richcompare, frame_richcompare},
+    {Py_tp_hash, PyObject_HashNotImplemented},
+    {0, NULL},
 };
 static PyType_Spec frame_spec = {
-    .name = "gcsim._core.Frame", .basicsize = sizeof(struct frame_object), .slots = frame_slots,
+    .name = "gcsim._core.Frame",
+    .basicsize = sizeof(struct frame_object),
+    .slots = frame_slots,
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_DISALLOW_INSTANTIATION,
 };
 
 static PyType_Slot globals_slots[] = {
-    {Py_tp_doc, (void *)PyDoc_STR("The named global roots of a heap. gcsim._globals makes a MutableMapping of it.")},
-    {Py_tp_new, globals_new},           {Py_tp_dealloc, globals_dealloc},   {Py_tp_traverse, globals_traverse},
-    {Py_tp_repr, globals_repr},         {Py_tp_iter, globals_iter},         {Py_mp_length, globals_length},
-    {Py_mp_subscript, globals_subscript}, {Py_mp_ass_subscript, globals_ass_subscript}, {Py_sq_contains, globals_contains},
+    {Py_tp_doc,
+     (void *)PyDoc_STR(
+         "The named global roots of a heap. gcsim._globals makes a MutableMapping of it.")},
+    {Py_tp_new, globals_new},
+    {Py_tp_dealloc, globals_dealloc},
+    {Py_tp_traverse, globals_traverse},
+    {Py_tp_repr, globals_repr},
+    {Py_tp_iter, globals_iter},
+    {Py_mp_length, globals_length},
+    {Py_mp_subscript, globals_subscript},
+    {Py_mp_ass_subscript, globals_ass_subscript},
+    {Py_sq_contains, globals_contains},
     {0, NULL},
 };
 static PyType_Spec globals_spec = {
-    .name = "gcsim._core.Globals", .basicsize = sizeof(struct globals_object), .slots = globals_slots,
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_IMMUTABLETYPE,
+    .name = "gcsim._core.Globals",
+    .basicsize = sizeof(struct globals_object),
+    .slots = globals_slots,
+    .flags =
+        Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_IMMUTABLETYPE,
 };
 
 static int goroutines_init(PyObject *module, struct bind_state *state)
 {
-    return type_add(module, state, TYPE_GOROUTINE, &goroutine_spec) < 0 || type_add(module, state, TYPE_FRAME, &frame_spec) < 0
-               ? -1 : type_add(module, state, TYPE_GLOBALS, &globals_spec);
+    return type_add(module, state, TYPE_GOROUTINE, &goroutine_spec) < 0 ||
+                   type_add(module, state, TYPE_FRAME, &frame_spec) < 0
+               ? -1
+               : type_add(module, state, TYPE_GLOBALS, &globals_spec);
 }

@@ -34,8 +34,10 @@ static int types_reserve(struct heap_object *h, uint32_t serial, uint32_t id)
 static PyObject *type_mask(struct type_object *t)
 {
     PyObject *mask = PyObject_GetAttrString(t->info, "mask");
-    if (mask && (!PyBytes_Check(mask) || (uint64_t)PyBytes_GET_SIZE(mask) / 8 < (t->ptr_bytes + 511) / 512)) {
-        bind_raise(t->state, ERR_TYPE_DEFINITION, "%s: the pointer mask is not as long as its pointers", type_name(t));
+    if (mask && (!PyBytes_Check(mask) ||
+                 (uint64_t)PyBytes_GET_SIZE(mask) / 8 < (t->ptr_bytes + 511) / 512)) {
+        bind_raise(t->state, ERR_TYPE_DEFINITION,
+                   "%s: the pointer mask is not as long as its pointers", type_name(t));
         Py_CLEAR(mask);
     }
     return mask;
@@ -48,7 +50,10 @@ BIND_COLD const gcsim_type *heap_type_make(struct heap_object *h, struct type_ob
         Py_XDECREF(mask);
         return NULL;
     }
-    gcsim_type_desc desc = {.name = type_name(t), .bytes = t->bytes, .ptr_bytes = t->ptr_bytes, .align = t->align ? t->align : 1,
+    gcsim_type_desc desc = {.name = type_name(t),
+                            .bytes = t->bytes,
+                            .ptr_bytes = t->ptr_bytes,
+                            .align = t->align ? t->align : 1,
                             .mask = (const uint64_t *)(const void *)PyBytes_AS_STRING(mask),
                             .kind = t->kind < GCSIM_KINDS ? t->kind : GCSIM_KIND_POINTER};
     gcsim_status status = GCSIM_OK;
@@ -81,9 +86,21 @@ BIND struct type_object *heap_type_of(struct heap_object *h, const gcsim_type *t
 
 static double unit_factor(const char *unit)
 {
-    static const struct { const char *unit; double factor; } units[] = {
-        {"", 1}, {"B", 1}, {"KiB", 1024.0}, {"MiB", 1048576.0}, {"GiB", 1073741824.0}, {"TiB", 1099511627776.0},
-        {"kB", 1e3}, {"KB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"TB", 1e12},
+    static const struct {
+        const char *unit;
+        double factor;
+    } units[] = {
+        {"", 1},
+        {"B", 1},
+        {"KiB", 1024.0},
+        {"MiB", 1048576.0},
+        {"GiB", 1073741824.0},
+        {"TiB", 1099511627776.0},
+        {"kB", 1e3},
+        {"KB", 1e3},
+        {"MB", 1e6},
+        {"GB", 1e9},
+        {"TB", 1e12},
     };
     for (size_t i = 0; i < sizeof units / sizeof *units; i++)
         if (!strcasecmp(unit, units[i].unit))
@@ -91,7 +108,8 @@ static double unit_factor(const char *unit)
     return 0;
 }
 
-static int size_from_text(struct bind_state *state, const char *option, PyObject *value, uint64_t *out)
+static int size_from_text(struct bind_state *state, const char *option, PyObject *value,
+                          uint64_t *out)
 {
     Py_ssize_t length;
     const char *text = PyUnicode_AsUTF8AndSize(value, &length);
@@ -110,11 +128,14 @@ static int size_from_text(struct bind_state *state, const char *option, PyObject
     while (s && u < sizeof unit - 1 && isalpha((unsigned char)*s))
         unit[u++] = *s++;
     unit[u] = 0;
-    double factor = unit_factor(unit), v = n ? PyOS_string_to_double(number, NULL, NULL) * factor : -1;
+    double factor = unit_factor(unit),
+           v = n ? PyOS_string_to_double(number, NULL, NULL) * factor : -1;
     if (PyErr_Occurred())
         PyErr_Clear(), v = -1;
     if (!s || s != text + length || factor == 0 || !(v >= 0)) {
-        bind_raise(state, ERR_CONVERSION, "%s=%R is no size: write bytes as an int, or a text such as \"64MiB\"", option, value);
+        bind_raise(state, ERR_CONVERSION,
+                   "%s=%R is no size: write bytes as an int, or a text such as \"64MiB\"", option,
+                   value);
         return -1;
     }
     if (v >= 9223372036854775808.0) {
@@ -125,12 +146,15 @@ static int size_from_text(struct bind_state *state, const char *option, PyObject
     return 0;
 }
 
-BIND int size_from_python(struct bind_state *state, const char *option, PyObject *value, uint64_t *out)
+BIND int size_from_python(struct bind_state *state, const char *option, PyObject *value,
+                          uint64_t *out)
 {
     if (PyUnicode_Check(value))
         return size_from_text(state, option, value, out);
     if (!PyIndex_Check(value) || PyBool_Check(value)) {
-        bind_raise(state, ERR_CONVERSION, "%s= takes a size: an int, or a text such as \"64MiB\", not %s", option, Py_TYPE(value)->tp_name);
+        bind_raise(state, ERR_CONVERSION,
+                   "%s= takes a size: an int, or a text such as \"64MiB\", not %s", option,
+                   Py_TYPE(value)->tp_name);
         return -1;
     }
     PyObject *n = PyNumber_Index(value);
@@ -148,10 +172,12 @@ BIND int size_from_python(struct bind_state *state, const char *option, PyObject
 // --- options
 
 // An int between low and high.
-static int option_int(struct bind_state *state, const char *option, PyObject *value, long long low, long long high, long long *out)
+static int option_int(struct bind_state *state, const char *option, PyObject *value, long long low,
+                      long long high, long long *out)
 {
     if (!PyIndex_Check(value) || PyBool_Check(value)) {
-        bind_raise(state, ERR_CONVERSION, "%s takes an int, not %s", option, Py_TYPE(value)->tp_name);
+        bind_raise(state, ERR_CONVERSION, "%s takes an int, not %s", option,
+                   Py_TYPE(value)->tp_name);
         return -1;
     }
     PyObject *n = PyNumber_Index(value);
@@ -167,10 +193,12 @@ static int option_int(struct bind_state *state, const char *option, PyObject *va
 }
 
 // Is it one of the words? Its number; else -1 with an error (what is planned says so).
-static int option_word(struct bind_state *state, const char *option, PyObject *value, const char *const words[], const char *const later[])
+static int option_word(struct bind_state *state, const char *option, PyObject *value,
+                       const char *const words[], const char *const later[])
 {
     if (!PyUnicode_Check(value)) {
-        bind_raise(state, ERR_CONVERSION, "%s= takes a str, not %s", option, Py_TYPE(value)->tp_name);
+        bind_raise(state, ERR_CONVERSION, "%s= takes a str, not %s", option,
+                   Py_TYPE(value)->tp_name);
         return -1;
     }
     for (int i = 0; words[i]; i++)
@@ -181,12 +209,14 @@ static int option_word(struct bind_state *state, const char *option, PyObject *v
             bind_raise(state, ERR_NOT_THERE, "%s=%R is not there yet", option, value);
             return -1;
         }
-    bind_raise(state, ERR_OPTION, "%s=%R is not known; this version has %s=\"%s\"", option, value, option, words[0]);
+    bind_raise(state, ERR_OPTION, "%s=%R is not known; this version has %s=\"%s\"", option, value,
+               option, words[0]);
     return -1;
 }
 
 // gogc and gc_percent: None is off, else 0 to 2^31 - 1.
-static int percent_from_python(struct bind_state *state, const char *option, PyObject *value, int32_t *out)
+static int percent_from_python(struct bind_state *state, const char *option, PyObject *value,
+                               int32_t *out)
 {
     long long v = -1;
     if (value != Py_None && option_int(state, option, value, 0, INT32_MAX, &v) < 0)
@@ -203,27 +233,35 @@ static int not_there(struct bind_state *state, const char *option, PyObject *val
     return -1;
 }
 
-static const char *const heap_modes[] = {"threads", "steps", NULL}, *const heap_modes_later[] = {"virtual", NULL};
-static const char *const heap_marks[] = {"field", "object", NULL}, *const heap_marks_later[] = {"span", NULL};
-static const char *const heap_eras[] = {"1.26", NULL}, *const heap_eras_later[] = {"1.0", "1.3", "1.5", "1.8", NULL};
+static const char *const heap_modes[] = {"threads", "steps", NULL}, *const heap_modes_later[] = {
+                                                                        "virtual", NULL};
+static const char *const heap_marks[] = {"field", "object", NULL}, *const heap_marks_later[] = {
+                                                                       "span", NULL};
+static const char *const heap_eras[] = {"1.26", NULL}, *const heap_eras_later[] = {
+                                                           "1.0", "1.3", "1.5", "1.8", NULL};
 static const char *const heap_barriers[] = {"hybrid", NULL};
 static const char *const heap_barriers_later[] = {"dijkstra", "yuasa", "steele", "none", NULL};
 
 struct heap_given { // the arguments of Heap(), NULL where not given
-    PyObject *gogc, *memory_limit, *procs, *era, *barrier, *mark, *mode, *seed, *reserve, *events, *trace_refs, *green_tea, *clobber_free;
+    PyObject *gogc, *memory_limit, *procs, *era, *barrier, *mark, *mode, *seed, *reserve, *events,
+        *trace_refs, *green_tea, *clobber_free;
 };
 
 static int heap_words(struct heap_object *h, const struct heap_given *g)
 {
     struct bind_state *state = h->state;
     int mode = 0, mark = GCSIM_MARK_OBJECT;
-    if (g->mode && g->mode != Py_None && (mode = option_word(state, "mode", g->mode, heap_modes, heap_modes_later)) < 0)
+    if (g->mode && g->mode != Py_None &&
+        (mode = option_word(state, "mode", g->mode, heap_modes, heap_modes_later)) < 0)
         return -1;
-    if (g->mark && g->mark != Py_None && (mark = option_word(state, "mark", g->mark, heap_marks, heap_marks_later)) < 0)
+    if (g->mark && g->mark != Py_None &&
+        (mark = option_word(state, "mark", g->mark, heap_marks, heap_marks_later)) < 0)
         return -1;
-    if (g->era && g->era != Py_None && option_word(state, "era", g->era, heap_eras, heap_eras_later) < 0)
+    if (g->era && g->era != Py_None &&
+        option_word(state, "era", g->era, heap_eras, heap_eras_later) < 0)
         return -1;
-    if (g->barrier && g->barrier != Py_None && option_word(state, "barrier", g->barrier, heap_barriers, heap_barriers_later) < 0)
+    if (g->barrier && g->barrier != Py_None &&
+        option_word(state, "barrier", g->barrier, heap_barriers, heap_barriers_later) < 0)
         return -1;
     h->api = mode ? gcsim_steps() : gcsim_fast();
     h->steps = (uint32_t)mode;
@@ -237,12 +275,16 @@ static int heap_numbers(struct heap_object *h, const struct heap_given *g)
     long long procs = 1, events = 0, seed = 0;
     h->gc_percent = 100;
     if ((g->gogc && percent_from_python(state, "gogc", g->gogc, &h->gc_percent) < 0) ||
-        (g->procs && g->procs != Py_None && option_int(state, "procs", g->procs, 1, 1 << 16, &procs) < 0) ||
+        (g->procs && g->procs != Py_None &&
+         option_int(state, "procs", g->procs, 1, 1 << 16, &procs) < 0) ||
         (g->events && option_int(state, "events", g->events, 0, 1 << 28, &events) < 0) ||
-        (g->seed && g->seed != Py_None && option_int(state, "seed", g->seed, 0, INT64_MAX, &seed) < 0) ||
-        (g->reserve && g->reserve != Py_None && size_from_python(state, "reserve", g->reserve, &h->reserve_bytes) < 0))
+        (g->seed && g->seed != Py_None &&
+         option_int(state, "seed", g->seed, 0, INT64_MAX, &seed) < 0) ||
+        (g->reserve && g->reserve != Py_None &&
+         size_from_python(state, "reserve", g->reserve, &h->reserve_bytes) < 0))
         return -1;
-    if (h->reserve_bytes > 1ull << 46 || (g->reserve && g->reserve != Py_None && !h->reserve_bytes)) {
+    if (h->reserve_bytes > 1ull << 46 ||
+        (g->reserve && g->reserve != Py_None && !h->reserve_bytes)) {
         bind_raise(state, ERR_RANGE, "reserve=%R is not between 1 byte and 64 TiB", g->reserve);
         return -1;
     }
@@ -251,17 +293,27 @@ static int heap_numbers(struct heap_object *h, const struct heap_given *g)
     return 0;
 }
 
-static int is_true(PyObject *value, int otherwise) { return value ? PyObject_IsTrue(value) : otherwise; }
+static int is_true(PyObject *value, int otherwise)
+{
+    return value ? PyObject_IsTrue(value) : otherwise;
+}
 
 static int heap_open(struct heap_object *h, const struct heap_given *g)
 {
-    int green_tea = is_true(g->green_tea, 1), clobber = is_true(g->clobber_free, 0), trace = is_true(g->trace_refs, 0);
+    int green_tea = is_true(g->green_tea, 1), clobber = is_true(g->clobber_free, 0),
+        trace = is_true(g->trace_refs, 0);
     if (green_tea < 0 || clobber < 0 || trace < 0)
         return -1;
     gcsim_options options = {
-        .bytes = sizeof options, .gc_percent = h->gc_percent ? h->gc_percent : 100, .reserve_bytes = h->reserve_bytes,
-        .mark_engine = h->mark + 1, .events = h->event_room, .no_green_tea = !green_tea, .clobber_free = (uint32_t)clobber,
-        .poll = heap_poll, .poll_arg = h,
+        .bytes = sizeof options,
+        .gc_percent = h->gc_percent ? h->gc_percent : 100,
+        .reserve_bytes = h->reserve_bytes,
+        .mark_engine = h->mark + 1,
+        .events = h->event_room,
+        .no_green_tea = !green_tea,
+        .clobber_free = (uint32_t)clobber,
+        .poll = heap_poll,
+        .poll_arg = h,
     };
     if (trace && !(h->traces = PyDict_New()))
         return -1;
@@ -273,7 +325,9 @@ static int heap_open(struct heap_object *h, const struct heap_given *g)
     h->heap = h->api->heap_create(&options, &status);
     if (!h->heap) {
         if (status == GCSIM_NO_MEMORY)
-            bind_raise(h->state, ERR_MEMORY, "the system grants no address space for a heap; a limit (ulimit -v) may be in force: pass a smaller reserve=, such as reserve=\"64MiB\"");
+            bind_raise(h->state, ERR_MEMORY,
+                       "the system grants no address space for a heap; a limit (ulimit -v) may be "
+                       "in force: pass a smaller reserve=, such as reserve=\"64MiB\"");
         else
             heap_raise_status(h, status, "a new heap");
         return -1;
@@ -293,14 +347,17 @@ static int heap_open(struct heap_object *h, const struct heap_given *g)
 
 static PyObject *heap_tp_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"gogc", "memory_limit", "procs", "era", "barrier", "mark", "mode", "seed", "reserve", "events",
-                            "trace_refs", "green_tea", "clobber_free", NULL};
+    static char *names[] = {"gogc",       "memory_limit", "procs",        "era",     "barrier",
+                            "mark",       "mode",         "seed",         "reserve", "events",
+                            "trace_refs", "green_tea",    "clobber_free", NULL};
     struct bind_state *state = PyType_GetModuleState(type);
     struct heap_given g = {0};
     if (!state)
         return NULL;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$OOOOOOOOOOOOO:Heap", names, &g.gogc, &g.memory_limit, &g.procs, &g.era, &g.barrier,
-                                     &g.mark, &g.mode, &g.seed, &g.reserve, &g.events, &g.trace_refs, &g.green_tea, &g.clobber_free))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$OOOOOOOOOOOOO:Heap", names, &g.gogc,
+                                     &g.memory_limit, &g.procs, &g.era, &g.barrier, &g.mark,
+                                     &g.mode, &g.seed, &g.reserve, &g.events, &g.trace_refs,
+                                     &g.green_tea, &g.clobber_free))
         return NULL;
     struct heap_object *h = (struct heap_object *)type->tp_alloc(type, 0);
     if (!h)
@@ -354,7 +411,9 @@ static int heap_refuse_exports(struct heap_object *h)
 {
     if (!h->exports)
         return 0;
-    PyErr_Format(PyExc_BufferError, "cannot close the heap: %llu views of its memory exist (memoryview, NumPy array)", (unsigned long long)h->exports);
+    PyErr_Format(PyExc_BufferError,
+                 "cannot close the heap: %llu views of its memory exist (memoryview, NumPy array)",
+                 (unsigned long long)h->exports);
     return -1;
 }
 
@@ -404,7 +463,11 @@ static PyObject *heap_close(PyObject *self, PyObject *Py_UNUSED(unused))
     Py_RETURN_NONE;
 }
 
-static PyObject *heap_exit(PyObject *self, PyObject *const *Py_UNUSED(args), Py_ssize_t Py_UNUSED(nargs)) { return heap_close(self, NULL); }
+static PyObject *heap_exit(PyObject *self, PyObject *const *Py_UNUSED(args),
+                           Py_ssize_t Py_UNUSED(nargs))
+{
+    return heap_close(self, NULL);
+}
 
 static PyObject *heap_enter_with(PyObject *self, PyObject *Py_UNUSED(unused))
 {
@@ -455,7 +518,8 @@ BIND_COLD gcsim_handle *new_array_object(struct heap_object *h, struct type_obje
 }
 
 // Fields given as keywords, in their order.
-static int new_set_fields(struct heap_object *h, PyObject *ref, PyObject *const *values, PyObject *names)
+static int new_set_fields(struct heap_object *h, PyObject *ref, PyObject *const *values,
+                          PyObject *names)
 {
     struct struct_class *cls = (struct struct_class *)Py_TYPE(ref);
     Py_ssize_t n = PyTuple_GET_SIZE(names);
@@ -502,7 +566,8 @@ static PyObject *heap_new(PyObject *self, PyObject *const *args, Py_ssize_t narg
 {
     struct heap_object *h = (struct heap_object *)self;
     if (BIND_UNLIKELY(nargs != 1))
-        return bind_raise(h->state, ERR_CONVERSION, "heap.new takes a type, and the fields as keywords: heap.new(Node, n=1)");
+        return bind_raise(h->state, ERR_CONVERSION,
+                          "heap.new takes a type, and the fields as keywords: heap.new(Node, n=1)");
     if (BIND_UNLIKELY(heap_check_own(h, "allocate") < 0))
         return NULL;
     struct struct_class *cls = (struct struct_class *)args[0];
@@ -538,7 +603,8 @@ static PyObject *violations_text(const gcsim_violation *found, uint64_t shown, u
 {
     PyObject *text = PyUnicode_FromFormat("%llu invariants are broken:", (unsigned long long)total);
     for (uint64_t i = 0; text && i < shown; i++)
-        Py_SETREF(text, PyUnicode_FromFormat("%U\n  [%u] %s", text, found[i].invariant, found[i].message));
+        Py_SETREF(text, PyUnicode_FromFormat("%U\n  [%u] %s", text, found[i].invariant,
+                                             found[i].message));
     return text;
 }
 
@@ -563,7 +629,10 @@ static PyObject *heap_verify(PyObject *self, PyObject *Py_UNUSED(unused))
     return NULL;
 }
 
-static PyObject *heap_weak(PyObject *self, PyObject *ref) { return weak_for((struct heap_object *)self, ref); }
+static PyObject *heap_weak(PyObject *self, PyObject *ref)
+{
+    return weak_for((struct heap_object *)self, ref);
+}
 
 static PyObject *heap_after_fork(PyObject *self, PyObject *Py_UNUSED(unused))
 {
@@ -579,7 +648,9 @@ static PyObject *heap_after_fork(PyObject *self, PyObject *Py_UNUSED(unused))
     heap_settle_fork(h);
     gcsim_status status = h->api->after_fork(h->heap);
     if (status != GCSIM_OK)
-        return bind_raise(h->state, ERR_FORKED, "the fork came in the middle of a call of another thread: the copy can be read and closed, no more");
+        return bind_raise(h->state, ERR_FORKED,
+                          "the fork came in the middle of a call of another thread: the copy can "
+                          "be read and closed, no more");
     h->forks = bind_forks;
     Py_RETURN_NONE;
 }
@@ -629,10 +700,22 @@ static PyObject *heap_handles(PyObject *self, PyObject *Py_UNUSED(unused))
     return result;
 }
 
-static PyObject *heap_closed(struct heap_object *h, void *Py_UNUSED(closure)) { return PyBool_FromLong(!h->heap); }
-static PyObject *heap_mode(struct heap_object *h, void *Py_UNUSED(closure)) { return PyUnicode_FromString(heap_modes[h->steps]); }
-static PyObject *heap_mark(struct heap_object *h, void *Py_UNUSED(closure)) { return PyUnicode_FromString(heap_marks[h->mark]); }
-static PyObject *heap_procs(struct heap_object *h, void *Py_UNUSED(closure)) { return PyLong_FromUnsignedLong(h->procs); }
+static PyObject *heap_closed(struct heap_object *h, void *Py_UNUSED(closure))
+{
+    return PyBool_FromLong(!h->heap);
+}
+static PyObject *heap_mode(struct heap_object *h, void *Py_UNUSED(closure))
+{
+    return PyUnicode_FromString(heap_modes[h->steps]);
+}
+static PyObject *heap_mark(struct heap_object *h, void *Py_UNUSED(closure))
+{
+    return PyUnicode_FromString(heap_marks[h->mark]);
+}
+static PyObject *heap_procs(struct heap_object *h, void *Py_UNUSED(closure))
+{
+    return PyLong_FromUnsignedLong(h->procs);
+}
 
 static PyObject *heap_get_percent(struct heap_object *h, void *Py_UNUSED(closure))
 {
@@ -644,10 +727,12 @@ static int heap_set_percent(struct heap_object *h, PyObject *value, void *Py_UNU
     int32_t percent;
     struct slow_call call;
     if (!value) {
-        bind_raise(h->state, ERR_FIELD, "gc_percent cannot be deleted; None switches the collector off");
+        bind_raise(h->state, ERR_FIELD,
+                   "gc_percent cannot be deleted; None switches the collector off");
         return -1;
     }
-    if (percent_from_python(h->state, "gc_percent", value, &percent) < 0 || slow_begin(h, &call, "set gc_percent") < 0)
+    if (percent_from_python(h->state, "gc_percent", value, &percent) < 0 ||
+        slow_begin(h, &call, "set gc_percent") < 0)
         return -1;
     h->api->set_gc_percent(call.m, percent);
     slow_end(&call);
@@ -657,7 +742,10 @@ static int heap_set_percent(struct heap_object *h, PyObject *value, void *Py_UNU
     return 0;
 }
 
-static PyObject *heap_limit_get(struct heap_object *Py_UNUSED(h), void *Py_UNUSED(closure)) { Py_RETURN_NONE; }
+static PyObject *heap_limit_get(struct heap_object *Py_UNUSED(h), void *Py_UNUSED(closure))
+{
+    Py_RETURN_NONE;
+}
 
 static int heap_limit_set(struct heap_object *h, PyObject *value, void *Py_UNUSED(closure))
 {
@@ -673,54 +761,72 @@ static PyObject *heap_repr(PyObject *self)
     char gogc[16] = "off";
     if (h->gc_percent >= 0)
         snprintf(gogc, sizeof gogc, "%d", (int)h->gc_percent);
-    return PyUnicode_FromFormat("<gcsim.Heap %llu mode=%s gogc=%s%s>", (unsigned long long)h->serial, heap_modes[h->steps], gogc,
-                                !h->heap ? " closed" : h->forks != bind_forks ? " forked" : "");
+    return PyUnicode_FromFormat("<gcsim.Heap %llu mode=%s gogc=%s%s>",
+                                (unsigned long long)h->serial, heap_modes[h->steps], gogc,
+                                !h->heap                 ? " closed"
+                                : h->forks != bind_forks ? " forked"
+                                                         : "");
 }
 
 static PyObject *heap_no_copy(PyObject *self, PyObject *Py_UNUSED(unused))
 {
-    return bind_raise(((struct heap_object *)self)->state, ERR_CONVERSION, "a heap cannot be copied or pickled; heap.snapshot() gives a value that can");
+    return bind_raise(((struct heap_object *)self)->state, ERR_CONVERSION,
+                      "a heap cannot be copied or pickled; heap.snapshot() gives a value that can");
 }
 
 // What the design has and this version has not.
 static PyObject *heap_later_snapshot(PyObject *self, PyObject *Py_UNUSED(unused))
 {
-    return bind_raise(((struct heap_object *)self)->state, ERR_NOT_THERE, "heap.snapshot is not there yet");
+    return bind_raise(((struct heap_object *)self)->state, ERR_NOT_THERE,
+                      "heap.snapshot is not there yet");
 }
 
 static PyObject *heap_later_begin_cycle(PyObject *self, PyObject *Py_UNUSED(unused))
 {
-    return bind_raise(((struct heap_object *)self)->state, ERR_NOT_THERE, "heap.begin_cycle is not there yet; heap.collect() runs a whole one");
+    return bind_raise(((struct heap_object *)self)->state, ERR_NOT_THERE,
+                      "heap.begin_cycle is not there yet; heap.collect() runs a whole one");
 }
 
 static PyObject *heap_later_metrics(struct heap_object *h, void *Py_UNUSED(closure))
 {
-    return bind_raise(h->state, ERR_NOT_THERE, "heap.metrics is not there yet; heap.memstats() has the numbers");
+    return bind_raise(h->state, ERR_NOT_THERE,
+                      "heap.metrics is not there yet; heap.memstats() has the numbers");
 }
 
 #define FAST(f) ((PyCFunction)(void (*)(void))(f))
 static PyMethodDef heap_methods[] = {
     {"new", FAST(heap_new), METH_FASTCALL | METH_KEYWORDS,
-     PyDoc_STR("new($self, t, /, **fields)\n--\n\nA new zeroed object of type t, with these fields set: a reference to it.\n\n"
-               "t is a struct class, or any type (i64, array[u8, 3]; its reference has the field `value`).\n"
-               "Raises RangeError, ConversionError, WrongHeapError for values that do not fit; HeapMemoryError; ClosedHeapError;\n"
+     PyDoc_STR("new($self, t, /, **fields)\n--\n\nA new zeroed object of type t, with these fields "
+               "set: a reference to it.\n\n"
+               "t is a struct class, or any type (i64, array[u8, 3]; its reference has the field "
+               "`value`).\n"
+               "Raises RangeError, ConversionError, WrongHeapError for values that do not fit; "
+               "HeapMemoryError; ClosedHeapError;\n"
                "ForkedHeapError.")},
     {"collect", heap_collect, METH_NOARGS,
-     PyDoc_STR("collect($self, /)\n--\n\nA full collection and sweep, as runtime.GC: a Cycle. Ctrl-C abandons it.")},
+     PyDoc_STR("collect($self, /)\n--\n\nA full collection and sweep, as runtime.GC: a Cycle. "
+               "Ctrl-C abandons it.")},
     {"verify", heap_verify, METH_NOARGS,
-     PyDoc_STR("verify($self, /)\n--\n\nTrue if all invariants of the heap hold; else raises Error with those that do not.")},
+     PyDoc_STR("verify($self, /)\n--\n\nTrue if all invariants of the heap hold; else raises Error "
+               "with those that do not.")},
     {"close", heap_close, METH_NOARGS,
-     PyDoc_STR("close($self, /)\n--\n\nGives all memory back. References keep their identity, nothing else. Twice is fine.\n\n"
+     PyDoc_STR("close($self, /)\n--\n\nGives all memory back. References keep their identity, "
+               "nothing else. Twice is fine.\n\n"
                "Raises BufferError while views of the heap's memory exist.")},
     {"weak", heap_weak, METH_O,
-     PyDoc_STR("weak($self, ref, /)\n--\n\nA weak reference to the object: call it for a Ref, or None once the object is dead.")},
+     PyDoc_STR("weak($self, ref, /)\n--\n\nA weak reference to the object: call it for a Ref, or "
+               "None once the object is dead.")},
     {"handles", heap_handles, METH_NOARGS,
-     PyDoc_STR("handles($self, /)\n--\n\nA list of the objects that Python roots, each with its address, its class and who holds it.")},
+     PyDoc_STR("handles($self, /)\n--\n\nA list of the objects that Python roots, each with its "
+               "address, its class and who holds it.")},
     {"after_fork", heap_after_fork, METH_NOARGS,
-     PyDoc_STR("after_fork($self, /)\n--\n\nIn a forked child: makes the child's copy of the heap usable. Raises ForkedHeapError if the fork came\n"
+     PyDoc_STR("after_fork($self, /)\n--\n\nIn a forked child: makes the child's copy of the heap "
+               "usable. Raises ForkedHeapError if the fork came\n"
                "in the middle of another thread's call.")},
-    {"snapshot", heap_later_snapshot, METH_NOARGS, PyDoc_STR("snapshot($self, /)\n--\n\nNot there yet: raises NotThereYetError.")},
-    {"begin_cycle", heap_later_begin_cycle, METH_NOARGS, PyDoc_STR("begin_cycle($self, /)\n--\n\nNot there yet: raises NotThereYetError.")},
+    {"snapshot", heap_later_snapshot, METH_NOARGS,
+     PyDoc_STR("snapshot($self, /)\n--\n\nNot there yet: raises NotThereYetError.")},
+    {"begin_cycle", heap_later_begin_cycle, METH_NOARGS,
+     PyDoc_STR("begin_cycle($self, /)\n--\n\nNot there yet: raises NotThereYetError.")},
     {"_handle_addresses", heap_handle_addresses, METH_NOARGS, NULL},
     {"_handle_traces", heap_handle_traces, METH_NOARGS, NULL},
     {"__enter__", heap_enter_with, METH_NOARGS, NULL},
@@ -735,9 +841,12 @@ static PyGetSetDef heap_getset[] = {
     {"closed", (getter)heap_closed, NULL, "whether the heap is closed", NULL},
     {"mode", (getter)heap_mode, NULL, "\"threads\" or \"steps\"", NULL},
     {"mark", (getter)heap_mark, NULL, "the mark engine: \"object\" or \"field\"", NULL},
-    {"procs", (getter)heap_procs, NULL, "as given; a collection stops the world, so the number changes nothing yet", NULL},
-    {"gc_percent", (getter)heap_get_percent, (setter)heap_set_percent, "GOGC, as SetGCPercent; None: the collector is off", NULL},
-    {"memory_limit", (getter)heap_limit_get, (setter)heap_limit_set, "None; setting a limit is not there yet", NULL},
+    {"procs", (getter)heap_procs, NULL,
+     "as given; a collection stops the world, so the number changes nothing yet", NULL},
+    {"gc_percent", (getter)heap_get_percent, (setter)heap_set_percent,
+     "GOGC, as SetGCPercent; None: the collector is off", NULL},
+    {"memory_limit", (getter)heap_limit_get, (setter)heap_limit_set,
+     "None; setting a limit is not there yet", NULL},
     {"metrics", (getter)heap_later_metrics, NULL, "not there yet: raises NotThereYetError", NULL},
     HOOKS_HEAP_GETSET,
     {NULL, NULL, NULL, NULL, NULL},
@@ -748,25 +857,39 @@ static PyMemberDef heap_members[] = {
 };
 static PyType_Slot heap_slots[] = {
     {Py_tp_doc,
-     (void *)PyDoc_STR("Heap(*, gogc=100, memory_limit=None, procs=1, era=\"1.26\", barrier=\"hybrid\", mark=\"object\", mode=\"threads\",\n"
-                       "     seed=None, reserve=None, events=0, trace_refs=False, green_tea=True, clobber_free=False)\n--\n\n"
-                       "A heap with Go's allocator and collector. Close it with `with` or close(); or it closes when it is collected.\n\n"
-                       "gogc          first gc_percent; None is off\n"
-                       "procs         GOMAXPROCS, 1 to 65536; a collection stops the world, so it changes nothing yet\n"
-                       "mark          \"object\", or \"field\" (the reference engine)\n"
-                       "mode          \"threads\", or \"steps\": the same collector as coroutines\n"
-                       "seed          of schedules, an int from 0; nothing is random yet\n"
-                       "reserve       address space for objects: bytes or \"64MiB\"; None: what the system grants up to 64 GiB\n"
-                       "events        records kept in the event ring, 0 to 2**28; 0 is off\n"
-                       "trace_refs    remember the file and line that made each Ref (slow), for handles()\n"
-                       "green_tea     False lays spans out as GOEXPERIMENT=nogreenteagc does\n"
-                       "clobber_free  fill freed memory with 0xdeadbeef, as GODEBUG=clobberfree=1\n\n"
-                       "memory_limit, other eras, barriers and mark engines raise NotThereYetError.")},
-    {Py_tp_new, heap_tp_new},         {Py_tp_dealloc, heap_dealloc}, {Py_tp_traverse, heap_traverse}, {Py_tp_repr, heap_repr},
-    {Py_tp_methods, heap_methods},    {Py_tp_getset, heap_getset},   {Py_tp_members, heap_members},   {0, NULL},
+     (void *)PyDoc_STR(
+         "Heap(*, gogc=100, memory_limit=None, procs=1, era=\"1.26\", barrier=\"hybrid\", "
+         "mark=\"object\", mode=\"threads\",\n"
+         "     seed=None, reserve=None, events=0, trace_refs=False, green_tea=True, "
+         "clobber_free=False)\n--\n\n"
+         "A heap with Go's allocator and collector. Close it with `with` or close(); or it closes "
+         "when it is collected.\n\n"
+         "gogc          first gc_percent; None is off\n"
+         "procs         GOMAXPROCS, 1 to 65536; a collection stops the world, so it changes "
+         "nothing yet\n"
+         "mark          \"object\", or \"field\" (the reference engine)\n"
+         "mode          \"threads\", or \"steps\": the same collector as coroutines\n"
+         "seed          of schedules, an int from 0; nothing is random yet\n"
+         "reserve       address space for objects: bytes or \"64MiB\"; None: what the system "
+         "grants up to 64 GiB\n"
+         "events        records kept in the event ring, 0 to 2**28; 0 is off\n"
+         "trace_refs    remember the file and line that made each Ref (slow), for handles()\n"
+         "green_tea     False lays spans out as GOEXPERIMENT=nogreenteagc does\n"
+         "clobber_free  fill freed memory with 0xdeadbeef, as GODEBUG=clobberfree=1\n\n"
+         "memory_limit, other eras, barriers and mark engines raise NotThereYetError.")},
+    {Py_tp_new, heap_tp_new},
+    {Py_tp_dealloc, heap_dealloc},
+    {Py_tp_traverse, heap_traverse},
+    {Py_tp_repr, heap_repr},
+    {Py_tp_methods, heap_methods},
+    {Py_tp_getset, heap_getset},
+    {Py_tp_members, heap_members},
+    {0, NULL},
 };
 static PyType_Spec heap_spec = {
-    .name = "gcsim.Heap", .basicsize = sizeof(struct heap_object), .slots = heap_slots,
+    .name = "gcsim.Heap",
+    .basicsize = sizeof(struct heap_object),
+    .slots = heap_slots,
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE,
 };
 

@@ -4,8 +4,10 @@
 // in the unit, so only declarations are needed here. module.c calls the *_init functions after Heap and Ref exist.
 #pragma once
 
-#define HOOK_FASTCALL(name) static PyObject *name(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
-#define HOOK_NOARGS(name) static PyObject *name(PyObject *self, PyObject *unused)
+#define HOOK_FASTCALL(name)                                                                        \
+    static PyObject *name(PyObject *self, PyObject *const *args, Py_ssize_t nargs,                 \
+                          PyObject *kwnames)
+#define HOOK_NOARGS(name)   static PyObject *name(PyObject *self, PyObject *unused)
 #define HOOK_FAST(function) (PyCFunction)(void (*)(void))(function), METH_FASTCALL | METH_KEYWORDS
 
 // slice.c
@@ -29,36 +31,56 @@ static PyObject *heap_py_cycles(PyObject *self, void *closure);
 // load.c
 static PyObject *heap_py_dump(PyObject *self, void *closure);
 
-#define HOOKS_HEAP_METHODS                                                                                                    \
-    {"new_slice", HOOK_FAST(heap_py_new_slice),                                                                               \
-     PyDoc_STR("new_slice($self, elem, n=0, cap=None, /)\n--\n\nA Slice of n zero elements, as Go's make([]T, n, cap).")},    \
-    {"build", (PyCFunction)(void (*)(void))heap_py_build, METH_VARARGS | METH_KEYWORDS,                                       \
-     PyDoc_STR("build($self, type, count, /, *, links=None, roots=(), types=None, type_of=None, counts=None, progress=None)\n" \
-               "--\n\nA Batch of count objects, linked by index buffers (int32 or int64, one per object, -1 is nil).")},      \
-    {"goroutine", heap_py_goroutine, METH_O,                                                                                  \
-     PyDoc_STR("goroutine($self, name, /)\n--\n\nA new goroutine of the calling thread: a stack of frames with root slots.")}, \
-    {"goroutines", heap_py_goroutines, METH_NOARGS,                                                                           \
-     PyDoc_STR("goroutines($self, /)\n--\n\nThe goroutines that have not ended, oldest first, as a tuple.")},                 \
-    {"end", heap_py_end, METH_O,                                                                                              \
-     PyDoc_STR("end($self, goroutine, /)\n--\n\nEnds a goroutine: its frames are roots no more.")},                           \
-    {"memstats", heap_py_memstats, METH_NOARGS,                                                                               \
-     PyDoc_STR("memstats($self, /)\n--\n\nruntime.MemStats as an immutable value; stops the world. Bytes and ns.")},          \
-    {"gc_stats", heap_py_gc_stats, METH_NOARGS,                                                                               \
-     PyDoc_STR("gc_stats($self, /)\n--\n\nWhat Go's debug.ReadGCStats tells: pauses, newest first. ns.")},                    \
-    {"spans", heap_py_spans, METH_NOARGS,                                                                                     \
-     PyDoc_STR("spans($self, /)\n--\n\nAll spans in address order, as a tuple of SpanInfo.")},                                \
-    {"objects", heap_py_objects, METH_NOARGS,                                                                                 \
-     PyDoc_STR("objects($self, /)\n--\n\nIterates over the allocated objects in address order, as ObjectInfo.")},             \
-    {"graph", heap_py_graph, METH_NOARGS,                                                                                     \
-     PyDoc_STR("graph($self, /)\n--\n\nObjects, pointers and roots as a HeapGraph (needs NumPy).")},                          \
-    {"events", HOOK_FAST(heap_py_events),                                                                                     \
-     PyDoc_STR("events($self, /, *, array=False)\n--\n\nThe kept events, oldest first: Event tuples, or a NumPy array.")},    \
-    {"_object_rows", heap_py_object_rows, METH_O, NULL}
+#define HOOKS_HEAP_METHODS                                                                         \
+    {"new_slice", HOOK_FAST(heap_py_new_slice),                                                    \
+     PyDoc_STR("new_slice($self, elem, n=0, cap=None, /)\n--\n\nA Slice of n zero elements, as "   \
+               "Go's make([]T, n, cap).")},                                                        \
+        {"build", (PyCFunction)(void (*)(void))heap_py_build, METH_VARARGS | METH_KEYWORDS,        \
+         PyDoc_STR("build($self, type, count, /, *, links=None, roots=(), types=None, "            \
+                   "type_of=None, counts=None, progress=None)\n"                                   \
+                   "--\n\nA Batch of count objects, linked by index buffers (int32 or int64, one " \
+                   "per object, -1 is nil).")},                                                    \
+        {"goroutine", heap_py_goroutine, METH_O,                                                   \
+         PyDoc_STR("goroutine($self, name, /)\n--\n\nA new goroutine of the calling thread: a "    \
+                   "stack of frames with root slots.")},                                           \
+        {"goroutines", heap_py_goroutines, METH_NOARGS,                                            \
+         PyDoc_STR("goroutines($self, /)\n--\n\nThe goroutines that have not ended, oldest "       \
+                   "first, as a tuple.")},                                                         \
+        {"end", heap_py_end, METH_O,                                                               \
+         PyDoc_STR(                                                                                \
+             "end($self, goroutine, /)\n--\n\nEnds a goroutine: its frames are roots no more.")},  \
+        {"memstats", heap_py_memstats, METH_NOARGS,                                                \
+         PyDoc_STR("memstats($self, /)\n--\n\nruntime.MemStats as an immutable value; stops the "  \
+                   "world. Bytes and ns.")},                                                       \
+        {"gc_stats", heap_py_gc_stats, METH_NOARGS,                                                \
+         PyDoc_STR("gc_stats($self, /)\n--\n\nWhat Go's debug.ReadGCStats tells: pauses, newest "  \
+                   "first. ns.")},                                                                 \
+        {"spans", heap_py_spans, METH_NOARGS,                                                      \
+         PyDoc_STR("spans($self, /)\n--\n\nAll spans in address order, as a tuple of SpanInfo.")}, \
+        {"objects", heap_py_objects, METH_NOARGS,                                                  \
+         PyDoc_STR("objects($self, /)\n--\n\nIterates over the allocated objects in address "      \
+                   "order, as ObjectInfo.")},                                                      \
+        {"graph", heap_py_graph, METH_NOARGS,                                                      \
+         PyDoc_STR(                                                                                \
+             "graph($self, /)\n--\n\nObjects, pointers and roots as a HeapGraph (needs NumPy).")}, \
+        {"events", HOOK_FAST(heap_py_events),                                                      \
+         PyDoc_STR("events($self, /, *, array=False)\n--\n\nThe kept events, oldest first: Event " \
+                   "tuples, or a NumPy array.")},                                                  \
+    {                                                                                              \
+        "_object_rows", heap_py_object_rows, METH_O, NULL                                          \
+    }
 
-#define HOOKS_HEAP_GETSET                                                                                                     \
-    {"globals", heap_py_globals, NULL, "Named global roots: a mutable mapping of str to Ref, Slice, str or None.", NULL},     \
-    {"cycles", heap_py_cycles, NULL, "The last collections (256 are kept), oldest first, as a tuple of Cycle.", NULL},                  \
-    {"dump", heap_py_dump, NULL, "The Go dump that the heap was loaded from, and its objects by number: see open_go_dump.", NULL}
+#define HOOKS_HEAP_GETSET                                                                          \
+    {"globals", heap_py_globals, NULL,                                                             \
+     "Named global roots: a mutable mapping of str to Ref, Slice, str or None.", NULL},            \
+        {"cycles", heap_py_cycles, NULL,                                                           \
+         "The last collections (256 are kept), oldest first, as a tuple of Cycle.", NULL},         \
+    {                                                                                              \
+        "dump", heap_py_dump, NULL,                                                                \
+            "The Go dump that the heap was loaded from, and its objects by number: see "           \
+            "open_go_dump.",                                                                       \
+            NULL                                                                                   \
+    }
 
 static int slices_init(PyObject *module, struct bind_state *state);
 static int batches_init(PyObject *module, struct bind_state *state);

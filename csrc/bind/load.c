@@ -619,6 +619,8 @@ static PyObject *loaded_slots_of(PyObject *self, PyObject *const *args, Py_ssize
             Py_XDECREF(offset);
         }
     h->exports--;
+    if (offsets)
+        Py_SETREF(offsets, PyList_AsTuple(offsets));
     return offsets;
 }
 

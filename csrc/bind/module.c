@@ -43,7 +43,8 @@ static PyObject *bind_address(PyObject *module, PyObject *ref)
 {
     struct bind_state *state = PyModule_GetState(module);
     if (!IS_REF(state, ref))
-        return bind_raise(state, ERR_CONVERSION, "address takes a reference into a heap, not %s", Py_TYPE(ref)->tp_name);
+        return bind_raise(state, ERR_CONVERSION, "address takes a reference into a heap, not %s",
+                          Py_TYPE(ref)->tp_name);
     return PyLong_FromVoidPtr(((struct ref_object *)ref)->address);
 }
 
@@ -57,27 +58,36 @@ static PyObject *bind_heapof(PyObject *module, PyObject *ref)
 {
     struct bind_state *state = PyModule_GetState(module);
     if (!IS_REF(state, ref))
-        return bind_raise(state, ERR_CONVERSION, "a reference into a heap is needed, not %s", Py_TYPE(ref)->tp_name);
+        return bind_raise(state, ERR_CONVERSION, "a reference into a heap is needed, not %s",
+                          Py_TYPE(ref)->tp_name);
     return Py_NewRef(((struct ref_object *)ref)->heap);
 }
 
 static PyObject *bind_build_info(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(unused))
 {
-    return Py_BuildValue("{ssssssssssss}", "mode", GCSIM_BUILD_MODE, "version", GCSIM_BUILD_VERSION, "compiler", GCSIM_BUILD_COMPILER,
-                         "flags", GCSIM_BUILD_FLAGS, "python", GCSIM_BUILD_PYTHON, "instantiations", "threads steps");
+    return Py_BuildValue("{ssssssssssss}", "mode", GCSIM_BUILD_MODE, "version", GCSIM_BUILD_VERSION,
+                         "compiler", GCSIM_BUILD_COMPILER, "flags", GCSIM_BUILD_FLAGS, "python",
+                         GCSIM_BUILD_PYTHON, "instantiations", "threads steps");
 }
 
 static PyMethodDef module_methods[] = {
     {"address", bind_address, METH_O,
-     PyDoc_STR("address($module, ref, /)\n--\n\nThe address that a reference refers to, an int; also after its heap was closed.")},
-    {"typeof", bind_typeof, METH_O, PyDoc_STR("typeof($module, ref, /)\n--\n\nThe TypeInfo of what a reference refers to.")},
-    {"heapof", bind_heapof, METH_O, PyDoc_STR("heapof($module, ref, /)\n--\n\nThe Heap that a reference belongs to.")},
+     PyDoc_STR("address($module, ref, /)\n--\n\nThe address that a reference refers to, an int; "
+               "also after its heap was closed.")},
+    {"typeof", bind_typeof, METH_O,
+     PyDoc_STR("typeof($module, ref, /)\n--\n\nThe TypeInfo of what a reference refers to.")},
+    {"heapof", bind_heapof, METH_O,
+     PyDoc_STR("heapof($module, ref, /)\n--\n\nThe Heap that a reference belongs to.")},
     {"build_info", bind_build_info, METH_NOARGS,
-     PyDoc_STR("build_info($module, /)\n--\n\nHow this build was made, a dict of str: mode, version, compiler, flags, python, instantiations.")},
+     PyDoc_STR("build_info($module, /)\n--\n\nHow this build was made, a dict of str: mode, "
+               "version, compiler, flags, python, instantiations.")},
     {"make_struct_class", bind_make_struct_class, METH_VARARGS,
-     PyDoc_STR("make_struct_class($module, name, module, qualname, doc, base, declaration, /)\n--\n\nFor gcsim.struct.")},
-    {"parse_go_dump", bind_parse_go_dump, METH_O, PyDoc_STR("parse_go_dump($module, dump, /)\n--\n\nFor gcsim.open_go_dump.")},
-    {"load_graph", (PyCFunction)(void (*)(void))bind_load_graph, METH_FASTCALL, PyDoc_STR("load_graph($module, heap, /, *columns)\n--\n\nFor gcsim.open_go_dump.")},
+     PyDoc_STR("make_struct_class($module, name, module, qualname, doc, base, declaration, "
+               "/)\n--\n\nFor gcsim.struct.")},
+    {"parse_go_dump", bind_parse_go_dump, METH_O,
+     PyDoc_STR("parse_go_dump($module, dump, /)\n--\n\nFor gcsim.open_go_dump.")},
+    {"load_graph", (PyCFunction)(void (*)(void))bind_load_graph, METH_FASTCALL,
+     PyDoc_STR("load_graph($module, heap, /, *columns)\n--\n\nFor gcsim.open_go_dump.")},
     LAYOUT_BIND_METHODS,
     {NULL, NULL, 0, NULL},
 };
@@ -106,8 +116,12 @@ static void *capi_address_of(void *o)
 
 static int add_capsule(PyObject *module, struct bind_state *state)
 {
-    state->capi = (gcsim_capi){.version = GCSIM_API_VERSION, .bytes = sizeof(gcsim_capi), .fast = gcsim_fast(),
-                               .steps = gcsim_steps(), .heap_of = capi_heap_of, .address_of = capi_address_of};
+    state->capi = (gcsim_capi){.version = GCSIM_API_VERSION,
+                               .bytes = sizeof(gcsim_capi),
+                               .fast = gcsim_fast(),
+                               .steps = gcsim_steps(),
+                               .heap_of = capi_heap_of,
+                               .address_of = capi_address_of};
     PyObject *capsule = PyCapsule_New(&state->capi, "gcsim._core._api", NULL);
     int result = capsule ? PyModule_AddObjectRef(module, "_api", capsule) : -1;
     Py_XDECREF(capsule);
@@ -117,10 +131,20 @@ static int add_capsule(PyObject *module, struct bind_state *state)
 // --- the module's life
 
 static const char *const error_names[BIND_ERRORS] = {
-    [ERR_ERROR] = "Error", [ERR_CLOSED] = "ClosedHeapError", [ERR_FORKED] = "ForkedHeapError", [ERR_STALE] = "StaleReferenceError",
-    [ERR_WRONG_HEAP] = "WrongHeapError", [ERR_TYPE_DEFINITION] = "TypeDefinitionError", [ERR_RANGE] = "RangeError",
-    [ERR_MEMORY] = "HeapMemoryError", [ERR_NOT_THERE] = "NotThereYetError", [ERR_THREAD] = "ThreadError",
-    [ERR_CONVERSION] = "ConversionError", [ERR_FIELD] = "FieldError", [ERR_STATE] = "StateError", [ERR_OPTION] = "OptionError",
+    [ERR_ERROR] = "Error",
+    [ERR_CLOSED] = "ClosedHeapError",
+    [ERR_FORKED] = "ForkedHeapError",
+    [ERR_STALE] = "StaleReferenceError",
+    [ERR_WRONG_HEAP] = "WrongHeapError",
+    [ERR_TYPE_DEFINITION] = "TypeDefinitionError",
+    [ERR_RANGE] = "RangeError",
+    [ERR_MEMORY] = "HeapMemoryError",
+    [ERR_NOT_THERE] = "NotThereYetError",
+    [ERR_THREAD] = "ThreadError",
+    [ERR_CONVERSION] = "ConversionError",
+    [ERR_FIELD] = "FieldError",
+    [ERR_STATE] = "StateError",
+    [ERR_OPTION] = "OptionError",
 };
 
 static int import_errors(struct bind_state *state)
@@ -139,20 +163,26 @@ static int module_exec(PyObject *module)
 {
     struct bind_state *state = PyModule_GetState(module);
     if (PyInterpreterState_Get() != PyInterpreterState_Main()) {
-        PyErr_SetString(PyExc_ImportError, "gcsim does not support subinterpreters: import it in the main interpreter");
+        PyErr_SetString(
+            PyExc_ImportError,
+            "gcsim does not support subinterpreters: import it in the main interpreter");
         return -1;
     }
-    return import_errors(state) < 0 || types_init(module, state) < 0 || refs_init(module, state) < 0 || heaps_init(module, state) < 0 ||
-                   slices_init(module, state) < 0 || batches_init(module, state) < 0 || goroutines_init(module, state) < 0 ||
-                   add_capsule(module, state) < 0
-               ? -1 : 0;
+    return import_errors(state) < 0 || types_init(module, state) < 0 ||
+                   refs_init(module, state) < 0 || heaps_init(module, state) < 0 ||
+                   slices_init(module, state) < 0 || batches_init(module, state) < 0 ||
+                   goroutines_init(module, state) < 0 || add_capsule(module, state) < 0
+               ? -1
+               : 0;
 }
 
 #define VISIT_EACH(o) Py_VISIT(o);
 #define CLEAR_EACH(o) Py_CLEAR(o);
-#define STATE_OBJECTS(DO)                                                                                         \
-    DO(state->ref_type) DO(state->struct_type) DO(state->field_type) DO(state->type_type) DO(state->heap_type)    \
-    DO(state->weak_type) DO(state->type_objects) DO(state->describe) DO(state->byte_type)
+#define STATE_OBJECTS(DO)                                                                          \
+    DO(state->ref_type)                                                                            \
+    DO(state->struct_type)                                                                         \
+    DO(state->field_type) DO(state->type_type) DO(state->heap_type) DO(state->weak_type)           \
+        DO(state->type_objects) DO(state->describe) DO(state->byte_type)
 
 static int module_traverse(PyObject *module, visitproc visit, void *arg)
 {
@@ -197,9 +227,15 @@ static PyModuleDef_Slot module_slots[] = {
     {0, NULL},
 };
 static PyModuleDef module_def = {
-    PyModuleDef_HEAD_INIT, .m_name = "gcsim._core", .m_doc = PyDoc_STR("The core of gcsim and its binding. Use the names of gcsim."),
-    .m_size = sizeof(struct bind_state), .m_methods = module_methods, .m_slots = module_slots,
-    .m_traverse = module_traverse, .m_clear = module_clear, .m_free = module_free,
+    PyModuleDef_HEAD_INIT,
+    .m_name = "gcsim._core",
+    .m_doc = PyDoc_STR("The core of gcsim and its binding. Use the names of gcsim."),
+    .m_size = sizeof(struct bind_state),
+    .m_methods = module_methods,
+    .m_slots = module_slots,
+    .m_traverse = module_traverse,
+    .m_clear = module_clear,
+    .m_free = module_free,
 };
 
 PyMODINIT_FUNC PyInit__core(void);

@@ -53,7 +53,8 @@ static void ref_dealloc(PyObject *self)
 
 BIND_COLD void *ref_no_handle(struct heap_object *h, gcsim_status status)
 {
-    return heap_raise_status(h, status == GCSIM_OK ? GCSIM_NO_MEMORY : status, "a root for a reference");
+    return heap_raise_status(h, status == GCSIM_OK ? GCSIM_NO_MEMORY : status,
+                             "a root for a reference");
 }
 
 BIND gcsim_handle *heap_root(struct heap_object *h, void *address)
@@ -107,7 +108,8 @@ BIND PyObject *ref_load(struct heap_object *h, PyTypeObject *cls, void **slot)
 BIND struct type_object *ref_type_of(struct bind_state *state, PyObject *ref)
 {
     if (!IS_REF(state, ref))
-        return bind_raise(state, ERR_CONVERSION, "a reference into a heap is needed, not %s", Py_TYPE(ref)->tp_name);
+        return bind_raise(state, ERR_CONVERSION, "a reference into a heap is needed, not %s",
+                          Py_TYPE(ref)->tp_name);
     return class_type((struct struct_class *)Py_TYPE(ref));
 }
 
@@ -115,15 +117,20 @@ BIND_COLD int ref_refused(struct heap_object *h, struct type_object *elem, PyObj
 {
     const char *wanted = elem ? type_name(elem) : "any type", *got = Py_TYPE(value)->tp_name;
     if (!IS_REF(h->state, value))
-        bind_raise(h->state, ERR_CONVERSION, "a pointer takes a reference to %s or None, not %s", wanted, got);
+        bind_raise(h->state, ERR_CONVERSION, "a pointer takes a reference to %s or None, not %s",
+                   wanted, got);
     else if (((struct ref_object *)value)->heap != h)
-        bind_raise(h->state, ERR_WRONG_HEAP, "the %s belongs to another heap; a heap's pointers stay inside it", class_name(Py_TYPE(value)));
+        bind_raise(h->state, ERR_WRONG_HEAP,
+                   "the %s belongs to another heap; a heap's pointers stay inside it",
+                   class_name(Py_TYPE(value)));
     else
-        bind_raise(h->state, ERR_CONVERSION, "a pointer to %s cannot hold a reference to %s", wanted, class_name(Py_TYPE(value)));
+        bind_raise(h->state, ERR_CONVERSION, "a pointer to %s cannot hold a reference to %s",
+                   wanted, class_name(Py_TYPE(value)));
     return -1;
 }
 
-BIND int ref_address_for(struct heap_object *h, struct type_object *elem, PyObject *value, void **out)
+BIND int ref_address_for(struct heap_object *h, struct type_object *elem, PyObject *value,
+                         void **out)
 {
     *out = NULL;
     if (value == Py_None)
@@ -159,7 +166,8 @@ BIND_COLD void ref_no_field(PyObject *self, PyObject *name)
     PyObject *comma = names ? PyUnicode_FromString(", ") : NULL;
     PyObject *list = comma ? PyUnicode_Join(comma, names) : NULL;
     if (list)
-        bind_raise(class_state(cls), ERR_FIELD, "%s has no field %R; it has: %U", class_name(Py_TYPE(self)), name, list);
+        bind_raise(class_state(cls), ERR_FIELD, "%s has no field %R; it has: %U",
+                   class_name(Py_TYPE(self)), name, list);
     Py_XDECREF(list);
     Py_XDECREF(comma);
     Py_XDECREF(names);
@@ -171,7 +179,8 @@ static PyObject *ref_getattro(PyObject *self, PyObject *name)
     if (BIND_LIKELY(f != NULL))
         return field_get((PyObject *)f, self, NULL);
     PyObject *found = PyObject_GenericGetAttr(self, name);
-    if (!found && PyErr_ExceptionMatches(PyExc_AttributeError) && !PyErr_ExceptionMatches(((struct ref_object *)self)->heap->state->errors[ERR_FIELD]))
+    if (!found && PyErr_ExceptionMatches(PyExc_AttributeError) &&
+        !PyErr_ExceptionMatches(((struct ref_object *)self)->heap->state->errors[ERR_FIELD]))
         ref_no_field(self, name);
     return found;
 }
@@ -182,7 +191,8 @@ static int ref_setattro(PyObject *self, PyObject *name, PyObject *value)
     if (BIND_LIKELY(f != NULL))
         return field_set((PyObject *)f, self, value);
     int result = PyObject_GenericSetAttr(self, name, value);
-    if (result < 0 && PyErr_ExceptionMatches(PyExc_AttributeError) && !PyErr_ExceptionMatches(((struct ref_object *)self)->heap->state->errors[ERR_FIELD]))
+    if (result < 0 && PyErr_ExceptionMatches(PyExc_AttributeError) &&
+        !PyErr_ExceptionMatches(((struct ref_object *)self)->heap->state->errors[ERR_FIELD]))
         ref_no_field(self, name);
     return result;
 }
@@ -218,13 +228,17 @@ static PyObject *ref_copy(PyObject *self, PyObject *Py_UNUSED(unused)) { return 
 static PyObject *ref_no_copy(PyObject *self, PyObject *Py_UNUSED(unused))
 {
     return bind_raise(((struct ref_object *)self)->heap->state, ERR_CONVERSION,
-                      "a %s lives on its heap and cannot be pickled or copied deeply; heap.snapshot() gives a value that can",
+                      "a %s lives on its heap and cannot be pickled or copied deeply; "
+                      "heap.snapshot() gives a value that can",
                       class_name(Py_TYPE(self)));
 }
 
-static PyObject *ref_tp_new(PyTypeObject *cls, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(kwargs))
+static PyObject *ref_tp_new(PyTypeObject *cls, PyObject *Py_UNUSED(args),
+                            PyObject *Py_UNUSED(kwargs))
 {
-    PyErr_Format(PyExc_TypeError, "%s objects live on a gcsim heap: make one with heap.new(%s, ...)", class_name(cls), class_name(cls));
+    PyErr_Format(PyExc_TypeError,
+                 "%s objects live on a gcsim heap: make one with heap.new(%s, ...)",
+                 class_name(cls), class_name(cls));
     return NULL;
 }
 
@@ -241,14 +255,17 @@ static PyObject *repr_value(struct heap_object *h, struct type_object *t, char *
         uint64_t n = GCSIM_LOAD(AT(uint64_t, at) + 1);
         PyObject *v = n <= 40 ? string_get(h, at) : NULL, *text = v ? PyObject_Repr(v) : NULL;
         Py_XDECREF(v);
-        return n <= 40 ? text : PyUnicode_FromFormat("%s of %llu bytes", type_name(t), (unsigned long long)n);
+        return n <= 40
+                   ? text
+                   : PyUnicode_FromFormat("%s of %llu bytes", type_name(t), (unsigned long long)n);
     }
     if (t->kind == GCSIM_KIND_POINTER || t->kind == GCSIM_KIND_INTERFACE) {
         void *p = GCSIM_LOAD(AT(void *, at) + (t->kind == GCSIM_KIND_INTERFACE));
         return p ? PyUnicode_FromFormat("%p", p) : PyUnicode_FromString("None");
     }
     if (t->kind == GCSIM_KIND_SLICE)
-        return PyUnicode_FromFormat("%s of %llu", type_name(t), (unsigned long long)GCSIM_LOAD(AT(uint64_t, at) + 1));
+        return PyUnicode_FromFormat("%s of %llu", type_name(t),
+                                    (unsigned long long)GCSIM_LOAD(AT(uint64_t, at) + 1));
     return PyUnicode_FromString(type_name(t));
 }
 
@@ -261,11 +278,13 @@ static PyObject *repr_fields(struct ref_object *ref, struct struct_class *cls)
         struct field_object *f = cls->fields[i];
         if (f->kind >= FIELD_HIDDEN)
             continue;
-        PyObject *value = shown < SHOWN ? repr_value(ref->heap, f->type, ref->address + f->offset) : NULL;
+        PyObject *value =
+            shown < SHOWN ? repr_value(ref->heap, f->type, ref->address + f->offset) : NULL;
         if (shown < SHOWN && !value)
             Py_CLEAR(text);
         else
-            Py_SETREF(text, value ? PyUnicode_FromFormat("%U%s%U=%U", text, shown ? ", " : ": ", f->name, value)
+            Py_SETREF(text, value ? PyUnicode_FromFormat("%U%s%U=%U", text, shown ? ", " : ": ",
+                                                         f->name, value)
                                   : PyUnicode_FromFormat("%U, ...", text));
         Py_XDECREF(value);
         shown++;
@@ -290,22 +309,33 @@ static PyObject *ref_repr(PyObject *self)
 }
 
 static PyMethodDef ref_methods[] = {
-    {"__copy__", ref_copy, METH_NOARGS, PyDoc_STR("The same reference: a copy would be another object.")},
+    {"__copy__", ref_copy, METH_NOARGS,
+     PyDoc_STR("The same reference: a copy would be another object.")},
     {"__deepcopy__", ref_no_copy, METH_O, PyDoc_STR("Raises: heap.snapshot() gives a value.")},
     {"__reduce_ex__", ref_no_copy, METH_O, PyDoc_STR("Raises: heap.snapshot() gives a value.")},
     {"__reduce__", ref_no_copy, METH_NOARGS, PyDoc_STR("Raises: heap.snapshot() gives a value.")},
     {NULL, NULL, 0, NULL},
 };
 static PyType_Slot ref_slots[] = {
-    {Py_tp_doc, (void *)PyDoc_STR("A reference to an object of a gcsim heap, which it keeps alive.\n\n"
-                                  "Made by heap.new and by reading pointers. Equal if heap and address are; always true.")},
-    {Py_tp_new, ref_tp_new},           {Py_tp_dealloc, ref_dealloc},   {Py_tp_repr, ref_repr},
-    {Py_tp_getattro, ref_getattro},    {Py_tp_setattro, ref_setattro}, {Py_tp_richcompare, ref_richcompare},
-    {Py_tp_hash, ref_hash},            {Py_nb_bool, ref_bool},         {Py_tp_methods, ref_methods},
+    {Py_tp_doc,
+     (void *)PyDoc_STR(
+         "A reference to an object of a gcsim heap, which it keeps alive.\n\n"
+         "Made by heap.new and by reading pointers. Equal if heap and address are; always true.")},
+    {Py_tp_new, ref_tp_new},
+    {Py_tp_dealloc, ref_dealloc},
+    {Py_tp_repr, ref_repr},
+    {Py_tp_getattro, ref_getattro},
+    {Py_tp_setattro, ref_setattro},
+    {Py_tp_richcompare, ref_richcompare},
+    {Py_tp_hash, ref_hash},
+    {Py_nb_bool, ref_bool},
+    {Py_tp_methods, ref_methods},
     {0, NULL},
 };
 static PyType_Spec ref_spec = {
-    .name = "gcsim._core.Ref", .basicsize = sizeof(struct ref_object), .slots = ref_slots,
+    .name = "gcsim._core.Ref",
+    .basicsize = sizeof(struct ref_object),
+    .slots = ref_slots,
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_IMMUTABLETYPE,
 };
 
@@ -318,8 +348,9 @@ BIND_COLD int ref_trace(struct heap_object *h, struct ref_object *ref)
     if (!frame)
         return 0;
     PyCodeObject *code = PyFrame_GetCode(frame);
-    PyObject *where = Py_BuildValue("(KsOi)", (unsigned long long)(uintptr_t)ref->address, class_name(Py_TYPE(ref)), code->co_filename,
-                                    PyFrame_GetLineNumber(frame));
+    PyObject *where =
+        Py_BuildValue("(KsOi)", (unsigned long long)(uintptr_t)ref->address,
+                      class_name(Py_TYPE(ref)), code->co_filename, PyFrame_GetLineNumber(frame));
     PyObject *key = PyLong_FromVoidPtr(ref->handle);
     int result = where && key ? PyDict_SetItem(h->traces, key, where) : -1;
     Py_DECREF(code);
@@ -342,8 +373,7 @@ BIND_COLD void ref_untrace(struct heap_object *h, struct ref_object *ref)
 // --- Weak
 
 struct weak_object {
-    PyObject_HEAD
-    struct heap_object *heap;
+    PyObject_HEAD struct heap_object *heap;
     gcsim_weak *weak; // one per address in the core: equal weak references share it
     PyTypeObject *cls;
     char *address;
@@ -352,11 +382,13 @@ struct weak_object {
 static PyObject *weak_for(struct heap_object *h, PyObject *value)
 {
     void *address = NULL;
-    if (heap_check_own(h, "make a weak reference") < 0 || ref_address_for(h, NULL, value, &address) < 0)
+    if (heap_check_own(h, "make a weak reference") < 0 ||
+        ref_address_for(h, NULL, value, &address) < 0)
         return NULL;
     if (!address)
         return bind_raise(h->state, ERR_CONVERSION, "None has no weak reference");
-    struct weak_object *w = (struct weak_object *)h->state->weak_type->tp_alloc(h->state->weak_type, 0);
+    struct weak_object *w =
+        (struct weak_object *)h->state->weak_type->tp_alloc(h->state->weak_type, 0);
     gcsim_mutator *m = w ? heap_enter(h) : NULL;
     if (m) {
         w->weak = h->api->weak_new(m, address);
@@ -373,7 +405,10 @@ static PyObject *weak_for(struct heap_object *h, PyObject *value)
     return NULL;
 }
 
-static void weak_drop_in_core(const gcsim_api *api, gcsim_mutator *m, void *weak) { api->weak_drop(m, weak); }
+static void weak_drop_in_core(const gcsim_api *api, gcsim_mutator *m, void *weak)
+{
+    api->weak_drop(m, weak);
+}
 
 static void weak_dealloc(struct weak_object *w)
 {
@@ -389,7 +424,8 @@ static void weak_dealloc(struct weak_object *w)
 static PyObject *weak_call(struct weak_object *w, PyObject *args, PyObject *kwargs)
 {
     if (PyTuple_GET_SIZE(args) || (kwargs && PyDict_GET_SIZE(kwargs)))
-        return bind_raise(w->heap->state, ERR_CONVERSION, "a weak reference is called without arguments");
+        return bind_raise(w->heap->state, ERR_CONVERSION,
+                          "a weak reference is called without arguments");
     gcsim_mutator *m = heap_enter(w->heap);
     if (!m)
         return NULL;
@@ -420,33 +456,47 @@ static PyObject *weak_repr(struct weak_object *w)
         how = w->heap->api->weak_get(m, w->weak) ? "" : ", dead";
         heap_leave(w->heap, m);
     }
-    return PyUnicode_FromFormat("<weak reference to %s at %p%s>", class_name(w->cls), w->address, how);
+    return PyUnicode_FromFormat("<weak reference to %s at %p%s>", class_name(w->cls), w->address,
+                                how);
 }
 
 static PyObject *weak_no_copy(struct weak_object *w, PyObject *Py_UNUSED(unused))
 {
-    return bind_raise(w->heap->state, ERR_CONVERSION, "a weak reference cannot be pickled; heap.snapshot() gives a value that can");
+    return bind_raise(w->heap->state, ERR_CONVERSION,
+                      "a weak reference cannot be pickled; heap.snapshot() gives a value that can");
 }
 
 static PyMethodDef weak_methods[] = {
     {"__copy__", ref_copy, METH_NOARGS, PyDoc_STR("The same weak reference.")},
-    {"__reduce__", (PyCFunction)weak_no_copy, METH_NOARGS, PyDoc_STR("Raises: heap.snapshot() gives a value.")},
+    {"__reduce__", (PyCFunction)weak_no_copy, METH_NOARGS,
+     PyDoc_STR("Raises: heap.snapshot() gives a value.")},
     {NULL, NULL, 0, NULL},
 };
 static PyType_Slot weak_slots[] = {
-    {Py_tp_doc, (void *)PyDoc_STR("A weak reference: call it for the Ref, or None once the object is dead.")},
-    {Py_tp_dealloc, weak_dealloc}, {Py_tp_call, weak_call}, {Py_tp_richcompare, weak_richcompare},
-    {Py_tp_hash, weak_hash},       {Py_tp_repr, weak_repr}, {Py_tp_methods, weak_methods}, {0, NULL},
+    {Py_tp_doc,
+     (void *)PyDoc_STR("A weak reference: call it for the Ref, or None once the object is dead.")},
+    {Py_tp_dealloc, weak_dealloc},
+    {Py_tp_call, weak_call},
+    {Py_tp_richcompare, weak_richcompare},
+    {Py_tp_hash, weak_hash},
+    {Py_tp_repr, weak_repr},
+    {Py_tp_methods, weak_methods},
+    {0, NULL},
 };
 static PyType_Spec weak_spec = {
-    .name = "gcsim._core.Weak", .basicsize = sizeof(struct weak_object), .slots = weak_slots,
+    .name = "gcsim._core.Weak",
+    .basicsize = sizeof(struct weak_object),
+    .slots = weak_slots,
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_DISALLOW_INSTANTIATION,
 };
 
 static int refs_init(PyObject *module, struct bind_state *state)
 {
     return (state->ref_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &ref_spec, NULL)) &&
-                   (state->weak_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &weak_spec, NULL)) &&
-                   PyModule_AddType(module, state->ref_type) == 0 && PyModule_AddType(module, state->weak_type) == 0
-               ? 0 : -1;
+                   (state->weak_type =
+                        (PyTypeObject *)PyType_FromModuleAndSpec(module, &weak_spec, NULL)) &&
+                   PyModule_AddType(module, state->ref_type) == 0 &&
+                   PyModule_AddType(module, state->weak_type) == 0
+               ? 0
+               : -1;
 }

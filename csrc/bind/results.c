@@ -25,14 +25,19 @@ static int dict_add(PyObject *dict, const char *name, PyObject *value)
     return result;
 }
 
-#define ADD_U64(name) ok = ok && dict_add(dict, #name, PyLong_FromUnsignedLongLong(from->name)) == 0;
+#define ADD_U64(name)                                                                              \
+    ok = ok && dict_add(dict, #name, PyLong_FromUnsignedLongLong(from->name)) == 0;
 
 // --- MemStats
 
-#define MEMSTATS_NUMBERS(X)                                                                                                  \
-    X(alloc) X(total_alloc) X(sys) X(lookups) X(mallocs) X(frees) X(heap_alloc) X(heap_sys) X(heap_idle) X(heap_inuse)       \
-    X(heap_released) X(heap_objects) X(stack_inuse) X(stack_sys) X(mspan_inuse) X(mspan_sys) X(mcache_inuse) X(mcache_sys)   \
-    X(buck_hash_sys) X(gc_sys) X(other_sys) X(next_gc) X(last_gc) X(pause_total_ns) X(num_gc) X(num_forced_gc)
+#define MEMSTATS_NUMBERS(X)                                                                        \
+    X(alloc)                                                                                       \
+    X(total_alloc)                                                                                 \
+    X(sys)                                                                                         \
+    X(lookups) X(mallocs) X(frees) X(heap_alloc) X(heap_sys) X(heap_idle) X(heap_inuse)            \
+        X(heap_released) X(heap_objects) X(stack_inuse) X(stack_sys) X(mspan_inuse) X(mspan_sys)   \
+            X(mcache_inuse) X(mcache_sys) X(buck_hash_sys) X(gc_sys) X(other_sys) X(next_gc)       \
+                X(last_gc) X(pause_total_ns) X(num_gc) X(num_forced_gc)
 
 static PyObject *memstats_arrays(const gcsim_memstats *from, PyObject *dict)
 {
@@ -42,9 +47,12 @@ static PyObject *memstats_arrays(const gcsim_memstats *from, PyObject *dict)
         PyTuple_SET_ITEM(ends, i, PyLong_FromUnsignedLongLong(from->pause_end[i]));
     }
     for (int i = 0; sizes && i < 61; i++)
-        PyTuple_SET_ITEM(sizes, i, Py_BuildValue("(IKK)", from->by_size[i].size, (unsigned long long)from->by_size[i].mallocs,
-                                                 (unsigned long long)from->by_size[i].frees));
-    int failed = dict_add(dict, "pause_ns", pauses) | dict_add(dict, "pause_end", ends) | dict_add(dict, "by_size", sizes);
+        PyTuple_SET_ITEM(sizes, i,
+                         Py_BuildValue("(IKK)", from->by_size[i].size,
+                                       (unsigned long long)from->by_size[i].mallocs,
+                                       (unsigned long long)from->by_size[i].frees));
+    int failed = dict_add(dict, "pause_ns", pauses) | dict_add(dict, "pause_end", ends) |
+                 dict_add(dict, "by_size", sizes);
     return failed || PyErr_Occurred() ? NULL : dict;
 }
 
@@ -65,9 +73,11 @@ static PyObject *memstats_dict(struct heap_object *h)
     PyObject *dict = ok ? PyDict_New() : NULL;
     if (dict) {
         MEMSTATS_NUMBERS(ADD_U64)
-        ok = ok && dict_add(dict, "gc_cpu_fraction", PyFloat_FromDouble(from->gc_cpu_fraction)) == 0 &&
+        ok = ok &&
+             dict_add(dict, "gc_cpu_fraction", PyFloat_FromDouble(from->gc_cpu_fraction)) == 0 &&
              dict_add(dict, "enable_gc", PyBool_FromLong(from->enable_gc)) == 0 &&
-             dict_add(dict, "debug_gc", PyBool_FromLong(from->debug_gc)) == 0 && memstats_arrays(from, dict);
+             dict_add(dict, "debug_gc", PyBool_FromLong(from->debug_gc)) == 0 &&
+             memstats_arrays(from, dict);
         if (!ok)
             Py_CLEAR(dict);
     }
@@ -83,15 +93,24 @@ static PyObject *memstats_as(PyObject *self, const char *function)
     return result;
 }
 
-static PyObject *heap_py_memstats(PyObject *self, PyObject *Py_UNUSED(unused)) { return memstats_as(self, "make_memstats"); }
-static PyObject *heap_py_gc_stats(PyObject *self, PyObject *Py_UNUSED(unused)) { return memstats_as(self, "make_gc_stats"); }
+static PyObject *heap_py_memstats(PyObject *self, PyObject *Py_UNUSED(unused))
+{
+    return memstats_as(self, "make_memstats");
+}
+static PyObject *heap_py_gc_stats(PyObject *self, PyObject *Py_UNUSED(unused))
+{
+    return memstats_as(self, "make_gc_stats");
+}
 
 // --- cycles
 
-#define CYCLE_NUMBERS(X)                                                                                                     \
-    X(number) X(trigger) X(heap_live) X(goal) X(marked_before) X(stack_scan) X(globals_scan) X(heap_marked) X(next_goal)     \
-    X(objects_marked) X(roots) X(pointers) X(scan_work) X(freed_objects) X(freed_bytes) X(weak_cleared) X(rescans)           \
-    X(start_ns) X(stop_ns) X(mark_ns) X(sweep_ns) X(pause_ns)
+#define CYCLE_NUMBERS(X)                                                                           \
+    X(number)                                                                                      \
+    X(trigger)                                                                                     \
+    X(heap_live)                                                                                   \
+    X(goal) X(marked_before) X(stack_scan) X(globals_scan) X(heap_marked) X(next_goal)             \
+        X(objects_marked) X(roots) X(pointers) X(scan_work) X(freed_objects) X(freed_bytes)        \
+            X(weak_cleared) X(rescans) X(start_ns) X(stop_ns) X(mark_ns) X(sweep_ns) X(pause_ns)
 
 BIND PyObject *cycle_result(struct heap_object *h, const gcsim_cycle *from)
 {
@@ -136,9 +155,11 @@ static PyObject *heap_py_cycles(PyObject *self, void *Py_UNUSED(closure))
 
 static PyObject *span_row(const gcsim_span_info *s)
 {
-    return Py_BuildValue("(KKKKKKIIiIII)", (unsigned long long)s->first_page, (unsigned long long)s->npages, (unsigned long long)s->nelems,
-                         (unsigned long long)s->allocated, (unsigned long long)s->free_index, (unsigned long long)s->slot_bytes,
-                         s->span_class, s->state, (int)s->sweep, s->needzero, s->cached, s->purpose);
+    return Py_BuildValue("(KKKKKKIIiIII)", (unsigned long long)s->first_page,
+                         (unsigned long long)s->npages, (unsigned long long)s->nelems,
+                         (unsigned long long)s->allocated, (unsigned long long)s->free_index,
+                         (unsigned long long)s->slot_bytes, s->span_class, s->state, (int)s->sweep,
+                         s->needzero, s->cached, s->purpose);
 }
 
 static PyObject *heap_py_spans(PyObject *self, PyObject *Py_UNUSED(unused))
@@ -174,10 +195,11 @@ static PyObject *heap_py_spans(PyObject *self, PyObject *Py_UNUSED(unused))
 static PyObject *object_row(struct heap_object *h, const gcsim_object *o)
 {
     struct type_object *type = o->type ? heap_type_of(h, o->type) : NULL;
-    return Py_BuildValue("(KKKOIIOOiO)", (unsigned long long)(uintptr_t)o->base, (unsigned long long)o->slot_bytes,
-                         (unsigned long long)o->header_bytes, type ? type->info : Py_None, o->span_page, o->index,
-                         o->noscan ? Py_True : Py_False, o->marked ? Py_True : Py_False, (int)o->span_class,
-                         o->unswept ? Py_True : Py_False);
+    return Py_BuildValue("(KKKOIIOOiO)", (unsigned long long)(uintptr_t)o->base,
+                         (unsigned long long)o->slot_bytes, (unsigned long long)o->header_bytes,
+                         type ? type->info : Py_None, o->span_page, o->index,
+                         o->noscan ? Py_True : Py_False, o->marked ? Py_True : Py_False,
+                         (int)o->span_class, o->unswept ? Py_True : Py_False);
 }
 
 // _object_rows(cursor) -> (next cursor, rows); no rows at the end.
@@ -211,7 +233,9 @@ static PyObject *heap_py_object_rows(PyObject *self, PyObject *arg)
 
 static PyObject *heap_py_objects(PyObject *self, PyObject *Py_UNUSED(unused))
 {
-    return heap_check_open((struct heap_object *)self) < 0 ? NULL : results_call("iter_objects", "(O)", self);
+    return heap_check_open((struct heap_object *)self) < 0
+               ? NULL
+               : results_call("iter_objects", "(O)", self);
 }
 
 // --- events
@@ -231,7 +255,8 @@ static PyObject *event_names_tuple(struct heap_object *h)
     return tuple;
 }
 
-static PyObject *heap_py_events(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+static PyObject *heap_py_events(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
+                                PyObject *kwnames)
 {
     struct heap_object *h = (struct heap_object *)self;
     struct slow_call call;
@@ -255,7 +280,8 @@ static PyObject *heap_py_events(PyObject *self, PyObject *const *args, Py_ssize_
     }
     n = h->api->events(h->heap, (gcsim_event *)(void *)PyBytes_AS_STRING(bytes), room);
     slow_end(&call);
-    if (slow_failed(&call, GCSIM_OK, "events") || _PyBytes_Resize(&bytes, (Py_ssize_t)(n * sizeof(gcsim_event))) < 0) {
+    if (slow_failed(&call, GCSIM_OK, "events") ||
+        _PyBytes_Resize(&bytes, (Py_ssize_t)(n * sizeof(gcsim_event))) < 0) {
         Py_XDECREF(bytes);
         return NULL;
     }
@@ -297,9 +323,26 @@ struct graph_root {
     uint32_t dst_offset;
 };
 
-enum graph_column { OBJECTS, ADDR, SIZE, NSLOTS, SLOT_OFF, EDGE_COUNT, EDGE_OFF, EDGE_DST, EDGE_DST_OFF, ROOTS, GOROUTINES, FRAMES, GRAPH_COLUMNS };
+enum graph_column {
+    OBJECTS,
+    ADDR,
+    SIZE,
+    NSLOTS,
+    SLOT_OFF,
+    EDGE_COUNT,
+    EDGE_OFF,
+    EDGE_DST,
+    EDGE_DST_OFF,
+    ROOTS,
+    GOROUTINES,
+    FRAMES,
+    REACH,
+    GRAPH_COLUMNS
+};
 
-struct graph_goroutine { uint32_t id, name, frames; };
+struct graph_goroutine {
+    uint32_t id, name, frames;
+};
 
 struct graph {
     struct heap_object *h;
@@ -308,16 +351,27 @@ struct graph {
 };
 
 static const uint32_t graph_item_bytes[GRAPH_COLUMNS] = {
-    [OBJECTS] = sizeof(gcsim_object), [ADDR] = 8, [SIZE] = 4, [NSLOTS] = 4, [SLOT_OFF] = 4, [EDGE_COUNT] = 4, [EDGE_OFF] = 4,
-    [EDGE_DST] = 4, [EDGE_DST_OFF] = 4, [ROOTS] = sizeof(struct graph_root), [GOROUTINES] = sizeof(struct graph_goroutine), [FRAMES] = 4,
+    [OBJECTS] = sizeof(gcsim_object),
+    [ADDR] = 8,
+    [SIZE] = 4,
+    [NSLOTS] = 4,
+    [SLOT_OFF] = 4,
+    [EDGE_COUNT] = 4,
+    [EDGE_OFF] = 4,
+    [EDGE_DST] = 4,
+    [EDGE_DST_OFF] = 4,
+    [ROOTS] = sizeof(struct graph_root),
+    [GOROUTINES] = sizeof(struct graph_goroutine),
+    [FRAMES] = 4,
+    [REACH] = 1,
 };
 
-#define VEC_PUSH(g, which, type, value)                    \
-    ({                                                     \
-        type *at_ = vec_reserve(&(g)->v[which], 1);        \
-        if (at_)                                           \
-            *at_ = (value), (g)->v[which].n++;             \
-        at_ != NULL;                                       \
+#define VEC_PUSH(g, which, type, value)                                                            \
+    ({                                                                                             \
+        type *at_ = vec_reserve(&(g)->v[which], 1);                                                \
+        if (at_)                                                                                   \
+            *at_ = (value), (g)->v[which].n++;                                                     \
+        at_ != NULL;                                                                               \
     })
 
 // Number of the object that an address lies in, -1 if none.
@@ -339,7 +393,8 @@ static int32_t graph_find(const struct graph *g, const void *p)
 
 static uint32_t graph_offset(const struct graph *g, int32_t dst, const void *p)
 {
-    return (uint32_t)((const char *)p - ((const gcsim_object *)(const void *)g->v[OBJECTS].items)[dst].base);
+    return (uint32_t)((const char *)p -
+                      ((const gcsim_object *)(const void *)g->v[OBJECTS].items)[dst].base);
 }
 
 static gcsim_status graph_objects(struct graph *g, gcsim_mutator *m)
@@ -394,7 +449,8 @@ static bool graph_edges(struct graph *g, const gcsim_object *o)
         edges++;
     }
     g->v[SLOT_OFF].n += n;
-    return VEC_PUSH(g, ADDR, uint64_t, (uint64_t)(o->base - g->h->arena)) && VEC_PUSH(g, SIZE, uint32_t, (uint32_t)o->slot_bytes) &&
+    return VEC_PUSH(g, ADDR, uint64_t, (uint64_t)(o->base - g->h->arena)) &&
+           VEC_PUSH(g, SIZE, uint32_t, (uint32_t)o->slot_bytes) &&
            VEC_PUSH(g, NSLOTS, uint32_t, (uint32_t)n) && VEC_PUSH(g, EDGE_COUNT, uint32_t, edges);
 }
 
@@ -423,18 +479,27 @@ static bool graph_handles(struct graph *g)
 static bool graph_globals(struct graph *g)
 {
     for (gcsim_global *global = NULL; (global = g->h->api->global_next(g->h->heap, global));)
-        if (!graph_root(g, (struct graph_root){.kind = 1, .name = global->name, .goroutine = -1, .frame = -1}, global->words[0]))
+        if (!graph_root(
+                g,
+                (struct graph_root){.kind = 1, .name = global->name, .goroutine = -1, .frame = -1},
+                global->words[0]))
             return false;
     return true;
 }
 
-static bool graph_frame(struct graph *g, gcsim_goroutine *core, int32_t number, uint64_t at, int32_t depth)
+static bool graph_frame(struct graph *g, gcsim_goroutine *core, int32_t number, uint64_t at,
+                        int32_t depth)
 {
     const gcsim_frame *frame = gcsim_frame_at(core, at);
     void **slots = gcsim_frame_slots(core, at);
     for (uint64_t w = 0; w < frame->type->ptr_bytes / 8; w++)
         if (frame->type->mask[w / 64] >> (w % 64) & 1 &&
-            !graph_root(g, (struct graph_root){.kind = 2, .name = frame->name, .goroutine = number, .frame = depth, .offset = (uint32_t)(8 * w)},
+            !graph_root(g,
+                        (struct graph_root){.kind = 2,
+                                            .name = frame->name,
+                                            .goroutine = number,
+                                            .frame = depth,
+                                            .offset = (uint32_t)(8 * w)},
                         slots[w]))
             return false;
     return VEC_PUSH(g, FRAMES, uint32_t, frame->name);
@@ -443,7 +508,8 @@ static bool graph_frame(struct graph *g, gcsim_goroutine *core, int32_t number, 
 static bool graph_goroutines(struct graph *g)
 {
     int32_t number = 0;
-    for (gcsim_goroutine *core = NULL; (core = g->h->api->goroutine_next(g->h->heap, core)); number++) {
+    for (gcsim_goroutine *core = NULL; (core = g->h->api->goroutine_next(g->h->heap, core));
+         number++) {
         struct graph_goroutine row = {.id = core->id, .name = core->name};
         for (uint64_t at = core->top; at != UINT64_MAX; at = gcsim_frame_at(core, at)->caller)
             if (!graph_frame(g, core, number, at, (int32_t)row.frames++))
@@ -451,6 +517,42 @@ static bool graph_goroutines(struct graph *g)
         if (!VEC_PUSH(g, GOROUTINES, struct graph_goroutine, row))
             return false;
     }
+    return true;
+}
+
+// Sets obj_reach: what the roots lead to, by a search with a stack that holds each object at most once.
+static bool graph_reach(struct graph *g)
+{
+    uint64_t n = g->v[OBJECTS].n, depth = 0, at = 0;
+    char *reach = vec_reserve(&g->v[REACH], n + 1);
+    uint64_t *start = PyMem_RawMalloc((n + 1) * sizeof *start);
+    int32_t *stack = PyMem_RawMalloc((n + 1) * sizeof *stack);
+    if (!reach || !start || !stack) {
+        PyMem_RawFree(start);
+        PyMem_RawFree(stack);
+        return false;
+    }
+    memset(reach, 0, n);
+    g->v[REACH].n = n;
+    for (uint64_t i = 0; i < n; i++) {
+        start[i] = at;
+        at += ((const uint32_t *)(const void *)g->v[EDGE_COUNT].items)[i];
+    }
+    start[n] = at;
+    const struct graph_root *roots = (const struct graph_root *)(const void *)g->v[ROOTS].items;
+    const int32_t *dst = (const int32_t *)(const void *)g->v[EDGE_DST].items;
+    for (uint64_t r = 0; r < g->v[ROOTS].n; r++) {
+        if (!reach[roots[r].dst])
+            reach[stack[depth++] = roots[r].dst] = 1;
+        while (depth) {
+            int32_t i = stack[--depth];
+            for (uint64_t k = start[i]; k < start[i + 1]; k++)
+                if (!reach[dst[k]])
+                    reach[stack[depth++] = dst[k]] = 1;
+        }
+    }
+    PyMem_RawFree(start);
+    PyMem_RawFree(stack);
     return true;
 }
 
@@ -477,14 +579,19 @@ static gcsim_status graph_gather(struct graph *g, gcsim_mutator *m)
         if (!g->too_large && !graph_edges(g, o))
             return GCSIM_NO_MEMORY;
     }
-    return graph_handles(g) && graph_globals(g) && graph_goroutines(g) ? GCSIM_OK : GCSIM_NO_MEMORY;
+    if (g->too_large)
+        return GCSIM_OK;
+    return graph_handles(g) && graph_globals(g) && graph_goroutines(g) && graph_reach(g)
+               ? GCSIM_OK
+               : GCSIM_NO_MEMORY;
 }
 
 static PyObject *graph_names(struct graph *g)
 {
     PyObject *names = PyDict_New();
     const struct graph_root *roots = (const struct graph_root *)(const void *)g->v[ROOTS].items;
-    const struct graph_goroutine *gs = (const struct graph_goroutine *)(const void *)g->v[GOROUTINES].items;
+    const struct graph_goroutine *gs =
+        (const struct graph_goroutine *)(const void *)g->v[GOROUTINES].items;
     const uint32_t *frames = (const uint32_t *)(const void *)g->v[FRAMES].items;
     uint64_t n[3] = {g->v[ROOTS].n, g->v[GOROUTINES].n, g->v[FRAMES].n};
     for (int k = 0; k < 3; k++)
@@ -495,7 +602,8 @@ static PyObject *graph_names(struct graph *g)
             PyObject *key = PyLong_FromUnsignedLong(id);
             int known = key ? PyDict_Contains(names, key) : -1;
             const char *text = known == 0 ? g->h->api->name_text(g->h->heap, id) : NULL;
-            PyObject *value = text ? PyUnicode_DecodeUTF8(text, (Py_ssize_t)strlen(text), "replace") : NULL;
+            PyObject *value =
+                text ? PyUnicode_DecodeUTF8(text, (Py_ssize_t)strlen(text), "replace") : NULL;
             if (known < 0 || (known == 0 && (!value || PyDict_SetItem(names, key, value) < 0)))
                 Py_CLEAR(names);
             Py_XDECREF(key);
@@ -506,16 +614,21 @@ static PyObject *graph_names(struct graph *g)
 
 static PyObject *graph_result(struct graph *g)
 {
-    static const char *const columns[GRAPH_COLUMNS] = {NULL, "obj_addr", "obj_size", "obj_nslots", "slot_off", "edge_count", "edge_off",
-                                                       "edge_dst", "edge_dst_off", "roots", "goroutines", "frames"};
+    static const char *const columns[GRAPH_COLUMNS] = {
+        NULL,       "obj_addr",     "obj_size", "obj_nslots", "slot_off", "edge_count", "edge_off",
+        "edge_dst", "edge_dst_off", "roots",    "goroutines", "frames",   "obj_reach"};
     PyObject *dict = PyDict_New(), *names = graph_names(g), *result = NULL;
     bool ok = dict && names;
     for (int i = ADDR; ok && i < GRAPH_COLUMNS; i++)
-        ok = dict_add(dict, columns[i], PyBytes_FromStringAndSize(g->v[i].items, (Py_ssize_t)(g->v[i].n * g->v[i].item_bytes))) == 0;
+        ok = dict_add(dict, columns[i],
+                      PyBytes_FromStringAndSize(g->v[i].items,
+                                                (Py_ssize_t)(g->v[i].n * g->v[i].item_bytes))) == 0;
     uint64_t bytes = 0;
     g->h->api->arena(g->h->heap, &bytes);
     if (ok)
-        result = results_call("make_graph", "(OOKK)", dict, names, (unsigned long long)(uintptr_t)g->h->arena, (unsigned long long)bytes);
+        result =
+            results_call("make_graph", "(OOKK)", dict, names,
+                         (unsigned long long)(uintptr_t)g->h->arena, (unsigned long long)bytes);
     Py_XDECREF(dict);
     Py_XDECREF(names);
     return result;
@@ -534,7 +647,8 @@ static PyObject *heap_py_graph(PyObject *self, PyObject *Py_UNUSED(unused))
     slow_end(&call);
     if (!slow_failed(&call, status, "the graph of the heap")) {
         if (g.too_large)
-            bind_raise(g.h->state, ERR_RANGE, "a graph has at most 2**31 - 1 objects of less than 4 GiB");
+            bind_raise(g.h->state, ERR_RANGE,
+                       "a graph has at most 2**31 - 1 objects of less than 4 GiB");
         else if (heap_check_open(g.h) == 0)
             result = graph_result(&g);
     }

@@ -11,22 +11,25 @@
 #include "bind/stage.c"
 
 struct row_object {
-    PyObject_HEAD
-    struct heap_object *heap;  // strong
-    struct type_object *elem;  // strong
-    struct type_object *array; // strong: the array type; NULL in a Slice
-    gcsim_handle *handle;      // root of the elements; NULL if s.ptr is
-    struct slice s;            // in an Array len = cap
+    PyObject_HEAD struct heap_object *heap; // strong
+    struct type_object *elem;               // strong
+    struct type_object *array;              // strong: the array type; NULL in a Slice
+    gcsim_handle *handle;                   // root of the elements; NULL if s.ptr is
+    struct slice s;                         // in an Array len = cap
 };
 
-static PyTypeObject *row_class(struct bind_state *state, bool is_array) { return state->types[is_array ? TYPE_ARRAY : TYPE_SLICE]; }
+static PyTypeObject *row_class(struct bind_state *state, bool is_array)
+{
+    return state->types[is_array ? TYPE_ARRAY : TYPE_SLICE];
+}
 static bool is_row(struct bind_state *state, PyObject *o)
 {
     return Py_IS_TYPE(o, row_class(state, false)) || Py_IS_TYPE(o, row_class(state, true));
 }
 
 // Takes over the handle, also when it fails.
-static PyObject *row_make(struct heap_object *h, struct type_object *elem, struct type_object *array, struct slice s, gcsim_handle *handle)
+static PyObject *row_make(struct heap_object *h, struct type_object *elem,
+                          struct type_object *array, struct slice s, gcsim_handle *handle)
 {
     PyTypeObject *cls = row_class(h->state, array != NULL);
     struct row_object *row = (struct row_object *)cls->tp_alloc(cls, 0);
@@ -44,7 +47,8 @@ static PyObject *row_make(struct heap_object *h, struct type_object *elem, struc
 }
 
 // A row over elements that are reachable now and stay so.
-static PyObject *row_over(struct heap_object *h, struct type_object *elem, struct type_object *array, struct slice s)
+static PyObject *row_over(struct heap_object *h, struct type_object *elem,
+                          struct type_object *array, struct slice s)
 {
     gcsim_handle *handle = s.ptr ? heap_root(h, s.ptr) : NULL;
     return handle || !s.ptr ? row_make(h, elem, array, s, handle) : NULL;
@@ -66,15 +70,22 @@ static void row_dealloc(struct row_object *row)
 
 static Py_ssize_t row_length(struct row_object *row) { return row->s.len; }
 
-static char *row_at(struct row_object *row, int64_t i) { return slice_at(row->s, row->elem->bytes, i); }
+static char *row_at(struct row_object *row, int64_t i)
+{
+    return slice_at(row->s, row->elem->bytes, i);
+}
 
-static const char *row_type_name(struct row_object *row) { return type_name(row->array ? row->array : row->elem); }
+static const char *row_type_name(struct row_object *row)
+{
+    return type_name(row->array ? row->array : row->elem);
+}
 
 static PyObject *row_item(struct row_object *row, Py_ssize_t i)
 {
     if (i < 0 || i >= row->s.len)
-        return raise_named(row->heap->state, "BoundsError", "index %zd lies outside a %s of length %lld", i, row->array ? "array" : "slice",
-                           (long long)row->s.len);
+        return raise_named(row->heap->state, "BoundsError",
+                           "index %zd lies outside a %s of length %lld", i,
+                           row->array ? "array" : "slice", (long long)row->s.len);
     return value_get(row->heap, row->elem, row_at(row, i));
 }
 
@@ -93,8 +104,8 @@ static int row_index(struct row_object *row, PyObject *key, Py_ssize_t *out)
         *out = i;
         return 0;
     }
-    raise_named(row->heap->state, "BoundsError", "index %R lies outside %s %s of length %lld", key, row->array ? "the array" : "a slice of",
-                row_type_name(row), (long long)row->s.len);
+    raise_named(row->heap->state, "BoundsError", "index %R lies outside %s %s of length %lld", key,
+                row->array ? "the array" : "a slice of", row_type_name(row), (long long)row->s.len);
     return -1;
 }
 
@@ -127,17 +138,20 @@ static PyObject *row_subscript(struct row_object *row, PyObject *key)
     if (PySlice_Check(key))
         return row_range(row, key, &i, &to) < 0 ? NULL : row_cut(row, i, to, row->s.cap);
     if (!PyIndex_Check(key))
-        return bind_raise(row->heap->state, ERR_CONVERSION, "an index is an int or a slice, not %s", Py_TYPE(key)->tp_name);
+        return bind_raise(row->heap->state, ERR_CONVERSION, "an index is an int or a slice, not %s",
+                          Py_TYPE(key)->tp_name);
     return row_index(row, key, &i) < 0 ? NULL : value_get(row->heap, row->elem, row_at(row, i));
 }
 
 // --- stores
 
 // Copies elements of `type`; 0 or -1.
-static int elements_copy(struct heap_object *h, struct type_object *type, struct slice to, struct slice from)
+static int elements_copy(struct heap_object *h, struct type_object *type, struct slice to,
+                         struct slice from)
 {
     uint64_t each;
-    const gcsim_type *t = heap_check_own(h, "store into it") == 0 ? elements_type(h, type, &each) : NULL;
+    const gcsim_type *t =
+        heap_check_own(h, "store into it") == 0 ? elements_type(h, type, &each) : NULL;
     gcsim_mutator *m = t ? heap_enter(h) : NULL;
     if (!m)
         return -1;
@@ -158,19 +172,22 @@ static gcsim_handle *elements_allocate(struct heap_object *h, struct type_object
     if (!t)
         return NULL;
     if (__builtin_mul_overflow((uint64_t)n, each, &count))
-        return bind_raise(h->state, ERR_RANGE, "%lld elements of %s are too many", (long long)n, type_name(type));
+        return bind_raise(h->state, ERR_RANGE, "%lld elements of %s are too many", (long long)n,
+                          type_name(type));
     return heap_allocate(h, t, true, type->bytes ? count : 0);
 }
 
 static bool row_fits(struct row_object *row, PyObject *value)
 {
     struct row_object *source = (struct row_object *)value;
-    return is_row(row->heap->state, value) && source->heap == row->heap && source->elem == row->elem;
+    return is_row(row->heap->state, value) && source->heap == row->heap &&
+           source->elem == row->elem;
 }
 
 static int row_refuse_length(struct row_object *row, int64_t want, int64_t got)
 {
-    bind_raise(row->heap->state, ERR_RANGE, "%lld elements take %lld values, not %lld: a slice assignment does not resize",
+    bind_raise(row->heap->state, ERR_RANGE,
+               "%lld elements take %lld values, not %lld: a slice assignment does not resize",
                (long long)want, (long long)want, (long long)got);
     return -1;
 }
@@ -180,20 +197,23 @@ static int row_assign_range(struct row_object *row, Py_ssize_t from, Py_ssize_t 
     struct slice target = {row_at(row, from), to - from, to - from};
     if (row_fits(row, value)) {
         struct row_object *source = (struct row_object *)value;
-        return source->s.len != target.len ? row_refuse_length(row, target.len, source->s.len) : elements_copy(row->heap, row->elem, target, source->s);
+        return source->s.len != target.len ? row_refuse_length(row, target.len, source->s.len)
+                                           : elements_copy(row->heap, row->elem, target, source->s);
     }
     PyObject *values = PySequence_Tuple(value);
     if (!values) {
         if (PyErr_ExceptionMatches(PyExc_TypeError)) {
             PyErr_Clear();
-            bind_raise(row->heap->state, ERR_CONVERSION, "a range of elements takes a slice of %s or values, not %s", type_name(row->elem),
-                       Py_TYPE(value)->tp_name);
+            bind_raise(row->heap->state, ERR_CONVERSION,
+                       "a range of elements takes a slice of %s or values, not %s",
+                       type_name(row->elem), Py_TYPE(value)->tp_name);
         }
         return -1;
     }
     Py_ssize_t n = PyTuple_GET_SIZE(values);
     int result = n != target.len ? row_refuse_length(row, target.len, n)
-                                 : values_store(row->heap, row->elem, target.ptr, &PyTuple_GET_ITEM(values, 0), n);
+                                 : values_store(row->heap, row->elem, target.ptr,
+                                                &PyTuple_GET_ITEM(values, 0), n);
     Py_DECREF(values);
     return result;
 }
@@ -203,13 +223,15 @@ static int row_ass_subscript(struct row_object *row, PyObject *key, PyObject *va
     Py_ssize_t i, to;
     struct bind_state *state = row->heap->state;
     if (!value) {
-        bind_raise(state, ERR_CONVERSION, "elements of %s cannot be deleted", row->array ? "an array" : "a slice");
+        bind_raise(state, ERR_CONVERSION, "elements of %s cannot be deleted",
+                   row->array ? "an array" : "a slice");
         return -1;
     }
     if (PySlice_Check(key))
         return row_range(row, key, &i, &to) < 0 ? -1 : row_assign_range(row, i, to, value);
     if (!PyIndex_Check(key)) {
-        bind_raise(state, ERR_CONVERSION, "an index is an int or a slice, not %s", Py_TYPE(key)->tp_name);
+        bind_raise(state, ERR_CONVERSION, "an index is an int or a slice, not %s",
+                   Py_TYPE(key)->tp_name);
         return -1;
     }
     if (row_index(row, key, &i) < 0)
@@ -226,17 +248,20 @@ static PyObject *slice_reslice(struct row_object *row, PyObject *const *args, Py
     int64_t bound[3] = {0, row->s.len, row->s.cap};
     static const char *const names[] = {"from", "to", "max"};
     if (nargs > 3)
-        return bind_raise(state, ERR_CONVERSION, "reslice takes from, to and max, not %zd arguments", nargs);
+        return bind_raise(state, ERR_CONVERSION,
+                          "reslice takes from, to and max, not %zd arguments", nargs);
     for (Py_ssize_t i = 0; i < nargs; i++)
         if (args[i] != Py_None && count_from_python(state, names[i], args[i], &bound[i]) < 0) {
             if (!PyErr_ExceptionMatches(state->errors[ERR_RANGE]))
                 return NULL;
             PyErr_Clear();
-            return raise_named(state, "BoundsError", "slice bound %s is %R, with capacity %lld", names[i], args[i], (long long)row->s.cap);
+            return raise_named(state, "BoundsError", "slice bound %s is %R, with capacity %lld",
+                               names[i], args[i], (long long)row->s.cap);
         }
     if (!slice_bounds_ok(row->s, bound[0], bound[1], bound[2]))
-        return raise_named(state, "BoundsError", "slice bounds [%lld:%lld:%lld] with capacity %lld", (long long)bound[0],
-                           (long long)bound[1], (long long)bound[2], (long long)row->s.cap);
+        return raise_named(state, "BoundsError", "slice bounds [%lld:%lld:%lld] with capacity %lld",
+                           (long long)bound[0], (long long)bound[1], (long long)bound[2],
+                           (long long)row->s.cap);
     return row_cut(row, bound[0], bound[1], bound[2]);
 }
 
@@ -289,7 +314,9 @@ static PyObject *slice_py_append(struct row_object *row, PyObject *const *args, 
     if (nargs == 0)
         return Py_NewRef(row);
     struct stage stage = {.heap = row->heap};
-    PyObject *result = stage_values(&stage, row->elem, args, nargs) == 0 ? slice_append_staged(row, &stage, nargs) : NULL;
+    PyObject *result = stage_values(&stage, row->elem, args, nargs) == 0
+                           ? slice_append_staged(row, &stage, nargs)
+                           : NULL;
     stage_drop(&stage);
     return result;
 }
@@ -298,31 +325,45 @@ static PyObject *slice_py_append(struct row_object *row, PyObject *const *args, 
 static PyObject *slice_copy_from(struct row_object *row, PyObject *source)
 {
     if (!row_fits(row, source))
-        return bind_raise(row->heap->state, ERR_CONVERSION, "copy_from takes a slice or array of %s of this heap, not %s",
+        return bind_raise(row->heap->state, ERR_CONVERSION,
+                          "copy_from takes a slice or array of %s of this heap, not %s",
                           type_name(row->elem), Py_TYPE(source)->tp_name);
     int64_t n = row->s.len, m = ((struct row_object *)source)->s.len;
-    return elements_copy(row->heap, row->elem, row->s, ((struct row_object *)source)->s) < 0 ? NULL : PyLong_FromLongLong(n < m ? n : m);
+    return elements_copy(row->heap, row->elem, row->s, ((struct row_object *)source)->s) < 0
+               ? NULL
+               : PyLong_FromLongLong(n < m ? n : m);
 }
 
 static PyObject *row_no_copy(struct row_object *row, PyObject *Py_UNUSED(unused))
 {
     return bind_raise(row->heap->state, ERR_CONVERSION,
-                      "a %s lives on its heap and cannot be pickled or copied deeply; list(...) or heap.snapshot() give values that can",
+                      "a %s lives on its heap and cannot be pickled or copied deeply; list(...) or "
+                      "heap.snapshot() give values that can",
                       row->array ? "gcsim.Array" : "gcsim.Slice");
 }
 
 static PyObject *row_iter(PyObject *self) { return PySeqIter_New(self); }
 static PyObject *slice_same(PyObject *self, PyObject *Py_UNUSED(unused)) { return Py_NewRef(self); }
 
-static PyObject *row_cap(struct row_object *row, void *Py_UNUSED(closure)) { return PyLong_FromLongLong(row->s.cap); }
-static PyObject *row_address(struct row_object *row, void *Py_UNUSED(closure)) { return PyLong_FromVoidPtr(row->s.ptr); }
-static PyObject *row_elem(struct row_object *row, void *Py_UNUSED(closure)) { return PyObject_GetAttrString((PyObject *)row->elem, "info"); }
+static PyObject *row_cap(struct row_object *row, void *Py_UNUSED(closure))
+{
+    return PyLong_FromLongLong(row->s.cap);
+}
+static PyObject *row_address(struct row_object *row, void *Py_UNUSED(closure))
+{
+    return PyLong_FromVoidPtr(row->s.ptr);
+}
+static PyObject *row_elem(struct row_object *row, void *Py_UNUSED(closure))
+{
+    return PyObject_GetAttrString((PyObject *)row->elem, "info");
+}
 
 // --- comparison and repr
 
 static bool row_same(struct row_object *a, struct row_object *b)
 {
-    return a->heap == b->heap && a->elem == b->elem && a->s.ptr == b->s.ptr && a->s.len == b->s.len && a->s.cap == b->s.cap;
+    return a->heap == b->heap && a->elem == b->elem && a->s.ptr == b->s.ptr &&
+           a->s.len == b->s.len && a->s.cap == b->s.cap;
 }
 
 // Slices are equal if their headers are: Go does not compare what they hold.
@@ -330,10 +371,14 @@ static PyObject *slice_richcompare(PyObject *a, PyObject *b, int op)
 {
     if ((op != Py_EQ && op != Py_NE) || Py_TYPE(a) != Py_TYPE(b))
         Py_RETURN_NOTIMPLEMENTED;
-    return PyBool_FromLong(row_same((struct row_object *)a, (struct row_object *)b) == (op == Py_EQ));
+    return PyBool_FromLong(row_same((struct row_object *)a, (struct row_object *)b) ==
+                           (op == Py_EQ));
 }
 
-static Py_hash_t slice_hash(struct row_object *row) { return address_hash(row->heap, (char *)row->s.ptr + 8 * row->s.len); }
+static Py_hash_t slice_hash(struct row_object *row)
+{
+    return address_hash(row->heap, (char *)row->s.ptr + 8 * row->s.len);
+}
 
 // Arrays are equal if their elements are, as in Go; also to a list or tuple of the same values.
 static PyObject *array_richcompare(PyObject *a, PyObject *b, int op)
@@ -354,7 +399,8 @@ static PyObject *row_shown(struct row_object *row)
     enum { SHOWN = 8 };
     PyObject *text = PyUnicode_FromString("");
     for (int64_t i = 0; text && i < row->s.len && i <= SHOWN; i++) {
-        PyObject *value = i < SHOWN ? repr_value(row->heap, row->elem, row_at(row, i)) : PyUnicode_FromString("...");
+        PyObject *value = i < SHOWN ? repr_value(row->heap, row->elem, row_at(row, i))
+                                    : PyUnicode_FromString("...");
         Py_SETREF(text, value ? PyUnicode_FromFormat("%U%s%U", text, i ? ", " : "", value) : NULL);
         Py_XDECREF(value);
     }
@@ -373,8 +419,8 @@ static PyObject *row_repr(struct row_object *row)
     if (row->array)
         text = PyUnicode_FromFormat("<%s at %p: [%V]>", name, row->s.ptr, shown, "?");
     else
-        text = PyUnicode_FromFormat("<[]%s at %p, len %lld, cap %lld: [%V]>", name, row->s.ptr, (long long)row->s.len,
-                                    (long long)row->s.cap, shown, "?");
+        text = PyUnicode_FromFormat("<[]%s at %p, len %lld, cap %lld: [%V]>", name, row->s.ptr,
+                                    (long long)row->s.len, (long long)row->s.cap, shown, "?");
     Py_XDECREF(shown);
     return text;
 }
@@ -382,21 +428,25 @@ static PyObject *row_repr(struct row_object *row)
 // --- the buffer protocol
 
 static const char *const buffer_formats[] = {
-    [GCSIM_KIND_BOOL] = "?", [GCSIM_KIND_INT8] = "b", [GCSIM_KIND_INT16] = "h", [GCSIM_KIND_INT32] = "i", [GCSIM_KIND_INT64] = "q",
-    [GCSIM_KIND_UINT8] = "B", [GCSIM_KIND_UINT16] = "H", [GCSIM_KIND_UINT32] = "I", [GCSIM_KIND_UINT64] = "Q",
-    [GCSIM_KIND_UINTPTR] = "Q", [GCSIM_KIND_FLOAT32] = "f", [GCSIM_KIND_FLOAT64] = "d", [GCSIM_KIND_COMPLEX64] = "Zf",
-    [GCSIM_KIND_COMPLEX128] = "Zd",
+    [GCSIM_KIND_BOOL] = "?",       [GCSIM_KIND_INT8] = "b",        [GCSIM_KIND_INT16] = "h",
+    [GCSIM_KIND_INT32] = "i",      [GCSIM_KIND_INT64] = "q",       [GCSIM_KIND_UINT8] = "B",
+    [GCSIM_KIND_UINT16] = "H",     [GCSIM_KIND_UINT32] = "I",      [GCSIM_KIND_UINT64] = "Q",
+    [GCSIM_KIND_UINTPTR] = "Q",    [GCSIM_KIND_FLOAT32] = "f",     [GCSIM_KIND_FLOAT64] = "d",
+    [GCSIM_KIND_COMPLEX64] = "Zf", [GCSIM_KIND_COMPLEX128] = "Zd",
 };
 
 // Shape of a row of (arrays of) numbers, outermost first; returns their type, NULL with an error if there are no numbers.
-static struct type_object *buffer_shape(struct row_object *row, Py_ssize_t shape[PyBUF_MAX_NDIM], int *ndim)
+static struct type_object *buffer_shape(struct row_object *row, Py_ssize_t shape[PyBUF_MAX_NDIM],
+                                        int *ndim)
 {
     struct type_object *t = row->elem;
     shape[0] = row->s.len;
     for (*ndim = 1; t && t->kind == GCSIM_KIND_ARRAY && *ndim < PyBUF_MAX_NDIM; t = type_elem(t))
         shape[(*ndim)++] = (Py_ssize_t)t->count;
     if (t && !is_scalar(t->kind))
-        return bind_raise(row->heap->state, ERR_CONVERSION, "elements of type %s are no numbers, so they make no buffer", type_name(row->elem));
+        return bind_raise(row->heap->state, ERR_CONVERSION,
+                          "elements of type %s are no numbers, so they make no buffer",
+                          type_name(row->elem));
     return t;
 }
 
@@ -406,13 +456,15 @@ static int row_getbuffer(struct row_object *row, Py_buffer *view, int flags)
     Py_ssize_t shape[PyBUF_MAX_NDIM];
     int ndim;
     view->obj = NULL;
-    struct type_object *t = heap_check_open(row->heap) == 0 ? buffer_shape(row, shape, &ndim) : NULL;
+    struct type_object *t =
+        heap_check_open(row->heap) == 0 ? buffer_shape(row, shape, &ndim) : NULL;
     if (!t)
         return -1;
     if (heap_check_open(row->heap) < 0) // naming the element type can run Python code
         return -1;
     if (ndim > 1 && (flags & PyBUF_F_CONTIGUOUS) == PyBUF_F_CONTIGUOUS) {
-        bind_raise(row->heap->state, ERR_CONVERSION, "rows of arrays are contiguous in C's order only");
+        bind_raise(row->heap->state, ERR_CONVERSION,
+                   "rows of arrays are contiguous in C's order only");
         return -1;
     }
     Py_ssize_t *dims = PyMem_New(Py_ssize_t, 2 * (size_t)ndim);
@@ -426,10 +478,15 @@ static int row_getbuffer(struct row_object *row, Py_buffer *view, int flags)
         dims[ndim + i] = bytes;
         bytes *= shape[i];
     }
-    *view = (Py_buffer){.buf = row->s.ptr && bytes ? row->s.ptr : nowhere, .obj = Py_NewRef(row), .len = bytes, .itemsize = (Py_ssize_t)t->bytes,
-                        .ndim = ndim, .format = flags & PyBUF_FORMAT ? (char *)buffer_formats[t->kind] : NULL,
+    *view = (Py_buffer){.buf = row->s.ptr && bytes ? row->s.ptr : nowhere,
+                        .obj = Py_NewRef(row),
+                        .len = bytes,
+                        .itemsize = (Py_ssize_t)t->bytes,
+                        .ndim = ndim,
+                        .format = flags & PyBUF_FORMAT ? (char *)buffer_formats[t->kind] : NULL,
                         .shape = flags & PyBUF_ND ? dims : NULL,
-                        .strides = (flags & PyBUF_STRIDES) == PyBUF_STRIDES ? dims + ndim : NULL, .internal = dims};
+                        .strides = (flags & PyBUF_STRIDES) == PyBUF_STRIDES ? dims + ndim : NULL,
+                        .internal = dims};
     row->heap->exports++;
     return 0;
 }
@@ -458,7 +515,8 @@ BIND PyObject *slice_get(struct heap_object *h, struct type_object *slice_type, 
     gcsim_mutator *m = elem ? heap_enter(h) : NULL;
     if (!m)
         return NULL;
-    struct slice s = {GCSIM_LOAD((void **)address), GCSIM_LOAD((int64_t *)address + 1), GCSIM_LOAD((int64_t *)address + 2)};
+    struct slice s = {GCSIM_LOAD((void **)address), GCSIM_LOAD((int64_t *)address + 1),
+                      GCSIM_LOAD((int64_t *)address + 2)};
     gcsim_handle *handle = s.ptr ? h->api->handle_new(m, s.ptr) : NULL;
     gcsim_status status = m->status;
     heap_leave(h, m);
@@ -470,16 +528,20 @@ BIND PyObject *slice_get(struct heap_object *h, struct type_object *slice_type, 
 static int slice_refused(struct heap_object *h, struct type_object *type, PyObject *value)
 {
     if (Py_IS_TYPE(value, row_class(h->state, false)) && ((struct row_object *)value)->heap != h)
-        bind_raise(h->state, ERR_WRONG_HEAP, "the slice belongs to another heap; a heap's pointers stay inside it");
+        bind_raise(h->state, ERR_WRONG_HEAP,
+                   "the slice belongs to another heap; a heap's pointers stay inside it");
     else if (Py_IS_TYPE(value, row_class(h->state, false)))
-        bind_raise(h->state, ERR_CONVERSION, "%s cannot hold a []%s", type_name(type), row_type_name((struct row_object *)value));
+        bind_raise(h->state, ERR_CONVERSION, "%s cannot hold a []%s", type_name(type),
+                   row_type_name((struct row_object *)value));
     else
-        bind_raise(h->state, ERR_CONVERSION, "%s takes a slice of this type or None, not %s", type_name(type), Py_TYPE(value)->tp_name);
+        bind_raise(h->state, ERR_CONVERSION, "%s takes a slice of this type or None, not %s",
+                   type_name(type), Py_TYPE(value)->tp_name);
     return -1;
 }
 
 // The three words for a value: 0 or -1. Rooted by `value`, or by *handle if they were made here (bytes).
-static int slice_words_for(struct heap_object *h, struct type_object *type, PyObject *value, struct slice *out, gcsim_handle **handle)
+static int slice_words_for(struct heap_object *h, struct type_object *type, PyObject *value,
+                           struct slice *out, gcsim_handle **handle)
 {
     struct type_object *elem = type_elem(type), *byte = bind_byte_type(h->state);
     *out = (struct slice){0};
@@ -504,11 +566,13 @@ static int slice_words_for(struct heap_object *h, struct type_object *type, PyOb
     return 0;
 }
 
-BIND int slice_set(struct heap_object *h, struct type_object *slice_type, void *address, PyObject *value)
+BIND int slice_set(struct heap_object *h, struct type_object *slice_type, void *address,
+                   PyObject *value)
 {
     struct slice s;
     gcsim_handle *handle;
-    if (heap_check_own(h, "store into it") < 0 || slice_words_for(h, slice_type, value, &s, &handle) < 0)
+    if (heap_check_own(h, "store into it") < 0 ||
+        slice_words_for(h, slice_type, value, &s, &handle) < 0)
         return -1;
     gcsim_mutator *m = heap_enter(h);
     if (m) {
@@ -526,7 +590,8 @@ BIND int slice_set(struct heap_object *h, struct type_object *slice_type, void *
 
 BIND PyObject *array_get(struct heap_object *h, struct type_object *array_type, void *address)
 {
-    gcsim_handle *handle = heap_root(h, address); // first: naming the element type can run Python code
+    gcsim_handle *handle =
+        heap_root(h, address); // first: naming the element type can run Python code
     struct type_object *elem = handle ? type_elem(array_type) : NULL;
     if (!elem) {
         if (handle)
@@ -537,7 +602,8 @@ BIND PyObject *array_get(struct heap_object *h, struct type_object *array_type, 
     return row_make(h, elem, array_type, (struct slice){address, n, n}, handle);
 }
 
-static void *array_address_for(struct heap_object *h, struct type_object *array_type, PyObject *value)
+static void *array_address_for(struct heap_object *h, struct type_object *array_type,
+                               PyObject *value)
 {
     struct row_object *row = (struct row_object *)value;
     if (!Py_IS_TYPE(value, row_class(h->state, true)) || row->array != array_type)
@@ -547,7 +613,8 @@ static void *array_address_for(struct heap_object *h, struct type_object *array_
     return row->s.ptr;
 }
 
-BIND int array_set(struct heap_object *h, struct type_object *array_type, void *address, PyObject *value)
+BIND int array_set(struct heap_object *h, struct type_object *array_type, void *address,
+                   PyObject *value)
 {
     PyObject *const values[] = {value};
     return values_store(h, array_type, address, values, 1);
@@ -555,89 +622,127 @@ BIND int array_set(struct heap_object *h, struct type_object *array_type, void *
 
 // --- Heap.new_slice
 
-static PyObject *heap_py_new_slice(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+static PyObject *heap_py_new_slice(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
+                                   PyObject *kwnames)
 {
     struct heap_object *h = (struct heap_object *)self;
     struct bind_state *state = h->state;
     PyObject *given[3] = {NULL, NULL, NULL};
     if (nargs > 3)
-        return bind_raise(state, ERR_CONVERSION, "new_slice takes an element type, a length and a capacity, not %zd arguments", nargs);
+        return bind_raise(
+            state, ERR_CONVERSION,
+            "new_slice takes an element type, a length and a capacity, not %zd arguments", nargs);
     for (Py_ssize_t i = 0; i < nargs; i++)
         given[i] = args[i];
     for (Py_ssize_t i = 0; kwnames && i < PyTuple_GET_SIZE(kwnames); i++) {
         PyObject *name = PyTuple_GET_ITEM(kwnames, i);
-        int at = PyUnicode_CompareWithASCIIString(name, "n") == 0 ? 1 : PyUnicode_CompareWithASCIIString(name, "cap") == 0 ? 2 : 0;
+        int at = PyUnicode_CompareWithASCIIString(name, "n") == 0     ? 1
+                 : PyUnicode_CompareWithASCIIString(name, "cap") == 0 ? 2
+                                                                      : 0;
         if (!at || given[at])
-            return bind_raise(state, ERR_CONVERSION, at ? "new_slice got %R twice" : "new_slice has no option %R", name);
+            return bind_raise(state, ERR_CONVERSION,
+                              at ? "new_slice got %R twice" : "new_slice has no option %R", name);
         given[at] = args[nargs + i];
     }
     int64_t len = 0, cap;
     if (!given[0])
-        return bind_raise(state, ERR_CONVERSION, "new_slice takes an element type, a length and a capacity");
+        return bind_raise(state, ERR_CONVERSION,
+                          "new_slice takes an element type, a length and a capacity");
     if (given[1] && count_from_python(state, "the length", given[1], &len) < 0)
         return NULL;
     cap = len;
-    if (given[2] && given[2] != Py_None && count_from_python(state, "the capacity", given[2], &cap) < 0)
+    if (given[2] && given[2] != Py_None &&
+        count_from_python(state, "the capacity", given[2], &cap) < 0)
         return NULL;
     if (cap < len)
-        return bind_raise(state, ERR_RANGE, "the capacity %lld is less than the length %lld", (long long)cap, (long long)len);
+        return bind_raise(state, ERR_RANGE, "the capacity %lld is less than the length %lld",
+                          (long long)cap, (long long)len);
     struct type_object *elem = type_from_python(state, given[0]);
-    gcsim_handle *handle = elem && heap_check_own(h, "make a slice") == 0 ? elements_allocate(h, elem, cap) : NULL;
-    PyObject *row = handle ? row_make(h, elem, NULL, (struct slice){handle->ptr, len, cap}, handle) : NULL;
+    gcsim_handle *handle =
+        elem && heap_check_own(h, "make a slice") == 0 ? elements_allocate(h, elem, cap) : NULL;
+    PyObject *row =
+        handle ? row_make(h, elem, NULL, (struct slice){handle->ptr, len, cap}, handle) : NULL;
     Py_XDECREF(elem);
     return row;
 }
 
 // --- the two types
 
-#define ROW_COMMON_METHODS                                                                                                    \
-    {"__deepcopy__", (PyCFunction)row_no_copy, METH_O, PyDoc_STR("Raises: list(...) gives values.")},                         \
-    {"__reduce_ex__", (PyCFunction)row_no_copy, METH_O, PyDoc_STR("Raises: list(...) gives values.")},                        \
-    {"__copy__", slice_same, METH_NOARGS, PyDoc_STR("The same: it is a reference.")},                                         \
-    {"copy_from", (PyCFunction)slice_copy_from, METH_O,                                                                       \
-     PyDoc_STR("copy_from($self, source, /)\n--\n\nGo's copy(self, source): the shorter length counts; returns it. Overlap is fine.")}
+#define ROW_COMMON_METHODS                                                                         \
+    {"__deepcopy__", (PyCFunction)row_no_copy, METH_O,                                             \
+     PyDoc_STR("Raises: list(...) gives values.")},                                                \
+        {"__reduce_ex__", (PyCFunction)row_no_copy, METH_O,                                        \
+         PyDoc_STR("Raises: list(...) gives values.")},                                            \
+        {"__copy__", slice_same, METH_NOARGS, PyDoc_STR("The same: it is a reference.")},          \
+    {                                                                                              \
+        "copy_from", (PyCFunction)slice_copy_from, METH_O,                                         \
+            PyDoc_STR("copy_from($self, source, /)\n--\n\nGo's copy(self, source): the shorter "   \
+                      "length counts; returns it. Overlap is fine.")                               \
+    }
 
 static PyMethodDef slice_methods[] = {
     {"append", (PyCFunction)(void (*)(void))slice_py_append, METH_FASTCALL,
-     PyDoc_STR("append($self, /, *values)\n--\n\nA new Slice with the values behind, as Go's append: it shares the array while that has room.")},
+     PyDoc_STR("append($self, /, *values)\n--\n\nA new Slice with the values behind, as Go's "
+               "append: it shares the array while that has room.")},
     {"reslice", (PyCFunction)(void (*)(void))slice_reslice, METH_FASTCALL,
-     PyDoc_STR("reslice($self, start=0, stop=None, max=None, /)\n--\n\nGo's s[start:stop:max]: up to the capacity, BoundsError outside.")},
+     PyDoc_STR("reslice($self, start=0, stop=None, max=None, /)\n--\n\nGo's s[start:stop:max]: up "
+               "to the capacity, BoundsError outside.")},
     ROW_COMMON_METHODS,
     {NULL, NULL, 0, NULL},
 };
 static PyMethodDef array_methods[] = {ROW_COMMON_METHODS, {NULL, NULL, 0, NULL}};
 static PyGetSetDef slice_getset[] = {
     {"cap", (getter)row_cap, NULL, "elements up to the end of the array", NULL},
-    {"address", (getter)row_address, NULL, "address of the first element, as gcsim.address tells it; 0 of a nil slice", NULL},
+    {"address", (getter)row_address, NULL,
+     "address of the first element, as gcsim.address tells it; 0 of a nil slice", NULL},
     {"elem", (getter)row_elem, NULL, "the TypeInfo of an element", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
-#define ROW_SLOTS                                                                                                             \
-    {Py_tp_dealloc, row_dealloc}, {Py_tp_repr, row_repr}, {Py_tp_iter, row_iter}, {Py_sq_item, row_item},                     \
-        {Py_sq_length, row_length}, {Py_mp_length, row_length}, {Py_mp_subscript, row_subscript},                             \
-        {Py_mp_ass_subscript, row_ass_subscript}, {Py_bf_getbuffer, row_getbuffer}, {Py_bf_releasebuffer, row_releasebuffer}, \
-        {Py_tp_getset, slice_getset}
+#define ROW_SLOTS                                                                                  \
+    {Py_tp_dealloc, row_dealloc}, {Py_tp_repr, row_repr}, {Py_tp_iter, row_iter},                  \
+        {Py_sq_item, row_item}, {Py_sq_length, row_length}, {Py_mp_length, row_length},            \
+        {Py_mp_subscript, row_subscript}, {Py_mp_ass_subscript, row_ass_subscript},                \
+        {Py_bf_getbuffer, row_getbuffer}, {Py_bf_releasebuffer, row_releasebuffer},                \
+    {                                                                                              \
+        Py_tp_getset, slice_getset                                                                 \
+    }
 
 static PyType_Slot slice_slots[] = {
-    {Py_tp_doc, (void *)PyDoc_STR("A Go slice: pointer, length and capacity, as an immutable value that keeps its array alive.")},
-    {Py_tp_methods, slice_methods}, {Py_tp_richcompare, slice_richcompare}, {Py_tp_hash, slice_hash}, ROW_SLOTS, {0, NULL},
+    {Py_tp_doc, (void *)PyDoc_STR("A Go slice: pointer, length and capacity, as an immutable value "
+                                  "that keeps its array alive.")},
+    {Py_tp_methods, slice_methods},
+    {Py_tp_richcompare, slice_richcompare},
+    {Py_tp_hash, slice_hash},
+    ROW_SLOTS,
+    {0, NULL},
 };
 static PyType_Slot array_slots[] = {
-    {Py_tp_doc, (void *)PyDoc_STR("A view of a Go array where it lies; keeps the whole object alive. array[a:b] is a Slice of it.")},
-    {Py_tp_methods, array_methods}, {Py_tp_richcompare, array_richcompare}, {Py_tp_hash, PyObject_HashNotImplemented}, ROW_SLOTS,
+    {Py_tp_doc, (void *)PyDoc_STR("A view of a Go array where it lies; keeps the whole object "
+                                  "alive. array[a:b] is a Slice of it.")},
+    {Py_tp_methods, array_methods},
+    {Py_tp_richcompare, array_richcompare},
+    {Py_tp_hash, PyObject_HashNotImplemented},
+    ROW_SLOTS,
     {0, NULL},
 };
 static PyType_Spec slice_spec = {
-    .name = "gcsim._core.Slice", .basicsize = sizeof(struct row_object), .slots = slice_slots,
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_SEQUENCE,
+    .name = "gcsim._core.Slice",
+    .basicsize = sizeof(struct row_object),
+    .slots = slice_slots,
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_DISALLOW_INSTANTIATION |
+             Py_TPFLAGS_SEQUENCE,
 };
 static PyType_Spec array_spec = {
-    .name = "gcsim._core.Array", .basicsize = sizeof(struct row_object), .slots = array_slots,
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_SEQUENCE,
+    .name = "gcsim._core.Array",
+    .basicsize = sizeof(struct row_object),
+    .slots = array_slots,
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_DISALLOW_INSTANTIATION |
+             Py_TPFLAGS_SEQUENCE,
 };
 
 // Makes a type of the binding and puts it into the module and the state.
-static int type_add(PyObject *module, struct bind_state *state, enum bind_type which, PyType_Spec *spec)
+static int type_add(PyObject *module, struct bind_state *state, enum bind_type which,
+                    PyType_Spec *spec)
 {
     state->types[which] = (PyTypeObject *)PyType_FromModuleAndSpec(module, spec, NULL);
     return state->types[which] ? PyModule_AddType(module, state->types[which]) : -1;
@@ -645,5 +750,7 @@ static int type_add(PyObject *module, struct bind_state *state, enum bind_type w
 
 static int slices_init(PyObject *module, struct bind_state *state)
 {
-    return type_add(module, state, TYPE_SLICE, &slice_spec) < 0 ? -1 : type_add(module, state, TYPE_ARRAY, &array_spec);
+    return type_add(module, state, TYPE_SLICE, &slice_spec) < 0
+               ? -1
+               : type_add(module, state, TYPE_ARRAY, &array_spec);
 }

@@ -7,36 +7,41 @@
 #include "lib/slice.h"
 
 struct staged {
-    struct type_object *type;    // borrowed from the type of the whole
-    uint64_t offset;             // from the address that stage_write is given
-    const gcsim_type *heap_type; // of structs, or an array's elements, to copy; dynamic type of an interface
-    uint64_t count;              // of those to copy
-    PyObject *owner;             // strong: keeps what `as` points to
-    gcsim_handle *handle;        // the same, for strings and []byte made here
+    struct type_object *type; // borrowed from the type of the whole
+    uint64_t offset;          // from the address that stage_write is given
+    const gcsim_type
+        *heap_type;  // of structs, or an array's elements, to copy; dynamic type of an interface
+    uint64_t count;  // of those to copy
+    PyObject *owner; // strong: keeps what `as` points to
+    gcsim_handle *handle; // the same, for strings and []byte made here
     union {
         struct scalar scalar;
-        void *from;              // pointer to store, or address to copy from
-        struct slice slice;      // also strings: cap unused
+        void *from;         // pointer to store, or address to copy from
+        struct slice slice; // also strings: cap unused
     } as;
 };
 
 struct stage {
-    struct heap_object *heap;    // borrowed
+    struct heap_object *heap; // borrowed
     struct staged *items;
     size_t n, room;
-    bool on_stack;               // written to a frame: no barrier there
-    char *raw;                   // instead of items, for many scalars of one type: as they will lie in memory
+    bool on_stack; // written to a frame: no barrier there
+    char *raw;     // instead of items, for many scalars of one type: as they will lie in memory
     uint64_t raw_bytes;
 };
 
-static int slice_words_for(struct heap_object *h, struct type_object *type, PyObject *value, struct slice *out, gcsim_handle **handle);
+static int slice_words_for(struct heap_object *h, struct type_object *type, PyObject *value,
+                           struct slice *out, gcsim_handle **handle);
 // The address of an Array view of exactly this type in heap h, or NULL without an error.
-static void *array_address_for(struct heap_object *h, struct type_object *array_type, PyObject *value);
-static PyObject *raise_named(struct bind_state *state, const char *class_name, const char *format, ...);
+static void *array_address_for(struct heap_object *h, struct type_object *array_type,
+                               PyObject *value);
+static PyObject *raise_named(struct bind_state *state, const char *class_name, const char *format,
+                             ...);
 
 // Memory is allocated and copied by elements that are no arrays: the pointer mask of a long array would be as long. *count: how many
 // of them make one `type`. NULL with an error.
-static const gcsim_type *elements_type(struct heap_object *h, struct type_object *type, uint64_t *count)
+static const gcsim_type *elements_type(struct heap_object *h, struct type_object *type,
+                                       uint64_t *count)
 {
     struct type_object *elem = array_element(type, count);
     return elem ? heap_type(h, elem) : NULL;
@@ -76,7 +81,9 @@ static int stage_struct(struct heap_object *h, struct staged *item, PyObject *va
     if (ref_address_for(h, item->type, value, &item->as.from) < 0)
         return -1;
     if (!item->as.from) {
-        bind_raise(h->state, ERR_CONVERSION, "a %s by value takes a reference to one to copy, not None", type_name(item->type));
+        bind_raise(h->state, ERR_CONVERSION,
+                   "a %s by value takes a reference to one to copy, not None",
+                   type_name(item->type));
         return -1;
     }
     item->count = 1;
@@ -93,10 +100,12 @@ static int stage_interface(struct heap_object *h, struct staged *item, PyObject 
     return 0;
 }
 
-static int stage_add(struct stage *stage, struct type_object *type, uint64_t offset, PyObject *value);
+static int stage_add(struct stage *stage, struct type_object *type, uint64_t offset,
+                     PyObject *value);
 
 // An array: a view of one to copy, or as many values.
-static int stage_array(struct stage *stage, struct type_object *type, uint64_t offset, PyObject *value)
+static int stage_array(struct stage *stage, struct type_object *type, uint64_t offset,
+                       PyObject *value)
 {
     struct heap_object *h = stage->heap;
     struct type_object *elem = type_elem(type);
@@ -117,30 +126,34 @@ static int stage_array(struct stage *stage, struct type_object *type, uint64_t o
     }
     if (PyErr_Occurred())
         return -1;
-    bool is_text = PyUnicode_Check(value) || (PyBytes_Check(value) && elem != bind_byte_type(h->state));
+    bool is_text =
+        PyUnicode_Check(value) || (PyBytes_Check(value) && elem != bind_byte_type(h->state));
     PyObject *values = is_text ? NULL : PySequence_Tuple(value);
     if (!values) {
         if (is_text || PyErr_ExceptionMatches(PyExc_TypeError)) {
             PyErr_Clear();
-            bind_raise(h->state, ERR_CONVERSION, "%s takes an array of this type or %llu values, not %s", type_name(type),
+            bind_raise(h->state, ERR_CONVERSION,
+                       "%s takes an array of this type or %llu values, not %s", type_name(type),
                        (unsigned long long)type->count, Py_TYPE(value)->tp_name);
         }
         return -1;
     }
     int result = 0;
     if ((uint64_t)PyTuple_GET_SIZE(values) != type->count) {
-        bind_raise(h->state, ERR_RANGE, "%s takes %llu values, not %zd", type_name(type), (unsigned long long)type->count,
-                   PyTuple_GET_SIZE(values));
+        bind_raise(h->state, ERR_RANGE, "%s takes %llu values, not %zd", type_name(type),
+                   (unsigned long long)type->count, PyTuple_GET_SIZE(values));
         result = -1;
     }
     for (Py_ssize_t i = 0; result == 0 && i < PyTuple_GET_SIZE(values); i++)
-        result = stage_add(stage, elem, offset + (uint64_t)i * elem->bytes, PyTuple_GET_ITEM(values, i));
+        result =
+            stage_add(stage, elem, offset + (uint64_t)i * elem->bytes, PyTuple_GET_ITEM(values, i));
     Py_DECREF(values);
     return result;
 }
 
 // Converts one value of `type`. 0, or -1 with an error; the stage is dropped by the caller either way.
-static int stage_add(struct stage *stage, struct type_object *type, uint64_t offset, PyObject *value)
+static int stage_add(struct stage *stage, struct type_object *type, uint64_t offset,
+                     PyObject *value)
 {
     struct heap_object *h = stage->heap;
     struct staged *item, local = {.type = type, .offset = offset, .owner = value};
@@ -153,12 +166,19 @@ static int stage_add(struct stage *stage, struct type_object *type, uint64_t off
         result = stage_array(stage, type, offset, value);
         Py_LeaveRecursiveCall();
         return result;
-    case GCSIM_KIND_STRUCT: result = stage_struct(h, &local, value); break;
-    case GCSIM_KIND_INTERFACE: result = stage_interface(h, &local, value); break;
-    case GCSIM_KIND_SLICE: result = slice_words_for(h, type, value, &local.as.slice, &local.handle); break;
+    case GCSIM_KIND_STRUCT:
+        result = stage_struct(h, &local, value);
+        break;
+    case GCSIM_KIND_INTERFACE:
+        result = stage_interface(h, &local, value);
+        break;
+    case GCSIM_KIND_SLICE:
+        result = slice_words_for(h, type, value, &local.as.slice, &local.handle);
+        break;
     case GCSIM_KIND_STRING:
         result = string_allocate(h, value, &local.handle, &length);
-        local.as.slice = (struct slice){result == 0 && local.handle ? local.handle->ptr : NULL, (int64_t)length, 0};
+        local.as.slice = (struct slice){result == 0 && local.handle ? local.handle->ptr : NULL,
+                                        (int64_t)length, 0};
         break;
     case GCSIM_KIND_POINTER: {
         struct type_object *elem = type_elem(type);
@@ -170,11 +190,14 @@ static int stage_add(struct stage *stage, struct type_object *type, uint64_t off
     case GCSIM_KIND_FUNC:
     case BIND_KIND_UNSAFE_POINTER:
         if (value != Py_None)
-            bind_raise(h->state, ERR_NOT_THERE, "%s takes only None (nil) in this version", type_name(type));
+            bind_raise(h->state, ERR_NOT_THERE, "%s takes only None (nil) in this version",
+                       type_name(type));
         else
             result = 0;
         break;
-    default: result = scalar_convert(h->state, type, value, &local.as.scalar); break;
+    default:
+        result = scalar_convert(h->state, type, value, &local.as.scalar);
+        break;
     }
     if (result < 0)
         return -1;
@@ -189,7 +212,8 @@ static int stage_add(struct stage *stage, struct type_object *type, uint64_t off
 }
 
 // Converts n values of `elem`, one behind the other.
-static int stage_values(struct stage *stage, struct type_object *elem, PyObject *const *values, Py_ssize_t n)
+static int stage_values(struct stage *stage, struct type_object *elem, PyObject *const *values,
+                        Py_ssize_t n)
 {
     if (is_scalar(elem->kind)) {
         stage->raw_bytes = (uint64_t)n * elem->bytes;
@@ -198,7 +222,8 @@ static int stage_values(struct stage *stage, struct type_object *elem, PyObject 
             return -1;
         }
         for (Py_ssize_t i = 0; i < n; i++)
-            if (scalar_set(stage->heap->state, elem, stage->raw + (uint64_t)i * elem->bytes, values[i]) < 0)
+            if (scalar_set(stage->heap->state, elem, stage->raw + (uint64_t)i * elem->bytes,
+                           values[i]) < 0)
                 return -1;
         return 0;
     }
@@ -226,8 +251,11 @@ static void stage_write(struct stage *stage, gcsim_mutator *m, char *at)
         void *to = at + item->offset;
         switch (item->type->kind) {
         case GCSIM_KIND_STRUCT:
-        case GCSIM_KIND_ARRAY: m->api->copy(m, item->heap_type, to, item->as.from, item->count); break;
-        case GCSIM_KIND_SLICE: GCSIM_STORE((int64_t *)to + 2, item->as.slice.cap); // fall through
+        case GCSIM_KIND_ARRAY:
+            m->api->copy(m, item->heap_type, to, item->as.from, item->count);
+            break;
+        case GCSIM_KIND_SLICE:
+            GCSIM_STORE((int64_t *)to + 2, item->as.slice.cap); // fall through
         case GCSIM_KIND_STRING:
             stage_put(stage, m, to, item->as.slice.ptr);
             GCSIM_STORE((int64_t *)to + 1, item->as.slice.len);
@@ -246,7 +274,8 @@ static void stage_write(struct stage *stage, gcsim_mutator *m, char *at)
 }
 
 // Stage and write: n values at `at`, inside an object that the caller keeps. 0 or -1, and then nothing is written.
-static int values_store(struct heap_object *h, struct type_object *elem, char *at, PyObject *const *values, Py_ssize_t n)
+static int values_store(struct heap_object *h, struct type_object *elem, char *at,
+                        PyObject *const *values, Py_ssize_t n)
 {
     struct stage stage = {.heap = h};
     int result = heap_check_own(h, "store into it");
@@ -264,7 +293,8 @@ static int values_store(struct heap_object *h, struct type_object *elem, char *a
 }
 
 // Raises the class of this name of gcsim._errors, for errors that are too rare for a place in the state. Always NULL.
-static PyObject *raise_named(struct bind_state *state, const char *class_name, const char *format, ...)
+static PyObject *raise_named(struct bind_state *state, const char *class_name, const char *format,
+                             ...)
 {
     (void)state;
     va_list args;
@@ -282,12 +312,14 @@ static PyObject *raise_named(struct bind_state *state, const char *class_name, c
 }
 
 // An int argument within 0..INT64_MAX: 0 or -1 with RangeError or ConversionError naming `what`.
-static int count_from_python(struct bind_state *state, const char *what, PyObject *value, int64_t *out)
+static int count_from_python(struct bind_state *state, const char *what, PyObject *value,
+                             int64_t *out)
 {
     PyObject *n = PyIndex_Check(value) ? PyNumber_Index(value) : NULL;
     if (!n) {
         if (!PyErr_Occurred())
-            bind_raise(state, ERR_CONVERSION, "%s is an int, not %s", what, Py_TYPE(value)->tp_name);
+            bind_raise(state, ERR_CONVERSION, "%s is an int, not %s", what,
+                       Py_TYPE(value)->tp_name);
         return -1;
     }
     int overflow;

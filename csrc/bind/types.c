@@ -6,19 +6,28 @@
 #include "bind/bind.h"
 
 static void ref_dealloc(PyObject *self);
-static struct field_object *field_make(struct bind_state *state, PyTypeObject *owner, PyObject *name);
+static struct field_object *field_make(struct bind_state *state, PyTypeObject *owner,
+                                       PyObject *name);
 
 // --- Type
 
-static const struct { const char *word; uint32_t kind; } type_kinds[] = {
-    {"bool", GCSIM_KIND_BOOL}, {"int8", GCSIM_KIND_INT8}, {"int16", GCSIM_KIND_INT16}, {"int32", GCSIM_KIND_INT32},
-    {"int64", GCSIM_KIND_INT64}, {"int", GCSIM_KIND_INT64}, {"uint8", GCSIM_KIND_UINT8}, {"uint16", GCSIM_KIND_UINT16},
-    {"uint32", GCSIM_KIND_UINT32}, {"uint64", GCSIM_KIND_UINT64}, {"uint", GCSIM_KIND_UINT64}, {"uintptr", GCSIM_KIND_UINTPTR},
-    {"float32", GCSIM_KIND_FLOAT32}, {"float64", GCSIM_KIND_FLOAT64}, {"complex64", GCSIM_KIND_COMPLEX64},
-    {"complex128", GCSIM_KIND_COMPLEX128}, {"string", GCSIM_KIND_STRING}, {"slice", GCSIM_KIND_SLICE},
-    {"pointer", GCSIM_KIND_POINTER}, {"unsafe.Pointer", BIND_KIND_UNSAFE_POINTER}, {"interface", GCSIM_KIND_INTERFACE},
-    {"map", GCSIM_KIND_MAP}, {"chan", GCSIM_KIND_CHAN}, {"func", GCSIM_KIND_FUNC}, {"array", GCSIM_KIND_ARRAY},
-    {"struct", GCSIM_KIND_STRUCT},
+static const struct {
+    const char *word;
+    uint32_t kind;
+} type_kinds[] = {
+    {"bool", GCSIM_KIND_BOOL},           {"int8", GCSIM_KIND_INT8},
+    {"int16", GCSIM_KIND_INT16},         {"int32", GCSIM_KIND_INT32},
+    {"int64", GCSIM_KIND_INT64},         {"int", GCSIM_KIND_INT64},
+    {"uint8", GCSIM_KIND_UINT8},         {"uint16", GCSIM_KIND_UINT16},
+    {"uint32", GCSIM_KIND_UINT32},       {"uint64", GCSIM_KIND_UINT64},
+    {"uint", GCSIM_KIND_UINT64},         {"uintptr", GCSIM_KIND_UINTPTR},
+    {"float32", GCSIM_KIND_FLOAT32},     {"float64", GCSIM_KIND_FLOAT64},
+    {"complex64", GCSIM_KIND_COMPLEX64}, {"complex128", GCSIM_KIND_COMPLEX128},
+    {"string", GCSIM_KIND_STRING},       {"slice", GCSIM_KIND_SLICE},
+    {"pointer", GCSIM_KIND_POINTER},     {"unsafe.Pointer", BIND_KIND_UNSAFE_POINTER},
+    {"interface", GCSIM_KIND_INTERFACE}, {"map", GCSIM_KIND_MAP},
+    {"chan", GCSIM_KIND_CHAN},           {"func", GCSIM_KIND_FUNC},
+    {"array", GCSIM_KIND_ARRAY},         {"struct", GCSIM_KIND_STRUCT},
 };
 
 static int attribute_u64(PyObject *o, const char *name, uint64_t *out)
@@ -51,27 +60,36 @@ static int type_read_kind(struct bind_state *state, struct type_object *t, PyObj
 }
 
 // What reading and writing a value of the kind takes for granted; a description that says otherwise is refused.
-static const struct { uint8_t bytes, align; } kind_sizes[BIND_KIND_UNSAFE_POINTER + 1] = {
-    [GCSIM_KIND_BOOL] = {1, 1}, [GCSIM_KIND_INT8] = {1, 1}, [GCSIM_KIND_INT16] = {2, 2}, [GCSIM_KIND_INT32] = {4, 4},
-    [GCSIM_KIND_INT64] = {8, 8}, [GCSIM_KIND_UINT8] = {1, 1}, [GCSIM_KIND_UINT16] = {2, 2}, [GCSIM_KIND_UINT32] = {4, 4},
-    [GCSIM_KIND_UINT64] = {8, 8}, [GCSIM_KIND_UINTPTR] = {8, 8}, [GCSIM_KIND_FLOAT32] = {4, 4}, [GCSIM_KIND_FLOAT64] = {8, 8},
-    [GCSIM_KIND_COMPLEX64] = {8, 4}, [GCSIM_KIND_COMPLEX128] = {16, 8}, [GCSIM_KIND_STRING] = {16, 8},
-    [GCSIM_KIND_SLICE] = {24, 8}, [GCSIM_KIND_POINTER] = {8, 8}, [GCSIM_KIND_INTERFACE] = {16, 8}, [GCSIM_KIND_MAP] = {8, 8},
-    [GCSIM_KIND_CHAN] = {8, 8}, [GCSIM_KIND_FUNC] = {8, 8}, [BIND_KIND_UNSAFE_POINTER] = {8, 8},
+static const struct {
+    uint8_t bytes, align;
+} kind_sizes[BIND_KIND_UNSAFE_POINTER + 1] = {
+    [GCSIM_KIND_BOOL] = {1, 1},      [GCSIM_KIND_INT8] = {1, 1},
+    [GCSIM_KIND_INT16] = {2, 2},     [GCSIM_KIND_INT32] = {4, 4},
+    [GCSIM_KIND_INT64] = {8, 8},     [GCSIM_KIND_UINT8] = {1, 1},
+    [GCSIM_KIND_UINT16] = {2, 2},    [GCSIM_KIND_UINT32] = {4, 4},
+    [GCSIM_KIND_UINT64] = {8, 8},    [GCSIM_KIND_UINTPTR] = {8, 8},
+    [GCSIM_KIND_FLOAT32] = {4, 4},   [GCSIM_KIND_FLOAT64] = {8, 8},
+    [GCSIM_KIND_COMPLEX64] = {8, 4}, [GCSIM_KIND_COMPLEX128] = {16, 8},
+    [GCSIM_KIND_STRING] = {16, 8},   [GCSIM_KIND_SLICE] = {24, 8},
+    [GCSIM_KIND_POINTER] = {8, 8},   [GCSIM_KIND_INTERFACE] = {16, 8},
+    [GCSIM_KIND_MAP] = {8, 8},       [GCSIM_KIND_CHAN] = {8, 8},
+    [GCSIM_KIND_FUNC] = {8, 8},      [BIND_KIND_UNSAFE_POINTER] = {8, 8},
 };
 
 static int type_read(struct bind_state *state, struct type_object *t, PyObject *info)
 {
     uint64_t align = 0;
     if (type_read_kind(state, t, info) < 0 || attribute_u64(info, "bytes", &t->bytes) < 0 ||
-        attribute_u64(info, "ptr_bytes", &t->ptr_bytes) < 0 || attribute_u64(info, "align", &align) < 0)
+        attribute_u64(info, "ptr_bytes", &t->ptr_bytes) < 0 ||
+        attribute_u64(info, "align", &align) < 0)
         return -1;
     t->align = (uint32_t)align;
     if (t->kind == GCSIM_KIND_ARRAY && attribute_u64(info, "count", &t->count) < 0)
         return -1;
     unsigned bytes = kind_sizes[t->kind].bytes;
     if (bytes && (t->bytes != bytes || t->align != kind_sizes[t->kind].align)) {
-        bind_raise(state, ERR_TYPE_DEFINITION, "%R does not have the size and alignment of its kind", info);
+        bind_raise(state, ERR_TYPE_DEFINITION,
+                   "%R does not have the size and alignment of its kind", info);
         return -1;
     }
     PyObject *python = PyObject_GetAttrString(info, "python");
@@ -90,7 +108,8 @@ static struct type_object *type_make(struct bind_state *state, PyObject *info)
     t->state = state;
     t->info = Py_NewRef(info);
     t->serial = state->type_serials++;
-    if (type_read(state, t, info) < 0 || PyObject_SetItem(state->type_objects, info, (PyObject *)t) < 0) {
+    if (type_read(state, t, info) < 0 ||
+        PyObject_SetItem(state->type_objects, info, (PyObject *)t) < 0) {
         Py_DECREF(t);
         return NULL;
     }
@@ -153,9 +172,10 @@ BIND struct type_object *type_elem(struct type_object *t)
     struct type_object *elem = info == Py_None ? NULL : type_from_info(t->state, info);
     Py_DECREF(info);
     uint64_t bytes = 0;
-    if (elem && t->kind == GCSIM_KIND_ARRAY && (__builtin_mul_overflow(elem->bytes, t->count, &bytes) || bytes != t->bytes)) {
-        bind_raise(t->state, ERR_TYPE_DEFINITION, "%s is not %llu elements of its element type", type_name(t),
-                   (unsigned long long)t->count);
+    if (elem && t->kind == GCSIM_KIND_ARRAY &&
+        (__builtin_mul_overflow(elem->bytes, t->count, &bytes) || bytes != t->bytes)) {
+        bind_raise(t->state, ERR_TYPE_DEFINITION, "%s is not %llu elements of its element type",
+                   type_name(t), (unsigned long long)t->count);
         Py_CLEAR(elem);
     }
     if (t->elem) { // another thread was faster
@@ -207,7 +227,10 @@ static void type_dealloc(struct type_object *t)
     Py_DECREF(tp);
 }
 
-static PyObject *type_repr(struct type_object *t) { return PyUnicode_FromFormat("<gcsim type %s>", type_name(t)); }
+static PyObject *type_repr(struct type_object *t)
+{
+    return PyUnicode_FromFormat("<gcsim type %s>", type_name(t));
+}
 
 static PyMemberDef type_members[] = {
     {"info", T_OBJECT, offsetof(struct type_object, info), READONLY, "the TypeInfo"},
@@ -219,8 +242,11 @@ static PyType_Slot type_slots[] = {
     {Py_tp_repr, type_repr},         {Py_tp_members, type_members}, {0, NULL},
 };
 static PyType_Spec type_spec = {
-    .name = "gcsim._core.Type", .basicsize = sizeof(struct type_object), .slots = type_slots,
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .name = "gcsim._core.Type",
+    .basicsize = sizeof(struct type_object),
+    .slots = type_slots,
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE |
+             Py_TPFLAGS_DISALLOW_INSTANTIATION,
 };
 
 // --- struct classes
@@ -237,10 +263,14 @@ static struct field_object *class_field(struct struct_class *cls, PyObject *name
     return NULL;
 }
 
-struct binding { struct type_object *type; uint64_t offset; };
+struct binding {
+    struct type_object *type;
+    uint64_t offset;
+};
 
 // Type and offset of one field of `info`; type NULL when Go gives no access to the name.
-static int field_look_up(struct struct_class *cls, struct type_object *outer, PyObject *name, struct binding *out)
+static int field_look_up(struct struct_class *cls, struct type_object *outer, PyObject *name,
+                         struct binding *out)
 {
     if (outer->kind != GCSIM_KIND_STRUCT) { // a class for a lone value: its one field is the value
         *out = (struct binding){(struct type_object *)Py_NewRef(outer), 0};
@@ -258,7 +288,8 @@ static int field_look_up(struct struct_class *cls, struct type_object *outer, Py
     Py_DECREF(field);
     if (out->type && (out->offset > outer->bytes || out->type->bytes > outer->bytes - out->offset ||
                       out->offset % (out->type->align ? out->type->align : 1))) {
-        bind_raise(class_state(cls), ERR_TYPE_DEFINITION, "field %R does not lie inside its struct", name);
+        bind_raise(class_state(cls), ERR_TYPE_DEFINITION, "field %R does not lie inside its struct",
+                   name);
         Py_CLEAR(out->type);
     }
     return out->type || hidden ? 0 : -1;
@@ -308,7 +339,8 @@ BIND struct type_object *class_type(struct struct_class *cls)
     if (BIND_LIKELY(cls->type != NULL))
         return cls->type;
     if (!cls->resolver)
-        return bind_raise(class_state(cls), ERR_TYPE_DEFINITION, "%s is no struct type: decorate the class with @gcsim.struct",
+        return bind_raise(class_state(cls), ERR_TYPE_DEFINITION,
+                          "%s is no struct type: decorate the class with @gcsim.struct",
                           cls->base.ht_type.tp_name);
     return class_resolve(cls);
 }
@@ -339,7 +371,8 @@ static int class_add_field(struct struct_class *cls, PyObject *name)
 static int append_all(PyObject *list, PyObject *iterable)
 {
     PyObject *items = PySequence_List(iterable);
-    int result = items ? PyList_SetSlice(list, PyList_GET_SIZE(list), PyList_GET_SIZE(list), items) : -1;
+    int result =
+        items ? PyList_SetSlice(list, PyList_GET_SIZE(list), PyList_GET_SIZE(list), items) : -1;
     Py_XDECREF(items);
     return result;
 }
@@ -367,7 +400,8 @@ static PyObject *declared_names(struct bind_state *state, PyObject *declaration)
     bool ok = names && list && append_all(names, own) == 0;
     for (Py_ssize_t i = 0; ok && i < PySequence_Fast_GET_SIZE(list); i++) {
         PyObject *name = PyObject_GetAttrString(PySequence_Fast_GET_ITEM(list, i), "__name__");
-        ok = name && PyList_Append(names, name) == 0 && append_base(state, names, PySequence_Fast_GET_ITEM(list, i)) == 0;
+        ok = name && PyList_Append(names, name) == 0 &&
+             append_base(state, names, PySequence_Fast_GET_ITEM(list, i)) == 0;
         Py_XDECREF(name);
     }
     Py_XDECREF(own);
@@ -378,12 +412,14 @@ static PyObject *declared_names(struct bind_state *state, PyObject *declaration)
     return names;
 }
 
-static struct struct_class *class_make(struct bind_state *state, PyObject *name, PyTypeObject *base, PyObject *dict, PyObject *names)
+static struct struct_class *class_make(struct bind_state *state, PyObject *name, PyTypeObject *base,
+                                       PyObject *dict, PyObject *names)
 {
     PyObject *slots = PyTuple_New(0);
     struct struct_class *cls = NULL;
     if (slots && PyDict_SetItemString(dict, "__slots__", slots) == 0)
-        cls = (struct struct_class *)PyObject_CallFunction((PyObject *)state->struct_type, "O(O)O", name, base, dict);
+        cls = (struct struct_class *)PyObject_CallFunction((PyObject *)state->struct_type, "O(O)O",
+                                                           name, base, dict);
     Py_XDECREF(slots);
     if (!cls)
         return NULL;
@@ -395,8 +431,10 @@ static struct struct_class *class_make(struct bind_state *state, PyObject *name,
         cls->base0 = (struct struct_class *)Py_NewRef(base);
     for (Py_ssize_t i = 0; ok && i < n; i++)
         ok = class_add_field(cls, PyList_GET_ITEM(names, i)) == 0;
-    if (ok && (tp->tp_basicsize != sizeof(struct ref_object) || tp->tp_dictoffset || tp->tp_weaklistoffset))
-        ok = bind_raise(state, ERR_TYPE_DEFINITION, "%U: a struct class has the layout of Ref and nothing more", name) != NULL;
+    if (ok && (tp->tp_basicsize != sizeof(struct ref_object) || tp->tp_dictoffset ||
+               tp->tp_weaklistoffset))
+        ok = bind_raise(state, ERR_TYPE_DEFINITION,
+                        "%U: a struct class has the layout of Ref and nothing more", name) != NULL;
     if (!ok) {
         Py_DECREF(cls);
         return NULL;
@@ -412,7 +450,8 @@ static struct struct_class *class_make(struct bind_state *state, PyObject *name,
 
 static PyObject *class_namespace(PyObject *module, PyObject *qualname, PyObject *doc)
 {
-    return Py_BuildValue("{sOsOsO}", "__module__", module, "__qualname__", qualname, "__doc__", doc);
+    return Py_BuildValue("{sOsOsO}", "__module__", module, "__qualname__", qualname, "__doc__",
+                         doc);
 }
 
 // make_struct_class(name, module, qualname, doc, base, declaration) -> class. `declaration` is called with the class at first use and
@@ -422,12 +461,16 @@ static PyObject *bind_make_struct_class(PyObject *module, PyObject *args)
     struct bind_state *state = PyModule_GetState(module);
     PyObject *name, *in_module, *qualname, *doc, *declaration;
     PyTypeObject *base;
-    if (!PyArg_ParseTuple(args, "UOUOO!O:make_struct_class", &name, &in_module, &qualname, &doc, &PyType_Type, &base, &declaration))
+    if (!PyArg_ParseTuple(args, "UOUOO!O:make_struct_class", &name, &in_module, &qualname, &doc,
+                          &PyType_Type, &base, &declaration))
         return NULL;
-    if (base != state->ref_type && !(IS_STRUCT_CLASS(state, base) && ((struct struct_class *)base)->resolver))
-        return bind_raise(state, ERR_TYPE_DEFINITION, "%s is no struct type, and only those can be embedded", base->tp_name);
+    if (base != state->ref_type &&
+        !(IS_STRUCT_CLASS(state, base) && ((struct struct_class *)base)->resolver))
+        return bind_raise(state, ERR_TYPE_DEFINITION,
+                          "%s is no struct type, and only those can be embedded", base->tp_name);
     if (!PyCallable_Check(declaration))
-        return bind_raise(state, ERR_TYPE_DEFINITION, "%R cannot be called for a TypeInfo", declaration);
+        return bind_raise(state, ERR_TYPE_DEFINITION, "%R cannot be called for a TypeInfo",
+                          declaration);
     PyObject *names = declared_names(state, declaration);
     PyObject *dict = names ? class_namespace(in_module, qualname, doc) : NULL;
     struct struct_class *cls = dict ? class_make(state, name, base, dict, names) : NULL;
@@ -468,7 +511,8 @@ static PyTypeObject *type_make_class(struct type_object *t)
     PyObject *doc = PyUnicode_FromFormat("A reference to a value of Go's type %s.", type_name(t));
     PyObject *names = name && module && doc ? type_field_names(t) : NULL;
     PyObject *dict = names ? class_namespace(module, name, doc) : NULL;
-    struct struct_class *cls = dict ? class_make(t->state, name, t->state->ref_type, dict, names) : NULL;
+    struct struct_class *cls =
+        dict ? class_make(t->state, name, t->state->ref_type, dict, names) : NULL;
     Py_XDECREF(name);
     Py_XDECREF(module);
     Py_XDECREF(doc);
@@ -566,8 +610,11 @@ static int struct_class_setattro(PyObject *self, PyObject *name, PyObject *value
     PyTypeObject *tp = &cls->base.ht_type;
     if (!(tp->tp_flags & Py_TPFLAGS_IMMUTABLETYPE) || !PyUnicode_Check(name))
         return PyType_Type.tp_setattro(self, name, value);
-    if (class_field(cls, name) || (is_dunder(name) && (cls->type || PyUnicode_CompareWithASCIIString(name, "__bases__") == 0))) {
-        bind_raise(class_state(cls), ERR_TYPE_DEFINITION, "%s.%U cannot be %s: a struct type does not change", tp->tp_name, name,
+    if (class_field(cls, name) ||
+        (is_dunder(name) &&
+         (cls->type || PyUnicode_CompareWithASCIIString(name, "__bases__") == 0))) {
+        bind_raise(class_state(cls), ERR_TYPE_DEFINITION,
+                   "%s.%U cannot be %s: a struct type does not change", tp->tp_name, name,
                    value ? "set" : "deleted");
         return -1;
     }
@@ -584,11 +631,14 @@ static int struct_class_setattro(PyObject *self, PyObject *name, PyObject *value
 }
 
 // A class statement with struct types as bases makes a StructType too: a raw one, for the decorator to read.
-static PyObject *struct_class_call(PyObject *self, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(kwargs))
+static PyObject *struct_class_call(PyObject *self, PyObject *Py_UNUSED(args),
+                                   PyObject *Py_UNUSED(kwargs))
 {
     struct struct_class *cls = (struct struct_class *)self;
     const char *name = cls->base.ht_type.tp_name;
-    return bind_raise(class_state(cls), ERR_CONVERSION, "%s objects live on a gcsim heap: make one with heap.new(%s, ...)", name, name);
+    return bind_raise(class_state(cls), ERR_CONVERSION,
+                      "%s objects live on a gcsim heap: make one with heap.new(%s, ...)", name,
+                      name);
 }
 
 static PyObject *struct_class_fields(PyObject *self, void *Py_UNUSED(closure))
@@ -601,25 +651,34 @@ static PyObject *struct_class_fields(PyObject *self, void *Py_UNUSED(closure))
 }
 
 static PyGetSetDef struct_class_getset[] = {
-    {"__gcsim_fields__", struct_class_fields, NULL, "names of the fields, own ones first, then embedded structs and what they promote", NULL},
+    {"__gcsim_fields__", struct_class_fields, NULL,
+     "names of the fields, own ones first, then embedded structs and what they promote", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 static PyType_Slot struct_class_slots[] = {
     {Py_tp_doc, (void *)PyDoc_STR("The type of struct classes (see gcsim.struct).")},
-    {Py_tp_traverse, struct_class_traverse}, {Py_tp_clear, struct_class_clear},
-    {Py_tp_dealloc, struct_class_dealloc}, {Py_tp_setattro, struct_class_setattro}, {Py_tp_call, struct_class_call},
-    {Py_tp_getset, struct_class_getset},   {0, NULL},
+    {Py_tp_traverse, struct_class_traverse},
+    {Py_tp_clear, struct_class_clear},
+    {Py_tp_dealloc, struct_class_dealloc},
+    {Py_tp_setattro, struct_class_setattro},
+    {Py_tp_call, struct_class_call},
+    {Py_tp_getset, struct_class_getset},
+    {0, NULL},
 };
 static PyType_Spec struct_class_spec = {
-    .name = "gcsim._core.StructType", .basicsize = sizeof(struct struct_class), .slots = struct_class_slots,
+    .name = "gcsim._core.StructType",
+    .basicsize = sizeof(struct struct_class),
+    .slots = struct_class_slots,
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE,
 };
 
 // --- Field: the descriptor of one field
 
-static struct field_object *field_make(struct bind_state *state, PyTypeObject *owner, PyObject *name)
+static struct field_object *field_make(struct bind_state *state, PyTypeObject *owner,
+                                       PyObject *name)
 {
-    struct field_object *f = (struct field_object *)state->field_type->tp_alloc(state->field_type, 0);
+    struct field_object *f =
+        (struct field_object *)state->field_type->tp_alloc(state->field_type, 0);
     if (!f)
         return NULL;
     f->owner = (PyTypeObject *)Py_NewRef(owner);
@@ -628,7 +687,10 @@ static struct field_object *field_make(struct bind_state *state, PyTypeObject *o
     return f;
 }
 
-static struct bind_state *field_state(struct field_object *f) { return class_state((struct struct_class *)f->owner); }
+static struct bind_state *field_state(struct field_object *f)
+{
+    return class_state((struct struct_class *)f->owner);
+}
 
 static const char *class_name(PyTypeObject *tp)
 {
@@ -655,14 +717,15 @@ BIND_COLD int field_prepare(struct field_object *f, PyObject *instance)
 {
     struct bind_state *state = field_state(f);
     if (!field_fits(f, instance)) {
-        bind_raise(state, ERR_CONVERSION, "%s.%U is a field of %s, not of %s", class_name(f->owner), f->name,
-                   class_name(f->owner), class_name(Py_TYPE(instance)));
+        bind_raise(state, ERR_CONVERSION, "%s.%U is a field of %s, not of %s", class_name(f->owner),
+                   f->name, class_name(f->owner), class_name(Py_TYPE(instance)));
         return -1;
     }
     if (f->kind == FIELD_UNBOUND && !class_type((struct struct_class *)f->owner))
         return -1;
     if (f->kind == FIELD_HIDDEN) {
-        bind_raise(state, ERR_FIELD, "%s.%U is ambiguous: several embedded structs have a field of this name",
+        bind_raise(state, ERR_FIELD,
+                   "%s.%U is ambiguous: several embedded structs have a field of this name",
                    class_name(f->owner), f->name);
         return -1;
     }
@@ -673,7 +736,8 @@ BIND_COLD int field_prepare(struct field_object *f, PyObject *instance)
 BIND_COLD void field_blame(struct field_object *f)
 {
     struct bind_state *state = field_state(f);
-    if (!PyErr_ExceptionMatches(state->errors[ERR_RANGE]) && !PyErr_ExceptionMatches(state->errors[ERR_CONVERSION]) &&
+    if (!PyErr_ExceptionMatches(state->errors[ERR_RANGE]) &&
+        !PyErr_ExceptionMatches(state->errors[ERR_CONVERSION]) &&
         !PyErr_ExceptionMatches(state->errors[ERR_NOT_THERE]))
         return;
     PyObject *type, *value, *traceback;
@@ -708,7 +772,8 @@ static PyObject *field_get(PyObject *self, PyObject *instance, PyObject *Py_UNUS
     struct field_object *f = (struct field_object *)self;
     if (!instance)
         return Py_NewRef(self);
-    if (BIND_UNLIKELY(Py_TYPE(instance) != f->owner || f->kind >= FIELD_HIDDEN) && field_prepare(f, instance) < 0)
+    if (BIND_UNLIKELY(Py_TYPE(instance) != f->owner || f->kind >= FIELD_HIDDEN) &&
+        field_prepare(f, instance) < 0)
         return NULL;
     return field_load(f, (struct ref_object *)instance);
 }
@@ -725,10 +790,12 @@ static inline int field_store(struct field_object *f, struct ref_object *ref, Py
 static int field_set(PyObject *self, PyObject *instance, PyObject *value)
 {
     struct field_object *f = (struct field_object *)self;
-    if (BIND_UNLIKELY(Py_TYPE(instance) != f->owner || f->kind >= FIELD_HIDDEN) && field_prepare(f, instance) < 0)
+    if (BIND_UNLIKELY(Py_TYPE(instance) != f->owner || f->kind >= FIELD_HIDDEN) &&
+        field_prepare(f, instance) < 0)
         return -1;
     if (BIND_UNLIKELY(!value)) {
-        bind_raise(field_state(f), ERR_FIELD, "%s.%U cannot be deleted: the fields of a struct are fixed",
+        bind_raise(field_state(f), ERR_FIELD,
+                   "%s.%U cannot be deleted: the fields of a struct are fixed",
                    class_name(f->owner), f->name);
         return -1;
     }
@@ -758,8 +825,8 @@ static PyObject *field_repr(struct field_object *f)
 {
     if (f->kind >= FIELD_HIDDEN)
         return PyUnicode_FromFormat("<field %s.%U>", class_name(f->owner), f->name);
-    return PyUnicode_FromFormat("<field %s.%U: %s at %llu>", class_name(f->owner), f->name, type_name(f->type),
-                                (unsigned long long)f->offset);
+    return PyUnicode_FromFormat("<field %s.%U: %s at %llu>", class_name(f->owner), f->name,
+                                type_name(f->type), (unsigned long long)f->offset);
 }
 
 static PyMemberDef field_members[] = {
@@ -768,26 +835,41 @@ static PyMemberDef field_members[] = {
     {NULL, 0, 0, 0, NULL},
 };
 static PyType_Slot field_slots[] = {
-    {Py_tp_doc, (void *)PyDoc_STR("A field of a struct class: reads and writes with Go's exact types.")},
-    {Py_tp_descr_get, field_get},      {Py_tp_descr_set, field_set}, {Py_tp_traverse, field_traverse},
-    {Py_tp_dealloc, field_dealloc},    {Py_tp_repr, field_repr},     {Py_tp_members, field_members}, {0, NULL},
+    {Py_tp_doc,
+     (void *)PyDoc_STR("A field of a struct class: reads and writes with Go's exact types.")},
+    {Py_tp_descr_get, field_get},
+    {Py_tp_descr_set, field_set},
+    {Py_tp_traverse, field_traverse},
+    {Py_tp_dealloc, field_dealloc},
+    {Py_tp_repr, field_repr},
+    {Py_tp_members, field_members},
+    {0, NULL},
 };
 static PyType_Spec field_spec = {
-    .name = "gcsim._core.Field", .basicsize = sizeof(struct field_object), .slots = field_slots,
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .name = "gcsim._core.Field",
+    .basicsize = sizeof(struct field_object),
+    .slots = field_slots,
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE |
+             Py_TPFLAGS_DISALLOW_INSTANTIATION,
 };
 
 static int types_init(PyObject *module, struct bind_state *state)
 {
     PyObject *weakref = PyImport_ImportModule("weakref");
-    state->type_objects = weakref ? PyObject_CallMethod(weakref, "WeakValueDictionary", NULL) : NULL;
+    state->type_objects =
+        weakref ? PyObject_CallMethod(weakref, "WeakValueDictionary", NULL) : NULL;
     Py_XDECREF(weakref);
     if (!state->type_objects)
         return -1;
-    return (state->type_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &type_spec, NULL)) &&
-                   (state->struct_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &struct_class_spec, (PyObject *)&PyType_Type)) &&
-                   (state->field_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &field_spec, NULL)) &&
-                   PyModule_AddType(module, state->struct_type) == 0 && PyModule_AddType(module, state->field_type) == 0 &&
+    return (state->type_type =
+                (PyTypeObject *)PyType_FromModuleAndSpec(module, &type_spec, NULL)) &&
+                   (state->struct_type = (PyTypeObject *)PyType_FromModuleAndSpec(
+                        module, &struct_class_spec, (PyObject *)&PyType_Type)) &&
+                   (state->field_type =
+                        (PyTypeObject *)PyType_FromModuleAndSpec(module, &field_spec, NULL)) &&
+                   PyModule_AddType(module, state->struct_type) == 0 &&
+                   PyModule_AddType(module, state->field_type) == 0 &&
                    PyModule_AddType(module, state->type_type) == 0
-               ? 0 : -1;
+               ? 0
+               : -1;
 }

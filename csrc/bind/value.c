@@ -8,10 +8,13 @@
 #include <math.h>
 
 static const char *const kind_words[] = {
-    [GCSIM_KIND_BOOL] = "bool", [GCSIM_KIND_INT8] = "int8", [GCSIM_KIND_INT16] = "int16", [GCSIM_KIND_INT32] = "int32",
-    [GCSIM_KIND_INT64] = "int64", [GCSIM_KIND_UINT8] = "uint8", [GCSIM_KIND_UINT16] = "uint16", [GCSIM_KIND_UINT32] = "uint32",
-    [GCSIM_KIND_UINT64] = "uint64", [GCSIM_KIND_UINTPTR] = "uintptr", [GCSIM_KIND_FLOAT32] = "float32",
-    [GCSIM_KIND_FLOAT64] = "float64", [GCSIM_KIND_COMPLEX64] = "complex64", [GCSIM_KIND_COMPLEX128] = "complex128",
+    [GCSIM_KIND_BOOL] = "bool",           [GCSIM_KIND_INT8] = "int8",
+    [GCSIM_KIND_INT16] = "int16",         [GCSIM_KIND_INT32] = "int32",
+    [GCSIM_KIND_INT64] = "int64",         [GCSIM_KIND_UINT8] = "uint8",
+    [GCSIM_KIND_UINT16] = "uint16",       [GCSIM_KIND_UINT32] = "uint32",
+    [GCSIM_KIND_UINT64] = "uint64",       [GCSIM_KIND_UINTPTR] = "uintptr",
+    [GCSIM_KIND_FLOAT32] = "float32",     [GCSIM_KIND_FLOAT64] = "float64",
+    [GCSIM_KIND_COMPLEX64] = "complex64", [GCSIM_KIND_COMPLEX128] = "complex128",
 };
 
 #define AT(ctype, address) ((ctype *)(address))
@@ -25,11 +28,13 @@ static PyObject *to_int(struct bind_state *state, uint32_t kind, PyObject *value
         return Py_NewRef(value);
     PyObject *index = PyIndex_Check(value) ? PyNumber_Index(value) : NULL;
     if (!index && !PyErr_Occurred())
-        bind_raise(state, ERR_CONVERSION, "%s takes an int, not %s", kind_words[kind], Py_TYPE(value)->tp_name);
+        bind_raise(state, ERR_CONVERSION, "%s takes an int, not %s", kind_words[kind],
+                   Py_TYPE(value)->tp_name);
     return index;
 }
 
-BIND_COLD int int_out_of_range(struct bind_state *state, uint32_t kind, PyObject *value, int bits, bool is_signed)
+BIND_COLD int int_out_of_range(struct bind_state *state, uint32_t kind, PyObject *value, int bits,
+                               bool is_signed)
 {
     PyErr_Clear();
     bool huge = true;
@@ -41,14 +46,17 @@ BIND_COLD int int_out_of_range(struct bind_state *state, uint32_t kind, PyObject
     if (!shown)
         return -1;
     if (is_signed)
-        bind_raise(state, ERR_RANGE, "%s holds -2**%d to 2**%d - 1, not %U", kind_words[kind], bits - 1, bits - 1, shown);
+        bind_raise(state, ERR_RANGE, "%s holds -2**%d to 2**%d - 1, not %U", kind_words[kind],
+                   bits - 1, bits - 1, shown);
     else
-        bind_raise(state, ERR_RANGE, "%s holds 0 to 2**%d - 1, not %U", kind_words[kind], bits, shown);
+        bind_raise(state, ERR_RANGE, "%s holds 0 to 2**%d - 1, not %U", kind_words[kind], bits,
+                   shown);
     Py_DECREF(shown);
     return -1;
 }
 
-static int to_signed(struct bind_state *state, uint32_t kind, int bits, PyObject *value, int64_t *out)
+static int to_signed(struct bind_state *state, uint32_t kind, int bits, PyObject *value,
+                     int64_t *out)
 {
     PyObject *n = to_int(state, kind, value);
     if (!n)
@@ -57,14 +65,16 @@ static int to_signed(struct bind_state *state, uint32_t kind, int bits, PyObject
     long long v = PyLong_AsLongLongAndOverflow(n, &overflow);
     if (v == -1 && !overflow && PyErr_Occurred())
         result = -1;
-    else if (overflow || v > (long long)(UINT64_MAX >> (65 - bits)) || v < -(long long)(UINT64_MAX >> (65 - bits)) - 1)
+    else if (overflow || v > (long long)(UINT64_MAX >> (65 - bits)) ||
+             v < -(long long)(UINT64_MAX >> (65 - bits)) - 1)
         result = int_out_of_range(state, kind, n, bits, true);
     Py_DECREF(n);
     *out = v;
     return result;
 }
 
-static int to_unsigned(struct bind_state *state, uint32_t kind, int bits, PyObject *value, uint64_t *out)
+static int to_unsigned(struct bind_state *state, uint32_t kind, int bits, PyObject *value,
+                       uint64_t *out)
 {
     PyObject *n = to_int(state, kind, value);
     if (!n)
@@ -72,7 +82,9 @@ static int to_unsigned(struct bind_state *state, uint32_t kind, int bits, PyObje
     int result = 0;
     unsigned long long v = PyLong_AsUnsignedLongLong(n);
     if (v == (unsigned long long)-1 && PyErr_Occurred())
-        result = PyErr_ExceptionMatches(PyExc_OverflowError) ? int_out_of_range(state, kind, n, bits, false) : -1;
+        result = PyErr_ExceptionMatches(PyExc_OverflowError)
+                     ? int_out_of_range(state, kind, n, bits, false)
+                     : -1;
     else if (v > UINT64_MAX >> (64 - bits))
         result = int_out_of_range(state, kind, n, bits, false);
     Py_DECREF(n);
@@ -92,7 +104,8 @@ static int to_double(struct bind_state *state, uint32_t kind, PyObject *value, d
         bind_raise(state, ERR_RANGE, "%s has no room for so large an int", kind_words[kind]);
     } else if (PyErr_ExceptionMatches(PyExc_TypeError)) {
         PyErr_Clear();
-        bind_raise(state, ERR_CONVERSION, "%s takes a number, not %s", kind_words[kind], Py_TYPE(value)->tp_name);
+        bind_raise(state, ERR_CONVERSION, "%s takes a number, not %s", kind_words[kind],
+                   Py_TYPE(value)->tp_name);
     }
     return -1;
 }
@@ -119,7 +132,8 @@ static int to_complex(struct bind_state *state, uint32_t kind, PyObject *value, 
         bind_raise(state, ERR_RANGE, "%s has no room for so large an int", kind_words[kind]);
     } else if (PyErr_ExceptionMatches(PyExc_TypeError)) {
         PyErr_Clear();
-        bind_raise(state, ERR_CONVERSION, "%s takes a number, not %s", kind_words[kind], Py_TYPE(value)->tp_name);
+        bind_raise(state, ERR_CONVERSION, "%s takes a number, not %s", kind_words[kind],
+                   Py_TYPE(value)->tp_name);
     }
     return -1;
 }
@@ -129,28 +143,51 @@ static int to_complex(struct bind_state *state, uint32_t kind, PyObject *value, 
 BIND PyObject *scalar_get(struct type_object *type, const void *a)
 {
     switch (type->kind) {
-    case GCSIM_KIND_BOOL: return PyBool_FromLong(GCSIM_LOAD(AT(const uint8_t, a)) != 0);
-    case GCSIM_KIND_INT8: return PyLong_FromLong(GCSIM_LOAD(AT(const int8_t, a)));
-    case GCSIM_KIND_INT16: return PyLong_FromLong(GCSIM_LOAD(AT(const int16_t, a)));
-    case GCSIM_KIND_INT32: return PyLong_FromLong(GCSIM_LOAD(AT(const int32_t, a)));
-    case GCSIM_KIND_INT64: return PyLong_FromLongLong(GCSIM_LOAD(AT(const int64_t, a)));
-    case GCSIM_KIND_UINT8: return PyLong_FromLong(GCSIM_LOAD(AT(const uint8_t, a)));
-    case GCSIM_KIND_UINT16: return PyLong_FromLong(GCSIM_LOAD(AT(const uint16_t, a)));
-    case GCSIM_KIND_UINT32: return PyLong_FromUnsignedLong(GCSIM_LOAD(AT(const uint32_t, a)));
+    case GCSIM_KIND_BOOL:
+        return PyBool_FromLong(GCSIM_LOAD(AT(const uint8_t, a)) != 0);
+    case GCSIM_KIND_INT8:
+        return PyLong_FromLong(GCSIM_LOAD(AT(const int8_t, a)));
+    case GCSIM_KIND_INT16:
+        return PyLong_FromLong(GCSIM_LOAD(AT(const int16_t, a)));
+    case GCSIM_KIND_INT32:
+        return PyLong_FromLong(GCSIM_LOAD(AT(const int32_t, a)));
+    case GCSIM_KIND_INT64:
+        return PyLong_FromLongLong(GCSIM_LOAD(AT(const int64_t, a)));
+    case GCSIM_KIND_UINT8:
+        return PyLong_FromLong(GCSIM_LOAD(AT(const uint8_t, a)));
+    case GCSIM_KIND_UINT16:
+        return PyLong_FromLong(GCSIM_LOAD(AT(const uint16_t, a)));
+    case GCSIM_KIND_UINT32:
+        return PyLong_FromUnsignedLong(GCSIM_LOAD(AT(const uint32_t, a)));
     case GCSIM_KIND_UINT64:
-    case GCSIM_KIND_UINTPTR: return PyLong_FromUnsignedLongLong(GCSIM_LOAD(AT(const uint64_t, a)));
-    case GCSIM_KIND_FLOAT32: return PyFloat_FromDouble(*AT(const float, a));
-    case GCSIM_KIND_FLOAT64: return PyFloat_FromDouble(*AT(const double, a));
-    case GCSIM_KIND_COMPLEX64: return PyComplex_FromDoubles(AT(const float, a)[0], AT(const float, a)[1]);
-    case GCSIM_KIND_COMPLEX128: return PyComplex_FromDoubles(AT(const double, a)[0], AT(const double, a)[1]);
+    case GCSIM_KIND_UINTPTR:
+        return PyLong_FromUnsignedLongLong(GCSIM_LOAD(AT(const uint64_t, a)));
+    case GCSIM_KIND_FLOAT32:
+        return PyFloat_FromDouble(*AT(const float, a));
+    case GCSIM_KIND_FLOAT64:
+        return PyFloat_FromDouble(*AT(const double, a));
+    case GCSIM_KIND_COMPLEX64:
+        return PyComplex_FromDoubles(AT(const float, a)[0], AT(const float, a)[1]);
+    case GCSIM_KIND_COMPLEX128:
+        return PyComplex_FromDoubles(AT(const double, a)[0], AT(const double, a)[1]);
     }
     return bind_raise(type->state, ERR_CONVERSION, "%s is not a number", type_name(type));
 }
 
 // A value converted, before it is written: the conversion can run Python code, which may do anything to the heap.
-struct scalar { union { int64_t i; uint64_t u; double d; float f; Py_complex c; float c64[2]; } as; };
+struct scalar {
+    union {
+        int64_t i;
+        uint64_t u;
+        double d;
+        float f;
+        Py_complex c;
+        float c64[2];
+    } as;
+};
 
-static int scalar_convert(struct bind_state *state, struct type_object *type, PyObject *value, struct scalar *out)
+static int scalar_convert(struct bind_state *state, struct type_object *type, PyObject *value,
+                          struct scalar *out)
 {
     Py_complex c;
     double d;
@@ -158,26 +195,40 @@ static int scalar_convert(struct bind_state *state, struct type_object *type, Py
     switch (kind) {
     case GCSIM_KIND_BOOL:
         if (!PyBool_Check(value)) {
-            bind_raise(state, ERR_CONVERSION, "bool takes True or False, not %s", Py_TYPE(value)->tp_name);
+            bind_raise(state, ERR_CONVERSION, "bool takes True or False, not %s",
+                       Py_TYPE(value)->tp_name);
             return -1;
         }
         out->as.u = value == Py_True;
         return 0;
-    case GCSIM_KIND_INT8: return to_signed(state, kind, 8, value, &out->as.i);
-    case GCSIM_KIND_INT16: return to_signed(state, kind, 16, value, &out->as.i);
-    case GCSIM_KIND_INT32: return to_signed(state, kind, 32, value, &out->as.i);
-    case GCSIM_KIND_INT64: return to_signed(state, kind, 64, value, &out->as.i);
-    case GCSIM_KIND_UINT8: return to_unsigned(state, kind, 8, value, &out->as.u);
-    case GCSIM_KIND_UINT16: return to_unsigned(state, kind, 16, value, &out->as.u);
-    case GCSIM_KIND_UINT32: return to_unsigned(state, kind, 32, value, &out->as.u);
+    case GCSIM_KIND_INT8:
+        return to_signed(state, kind, 8, value, &out->as.i);
+    case GCSIM_KIND_INT16:
+        return to_signed(state, kind, 16, value, &out->as.i);
+    case GCSIM_KIND_INT32:
+        return to_signed(state, kind, 32, value, &out->as.i);
+    case GCSIM_KIND_INT64:
+        return to_signed(state, kind, 64, value, &out->as.i);
+    case GCSIM_KIND_UINT8:
+        return to_unsigned(state, kind, 8, value, &out->as.u);
+    case GCSIM_KIND_UINT16:
+        return to_unsigned(state, kind, 16, value, &out->as.u);
+    case GCSIM_KIND_UINT32:
+        return to_unsigned(state, kind, 32, value, &out->as.u);
     case GCSIM_KIND_UINT64:
-    case GCSIM_KIND_UINTPTR: return to_unsigned(state, kind, 64, value, &out->as.u);
-    case GCSIM_KIND_FLOAT32: return to_double(state, kind, value, &d) < 0 ? -1 : to_float(state, kind, d, &out->as.f);
-    case GCSIM_KIND_FLOAT64: return to_double(state, kind, value, &out->as.d);
+    case GCSIM_KIND_UINTPTR:
+        return to_unsigned(state, kind, 64, value, &out->as.u);
+    case GCSIM_KIND_FLOAT32:
+        return to_double(state, kind, value, &d) < 0 ? -1 : to_float(state, kind, d, &out->as.f);
+    case GCSIM_KIND_FLOAT64:
+        return to_double(state, kind, value, &out->as.d);
     case GCSIM_KIND_COMPLEX64:
-        return to_complex(state, kind, value, &c) < 0 || to_float(state, kind, c.real, &out->as.c64[0]) < 0
-                   ? -1 : to_float(state, kind, c.imag, &out->as.c64[1]);
-    case GCSIM_KIND_COMPLEX128: return to_complex(state, kind, value, &out->as.c);
+        return to_complex(state, kind, value, &c) < 0 ||
+                       to_float(state, kind, c.real, &out->as.c64[0]) < 0
+                   ? -1
+                   : to_float(state, kind, c.imag, &out->as.c64[1]);
+    case GCSIM_KIND_COMPLEX128:
+        return to_complex(state, kind, value, &out->as.c);
     }
     bind_raise(state, ERR_CONVERSION, "%s is not a number", type_name(type));
     return -1;
@@ -188,20 +239,37 @@ static void scalar_write(uint32_t kind, void *a, const struct scalar *s)
     switch (kind) {
     case GCSIM_KIND_BOOL:
     case GCSIM_KIND_INT8:
-    case GCSIM_KIND_UINT8: GCSIM_STORE(AT(uint8_t, a), (uint8_t)s->as.u); return;
+    case GCSIM_KIND_UINT8:
+        GCSIM_STORE(AT(uint8_t, a), (uint8_t)s->as.u);
+        return;
     case GCSIM_KIND_INT16:
-    case GCSIM_KIND_UINT16: GCSIM_STORE(AT(uint16_t, a), (uint16_t)s->as.u); return;
+    case GCSIM_KIND_UINT16:
+        GCSIM_STORE(AT(uint16_t, a), (uint16_t)s->as.u);
+        return;
     case GCSIM_KIND_INT32:
-    case GCSIM_KIND_UINT32: GCSIM_STORE(AT(uint32_t, a), (uint32_t)s->as.u); return;
-    case GCSIM_KIND_FLOAT32: *AT(float, a) = s->as.f; return;
-    case GCSIM_KIND_FLOAT64: *AT(double, a) = s->as.d; return;
-    case GCSIM_KIND_COMPLEX64: AT(float, a)[0] = s->as.c64[0], AT(float, a)[1] = s->as.c64[1]; return;
-    case GCSIM_KIND_COMPLEX128: AT(double, a)[0] = s->as.c.real, AT(double, a)[1] = s->as.c.imag; return;
-    default: GCSIM_STORE(AT(uint64_t, a), s->as.u); return;
+    case GCSIM_KIND_UINT32:
+        GCSIM_STORE(AT(uint32_t, a), (uint32_t)s->as.u);
+        return;
+    case GCSIM_KIND_FLOAT32:
+        *AT(float, a) = s->as.f;
+        return;
+    case GCSIM_KIND_FLOAT64:
+        *AT(double, a) = s->as.d;
+        return;
+    case GCSIM_KIND_COMPLEX64:
+        AT(float, a)[0] = s->as.c64[0], AT(float, a)[1] = s->as.c64[1];
+        return;
+    case GCSIM_KIND_COMPLEX128:
+        AT(double, a)[0] = s->as.c.real, AT(double, a)[1] = s->as.c.imag;
+        return;
+    default:
+        GCSIM_STORE(AT(uint64_t, a), s->as.u);
+        return;
     }
 }
 
-BIND int scalar_set(struct bind_state *state, struct type_object *type, void *address, PyObject *value)
+BIND int scalar_set(struct bind_state *state, struct type_object *type, void *address,
+                    PyObject *value)
 {
     struct scalar s;
     if (scalar_convert(state, type, value, &s) < 0)
@@ -219,11 +287,13 @@ static PyObject *string_get(struct heap_object *h, void *address)
     if (!bytes || !length)
         return PyUnicode_FromStringAndSize(NULL, 0);
     if (length > PY_SSIZE_T_MAX)
-        return bind_raise(h->state, ERR_RANGE, "a string of %llu bytes is too long for Python", (unsigned long long)length);
+        return bind_raise(h->state, ERR_RANGE, "a string of %llu bytes is too long for Python",
+                          (unsigned long long)length);
     return PyUnicode_DecodeUTF8(bytes, (Py_ssize_t)length, "surrogateescape");
 }
 
-BIND int string_allocate(struct heap_object *h, PyObject *value, gcsim_handle **handle, uint64_t *length)
+BIND int string_allocate(struct heap_object *h, PyObject *value, gcsim_handle **handle,
+                         uint64_t *length)
 {
     PyObject *bytes = NULL;
     *handle = NULL;
@@ -233,7 +303,8 @@ BIND int string_allocate(struct heap_object *h, PyObject *value, gcsim_handle **
     else if (PyUnicode_Check(value))
         bytes = PyUnicode_AsEncodedString(value, "utf-8", "surrogateescape");
     else
-        bind_raise(h->state, ERR_CONVERSION, "string takes str or bytes, not %s", Py_TYPE(value)->tp_name);
+        bind_raise(h->state, ERR_CONVERSION, "string takes str or bytes, not %s",
+                   Py_TYPE(value)->tp_name);
     if (!bytes) {
         if (PyErr_ExceptionMatches(PyExc_UnicodeError)) {
             PyErr_Clear();
@@ -294,7 +365,9 @@ static PyObject *interface_get(struct heap_object *h, void *address)
     if (!type || !data)
         Py_RETURN_NONE;
     struct type_object *t = heap_type_of(h, type);
-    return t ? ref_to(h, t, data) : bind_raise(h->state, ERR_CONVERSION, "the interface holds a type that Python does not know");
+    return t ? ref_to(h, t, data)
+             : bind_raise(h->state, ERR_CONVERSION,
+                          "the interface holds a type that Python does not know");
 }
 
 static int interface_set(struct heap_object *h, void *address, PyObject *value)
@@ -311,7 +384,8 @@ static int interface_set(struct heap_object *h, void *address, PyObject *value)
     gcsim_mutator *m = heap_enter(h);
     if (!m)
         return -1;
-    GCSIM_STORE(AT(const gcsim_type *, address), type); // types lie outside the objects' address space: no barrier
+    GCSIM_STORE(AT(const gcsim_type *, address),
+                type); // types lie outside the objects' address space: no barrier
     gcsim_store(m, AT(void *, address) + 1, p);
     heap_leave(h, m);
     return 0;
@@ -322,25 +396,30 @@ static PyObject *nil_get(struct heap_object *h, struct type_object *type, void *
 {
     if (!GCSIM_LOAD(AT(void *, address)))
         Py_RETURN_NONE;
-    return bind_raise(h->state, ERR_NOT_THERE, "reading a value of type %s that is not nil is not there yet", type_name(type));
+    return bind_raise(h->state, ERR_NOT_THERE,
+                      "reading a value of type %s that is not nil is not there yet",
+                      type_name(type));
 }
 
 static int nil_set(struct heap_object *h, struct type_object *type, void *address, PyObject *value)
 {
     if (value == Py_None)
         return pointer_set(h, NULL, address, value);
-    bind_raise(h->state, ERR_NOT_THERE, "%s takes only None (nil) in this version", type_name(type));
+    bind_raise(h->state, ERR_NOT_THERE, "%s takes only None (nil) in this version",
+               type_name(type));
     return -1;
 }
 
 // A struct by value: assignment copies all of it, with barriers.
-static int struct_set(struct heap_object *h, struct type_object *type, void *address, PyObject *value)
+static int struct_set(struct heap_object *h, struct type_object *type, void *address,
+                      PyObject *value)
 {
     void *from;
     if (heap_check_own(h, "store into it") < 0 || ref_address_for(h, type, value, &from) < 0)
         return -1;
     if (!from) {
-        bind_raise(h->state, ERR_CONVERSION, "a %s by value takes a reference to one to copy, not None", type_name(type));
+        bind_raise(h->state, ERR_CONVERSION,
+                   "a %s by value takes a reference to one to copy, not None", type_name(type));
         return -1;
     }
     const gcsim_type *t = heap_type(h, type);
@@ -360,11 +439,16 @@ BIND PyObject *value_get(struct heap_object *h, struct type_object *type, void *
         return NULL;
     struct type_object *elem;
     switch (type->kind) {
-    case GCSIM_KIND_STRING: return string_get(h, address);
-    case GCSIM_KIND_SLICE: return slice_get(h, type, address);
-    case GCSIM_KIND_ARRAY: return array_get(h, type, address);
-    case GCSIM_KIND_STRUCT: return ref_to(h, type, address);
-    case GCSIM_KIND_INTERFACE: return interface_get(h, address);
+    case GCSIM_KIND_STRING:
+        return string_get(h, address);
+    case GCSIM_KIND_SLICE:
+        return slice_get(h, type, address);
+    case GCSIM_KIND_ARRAY:
+        return array_get(h, type, address);
+    case GCSIM_KIND_STRUCT:
+        return ref_to(h, type, address);
+    case GCSIM_KIND_INTERFACE:
+        return interface_get(h, address);
     case GCSIM_KIND_POINTER: {
         if (!GCSIM_LOAD(AT(void *, address)))
             Py_RETURN_NONE;
@@ -376,8 +460,10 @@ BIND PyObject *value_get(struct heap_object *h, struct type_object *type, void *
     case GCSIM_KIND_MAP:
     case GCSIM_KIND_CHAN:
     case GCSIM_KIND_FUNC:
-    case BIND_KIND_UNSAFE_POINTER: return nil_get(h, type, address);
-    default: return scalar_get(type, address);
+    case BIND_KIND_UNSAFE_POINTER:
+        return nil_get(h, type, address);
+    default:
+        return scalar_get(type, address);
     }
 }
 
@@ -386,18 +472,24 @@ BIND int value_set(struct heap_object *h, struct type_object *type, void *addres
     struct type_object *elem;
     struct scalar s;
     switch (type->kind) {
-    case GCSIM_KIND_STRING: return string_set(h, address, value);
-    case GCSIM_KIND_SLICE: return slice_set(h, type, address, value);
-    case GCSIM_KIND_ARRAY: return array_set(h, type, address, value);
-    case GCSIM_KIND_STRUCT: return struct_set(h, type, address, value);
-    case GCSIM_KIND_INTERFACE: return interface_set(h, address, value);
+    case GCSIM_KIND_STRING:
+        return string_set(h, address, value);
+    case GCSIM_KIND_SLICE:
+        return slice_set(h, type, address, value);
+    case GCSIM_KIND_ARRAY:
+        return array_set(h, type, address, value);
+    case GCSIM_KIND_STRUCT:
+        return struct_set(h, type, address, value);
+    case GCSIM_KIND_INTERFACE:
+        return interface_set(h, address, value);
     case GCSIM_KIND_POINTER:
         elem = type->elem ? type->elem : type_elem(type);
         return elem ? pointer_set(h, elem, address, value) : -1;
     case GCSIM_KIND_MAP:
     case GCSIM_KIND_CHAN:
     case GCSIM_KIND_FUNC:
-    case BIND_KIND_UNSAFE_POINTER: return nil_set(h, type, address, value);
+    case BIND_KIND_UNSAFE_POINTER:
+        return nil_set(h, type, address, value);
     }
     if (scalar_convert(h->state, type, value, &s) < 0 || heap_check_own(h, "store into it") < 0)
         return -1;

@@ -7,7 +7,8 @@ CORE void barrier_store(struct mutator *m, void **slot, void *ptr)
     GCSIM_STORE(slot, ptr);
 }
 
-CORE void barrier_copy(struct mutator *m, const gcsim_type *t, void *to, const void *from, uint64_t count)
+CORE void barrier_copy(struct mutator *m, const gcsim_type *t, void *to, const void *from,
+                       uint64_t count)
 {
     (void)m;
     if (type_noscan(t)) {

@@ -75,9 +75,15 @@ static gcsim_cycle *cycle_open(struct mutator *m, gcsim_trigger why, uint64_t st
     gc->pointers = gc->root_slots = gc->rescans = 0;
     gc->cycles++;
     gcsim_cycle *cycle = &h->history->cycles[(gc->cycles - 1) % 256];
-    *cycle = (gcsim_cycle){.number = gc->cycles, .trigger = why, .gc_percent = gc->gc_percent, .heap_live = h->heap_live,
-                           .goal = gc->goal, .marked_before = gc->heap_marked, .stack_scan = gc->last_stack_scan,
-                           .globals_scan = gc->globals_scan, .start_ns = rt_epoch_ns(&h->rt),
+    *cycle = (gcsim_cycle){.number = gc->cycles,
+                           .trigger = why,
+                           .gc_percent = gc->gc_percent,
+                           .heap_live = h->heap_live,
+                           .goal = gc->goal,
+                           .marked_before = gc->heap_marked,
+                           .stack_scan = gc->last_stack_scan,
+                           .globals_scan = gc->globals_scan,
+                           .start_ns = rt_epoch_ns(&h->rt),
                            .stop_ns = rt_now_ns(&h->rt) - start_ns};
     STEP(h, CYCLE_START, m->pub.id, 0, gc->cycles);
     return cycle;
@@ -160,7 +166,8 @@ CORE gcsim_status cycle_run(struct mutator *m, gcsim_trigger why)
 {
     struct mheap *h = mheap_of(m);
     uint64_t start = world_stop(m);
-    if (why == GCSIM_TRIGGER_HEAP && h->heap_live < h->trigger) { // another thread's cycle came first
+    if (why == GCSIM_TRIGGER_HEAP &&
+        h->heap_live < h->trigger) { // another thread's cycle came first
         world_start(m);
         return GCSIM_OK;
     }
@@ -185,7 +192,8 @@ CORE gcsim_status cycle_run(struct mutator *m, gcsim_trigger why)
     return GCSIM_OK;
 }
 
-CORE gcsim_status cycle_rehearse(struct mutator *m, void (*look)(struct mheap *h, void *ctx), void *ctx)
+CORE gcsim_status cycle_rehearse(struct mutator *m, void (*look)(struct mheap *h, void *ctx),
+                                 void *ctx)
 {
     struct mheap *h = mheap_of(m);
     cycle_open(m, GCSIM_TRIGGER_FORCED, world_stop(m));

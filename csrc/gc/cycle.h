@@ -10,7 +10,8 @@ CORE void cycle_commit_goal(struct mheap *h);
 CORE gcsim_status cycle_read(gcsim_heap *heap, uint64_t number, gcsim_cycle *out);
 
 // Mark, let `look` see the marks, and forget them: what an interrupted cycle leaves behind, which is nothing.
-CORE gcsim_status cycle_rehearse(struct mutator *m, void (*look)(struct mheap *h, void *ctx), void *ctx);
+CORE gcsim_status cycle_rehearse(struct mutator *m, void (*look)(struct mheap *h, void *ctx),
+                                 void *ctx);
 
 // The edges of a cycle, where debug builds verify the heap. Implemented by watch/verify.c, which looks in from above.
 enum cycle_phase {

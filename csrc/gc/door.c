@@ -5,10 +5,7 @@
 #include "gc/sweep.h"
 #include "gc/world.h"
 
-CORE COLD void door_safepoint(struct mutator *m)
-{
-    world_poll(m);
-}
+CORE COLD void door_safepoint(struct mutator *m) { world_poll(m); }
 
 CORE COLD gcsim_status door_collect(struct mutator *m, void *keep)
 {
@@ -23,7 +20,4 @@ CORE bool door_sweep_span(struct mheap *h, gcsim_span *s, bool preserve)
     return sweep_span(h, s, preserve) != SWEPT_BY_OTHER;
 }
 
-CORE uint64_t door_sweep_one(struct mheap *h)
-{
-    return sweep_one(h);
-}
+CORE uint64_t door_sweep_one(struct mheap *h) { return sweep_one(h); }

@@ -7,7 +7,10 @@
 #include "gc/cycle.h"
 #include "gc/registry.h"
 
-enum { HEAP_LARGEST_SHIFT = 36, HEAP_SMALLEST_SHIFT = 26 }; // default reservations: 64 GiB, halved down to 64 MiB
+enum {
+    HEAP_LARGEST_SHIFT = 36,
+    HEAP_SMALLEST_SHIFT = 26
+}; // default reservations: 64 GiB, halved down to 64 MiB
 
 static const char *const status_texts[GCSIM_STATUSES] = {
     [GCSIM_OK] = "no error",
@@ -27,7 +30,8 @@ CORE const char *heap_status_text(gcsim_status status)
 }
 
 // How much each region may grow to, for an arena of so many bytes.
-static void region_sizes(uint64_t reserved[WORLD_REGIONS], uint64_t arena_bytes, const gcsim_options *options)
+static void region_sizes(uint64_t reserved[WORLD_REGIONS], uint64_t arena_bytes,
+                         const gcsim_options *options)
 {
     uint64_t pages = arena_bytes >> PAGE_SHIFT, chunks = pages >> CHUNK_PAGES_SHIFT;
     unsigned levels = pagealloc_levels_for(chunks);
@@ -40,10 +44,11 @@ static void region_sizes(uint64_t reserved[WORLD_REGIONS], uint64_t arena_bytes,
     reserved[REGION_CHUNKS] = pagealloc_part_bytes(chunks, levels, PAGEALLOC_PART_CHUNKS);
     reserved[REGION_RANGES] = pagealloc_part_bytes(chunks, levels, PAGEALLOC_PART_RANGES);
     for (int level = 0; level < PAGEALLOC_MAX_LEVELS; level++)
-        reserved[REGION_SUMMARY_0 + level] =
-            pagealloc_part_bytes(chunks, levels, (enum pagealloc_part)(PAGEALLOC_PART_LEVEL_0 + level));
+        reserved[REGION_SUMMARY_0 + level] = pagealloc_part_bytes(
+            chunks, levels, (enum pagealloc_part)(PAGEALLOC_PART_LEVEL_0 + level));
     reserved[REGION_COROUTINES] = GCSIM_STEPS ? RT_COROUTINES * RT_STACK_BYTES : 0;
-    reserved[REGION_HISTORY] = sizeof(struct history) + 64 + (uint64_t)options->events * 2 * sizeof(gcsim_event);
+    reserved[REGION_HISTORY] =
+        sizeof(struct history) + 64 + (uint64_t)options->events * 2 * sizeof(gcsim_event);
     reserved[REGION_ARENA] = arena_bytes;
 }
 
@@ -53,7 +58,9 @@ static struct world *reserve_world(const gcsim_options *options, uint64_t *arena
     uint64_t reserved[WORLD_REGIONS];
     unsigned shift = HEAP_LARGEST_SHIFT;
     for (;;) {
-        *arena_bytes = options->reserve_bytes ? round_up(options->reserve_bytes, (uint64_t)ARENA_PAGES << PAGE_SHIFT) : 1ull << shift;
+        *arena_bytes = options->reserve_bytes
+                           ? round_up(options->reserve_bytes, (uint64_t)ARENA_PAGES << PAGE_SHIFT)
+                           : 1ull << shift;
         region_sizes(reserved, *arena_bytes, options);
         struct world *w = world_create(reserved);
         if (w || options->reserve_bytes || shift == HEAP_SMALLEST_SHIFT)
@@ -64,7 +71,9 @@ static struct world *reserve_world(const gcsim_options *options, uint64_t *arena
 
 static bool history_init(struct mheap *h, const gcsim_options *options)
 {
-    uint64_t room = options->events ? 1ull << (bits_highest(options->events) + ((options->events & (options->events - 1)) != 0)) : 0;
+    uint64_t room = options->events ? 1ull << (bits_highest(options->events) +
+                                               ((options->events & (options->events - 1)) != 0))
+                                    : 0;
     uint64_t at = round_up(sizeof(struct history), 64);
     if (!world_commit(h->world, REGION_HISTORY, at + room * sizeof(gcsim_event)))
         return false;
@@ -75,7 +84,8 @@ static bool history_init(struct mheap *h, const gcsim_options *options)
     return true;
 }
 
-static gcsim_status heap_init(gcsim_heap *heap, struct world *w, uint64_t arena_bytes, const gcsim_options *options)
+static gcsim_status heap_init(gcsim_heap *heap, struct world *w, uint64_t arena_bytes,
+                              const gcsim_options *options)
 {
     struct mheap *h = &heap->mheap;
     struct gc *gc = &heap->gc;
@@ -92,7 +102,9 @@ static gcsim_status heap_init(gcsim_heap *heap, struct world *w, uint64_t arena_
         status = types_init(&h->types, &h->meta, &h->rt);
     if (status != GCSIM_OK)
         return status;
-    gc->gc_percent = options->gc_percent == 0 ? 100 : options->gc_percent < 0 ? -1 : options->gc_percent;
+    gc->gc_percent = options->gc_percent == 0  ? 100
+                     : options->gc_percent < 0 ? -1
+                                               : options->gc_percent;
     gc->mark_engine = options->mark_engine ? options->mark_engine - 1 : GCSIM_MARK_OBJECT;
     gc->poll = options->poll;
     gc->poll_arg = options->poll_arg;
@@ -108,7 +120,8 @@ CORE gcsim_heap *heap_make(const gcsim_options *given, gcsim_status *status)
     if (given)
         memcpy(&options, given, given->bytes < sizeof options ? given->bytes : sizeof options);
     *status = GCSIM_BAD_SIZE;
-    if (options.reserve_bytes > 1ull << 46 || options.mark_engine > GCSIM_MARK_ENGINES || options.events > 1u << 28)
+    if (options.reserve_bytes > 1ull << 46 || options.mark_engine > GCSIM_MARK_ENGINES ||
+        options.events > 1u << 28)
         return NULL;
     uint64_t arena_bytes;
     struct world *w = reserve_world(&options, &arena_bytes);

@@ -37,8 +37,8 @@ struct batch {
 
 // A weak reference (Go: internal/weak). On the list of its object's span until the object dies.
 struct gcsim_weak {
-    void *ptr;       // NULL once the object is dead
-    uint64_t next;   // world offset of the next on the span's list, 0 = last
+    void *ptr;     // NULL once the object is dead
+    uint64_t next; // world offset of the next on the span's list, 0 = last
     uint64_t refs;
 };
 
@@ -51,15 +51,15 @@ struct workbuf {
 
 struct work {
     struct workbuf *full, *empty;
-    struct workbuf *current;    // the one worker's own
-    gcsim_span *spans;          // manual spans that hold buffers, linked through `next`
-    bool overflow;              // an object was marked but could not be queued: mark again from the heap
+    struct workbuf *current; // the one worker's own
+    gcsim_span *spans;       // manual spans that hold buffers, linked through `next`
+    bool overflow; // an object was marked but could not be queued: mark again from the heap
 };
 
 struct gc {
-    struct rt_lock cycle_lock;  // one cycle at a time
-    struct rt_lock roots_lock;  // chunks and lists of roots
-    int32_t gc_percent;         // negative = off
+    struct rt_lock cycle_lock; // one cycle at a time
+    struct rt_lock roots_lock; // chunks and lists of roots
+    int32_t gc_percent;        // negative = off
     uint32_t mark_engine;
     int (*poll)(void *);
     void *poll_arg;
@@ -74,12 +74,12 @@ struct gc {
 
     struct work work;
     bool marking;
-    uint32_t holds;             // calls that want no cycle by the heap trigger
-    uint64_t cycles;            // started
-    uint64_t heap_marked;       // by the last cycle
+    uint32_t holds;       // calls that want no cycle by the heap trigger
+    uint64_t cycles;      // started
+    uint64_t heap_marked; // by the last cycle
     uint64_t last_heap_scan, last_stack_scan, globals_scan; // bytes
     uint64_t goal;
-    uint32_t sweep_class;       // next span class to look for unswept spans in; NUM_SPAN_CLASSES = swept
+    uint32_t sweep_class; // next span class to look for unswept spans in; NUM_SPAN_CLASSES = swept
 
     // Of the running cycle.
     uint64_t bytes_marked, objects_marked, scan_work, stack_work, pointers, root_slots, rescans;
@@ -88,7 +88,7 @@ struct gc {
 struct gcsim_heap {
     struct mheap mheap; // first: pointers convert
     struct gc gc;
-    uint32_t forked;            // 1 in a child of the process that made it, until after_fork
+    uint32_t forked; // 1 in a child of the process that made it, until after_fork
 };
 
 CORE_INLINE gcsim_heap *heap_of(struct mheap *h) { return (gcsim_heap *)h; }

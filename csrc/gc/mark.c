@@ -14,8 +14,8 @@ enum {
 // --- walking -----------------------------------------------------------------------------------------------------
 
 // Elements of `t` tiled over [data, data + bytes), looking at [from, to) only.
-CORE_INLINE void tiled_pointers(struct mheap *h, const gcsim_type *t, char *data, uint64_t bytes, uint64_t from, uint64_t to,
-                                mark_visit visit, void *ctx)
+CORE_INLINE void tiled_pointers(struct mheap *h, const gcsim_type *t, char *data, uint64_t bytes,
+                                uint64_t from, uint64_t to, mark_visit visit, void *ctx)
 {
     if (to > bytes)
         to = bytes;
@@ -33,17 +33,20 @@ CORE_INLINE void tiled_pointers(struct mheap *h, const gcsim_type *t, char *data
     }
 }
 
-CORE_INLINE void walk_object(struct mheap *h, gcsim_span *s, char *base, uint64_t from, uint64_t to, mark_visit visit, void *ctx)
+CORE_INLINE void walk_object(struct mheap *h, gcsim_span *s, char *base, uint64_t from, uint64_t to,
+                             mark_visit visit, void *ctx)
 {
     if (LIKELY(s->heap_bits)) {
         uint64_t bits = s->window_ptrs;
         if (UNLIKELY(s->mixed))
-            bits = bits_get((const uint64_t *)(s->base + s->heap_bits), (uint64_t)(base - s->base) / 8, s->slot_bytes32 / 8);
+            bits = bits_get((const uint64_t *)(s->base + s->heap_bits),
+                            (uint64_t)(base - s->base) / 8, s->slot_bytes32 / 8);
         for (; bits; bits &= bits - 1)
             visit(h, (void **)(void *)(base + bits_lowest(bits) * 8), ctx);
     } else if (s->slot_bytes32) {
         const gcsim_type *t = *(const gcsim_type **)(void *)base; // the header
-        tiled_pointers(h, t, base + MALLOC_HEADER_BYTES, s->slot_bytes - MALLOC_HEADER_BYTES, 0, s->slot_bytes, visit, ctx);
+        tiled_pointers(h, t, base + MALLOC_HEADER_BYTES, s->slot_bytes - MALLOC_HEADER_BYTES, 0,
+                       s->slot_bytes, visit, ctx);
     } else {
         const gcsim_type *t = __atomic_load_n(&s->large_type, __ATOMIC_ACQUIRE);
         if (t)
@@ -51,13 +54,15 @@ CORE_INLINE void walk_object(struct mheap *h, gcsim_span *s, char *base, uint64_
     }
 }
 
-CORE void object_pointers(struct mheap *h, gcsim_span *s, char *base, uint64_t from, uint64_t to, mark_visit visit, void *ctx)
+CORE void object_pointers(struct mheap *h, gcsim_span *s, char *base, uint64_t from, uint64_t to,
+                          mark_visit visit, void *ctx)
 {
     if (!span_noscan(s))
         walk_object(h, s, base, from, to, visit, ctx);
 }
 
-CORE void typed_pointers(struct mheap *h, const gcsim_type *t, char *data, uint64_t count, mark_visit visit, void *ctx)
+CORE void typed_pointers(struct mheap *h, const gcsim_type *t, char *data, uint64_t count,
+                         mark_visit visit, void *ctx)
 {
     if (t->ptr_bytes)
         tiled_pointers(h, t, data, t->bytes * count, 0, t->bytes * count, visit, ctx);
@@ -65,10 +70,7 @@ CORE void typed_pointers(struct mheap *h, const gcsim_type *t, char *data, uint6
 
 // --- claiming ----------------------------------------------------------------------------------------------------
 
-CORE bool mark_is_set(const gcsim_span *s, uint32_t index)
-{
-    return bits_test(s->marks, index);
-}
+CORE bool mark_is_set(const gcsim_span *s, uint32_t index) { return bits_test(s->marks, index); }
 
 // Test before writing; not atomic, because one worker runs alone.
 CORE_INLINE bool mark_claim(gcsim_span *s, uint32_t index)

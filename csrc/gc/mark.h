@@ -12,9 +12,11 @@
 
 // Where the pointers of an object lie. Slots whose word is at [from, to) bytes from the slot's base are visited.
 typedef void (*mark_visit)(struct mheap *h, void **slot, void *ctx);
-CORE void object_pointers(struct mheap *h, gcsim_span *s, char *base, uint64_t from, uint64_t to, mark_visit visit, void *ctx);
+CORE void object_pointers(struct mheap *h, gcsim_span *s, char *base, uint64_t from, uint64_t to,
+                          mark_visit visit, void *ctx);
 // The same for memory laid out as count elements of a type (frames, globals).
-CORE void typed_pointers(struct mheap *h, const gcsim_type *t, char *data, uint64_t count, mark_visit visit, void *ctx);
+CORE void typed_pointers(struct mheap *h, const gcsim_type *t, char *data, uint64_t count,
+                         mark_visit visit, void *ctx);
 
 CORE bool mark_is_set(const gcsim_span *s, uint32_t index);
 

@@ -1,6 +1,7 @@
 #include "gc/pacer.h"
 
-CORE uint64_t pacer_goal(uint64_t marked, uint64_t stack_scan, uint64_t globals_scan, int32_t percent)
+CORE uint64_t pacer_goal(uint64_t marked, uint64_t stack_scan, uint64_t globals_scan,
+                         int32_t percent)
 {
     if (percent < 0)
         return UINT64_MAX;

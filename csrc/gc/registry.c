@@ -19,7 +19,8 @@ static void free_locks(gcsim_heap *heap)
 {
     struct mheap *h = &heap->mheap;
     struct gc *gc = &heap->gc;
-    struct rt_lock *locks[] = {&h->lock, &h->mutators_lock, &h->meta.lock, &h->types.lock, &gc->cycle_lock, &gc->roots_lock};
+    struct rt_lock *locks[] = {&h->lock,       &h->mutators_lock, &h->meta.lock,
+                               &h->types.lock, &gc->cycle_lock,   &gc->roots_lock};
     for (size_t i = 0; i < sizeof locks / sizeof *locks; i++)
         rt_lock_init(locks[i]);
     for (unsigned spc = 0; spc < NUM_SPAN_CLASSES; spc++)

@@ -69,7 +69,8 @@ CORE void handle_release(gcsim_heap *heap, gcsim_handle *handle)
     gcsim_handle *head = GCSIM_LOAD(&heap->gc.dropped_handles);
     do
         GCSIM_STORE(&handle->link, (uintptr_t)head);
-    while (!__atomic_compare_exchange_n(&heap->gc.dropped_handles, &head, handle, true, __ATOMIC_RELEASE, __ATOMIC_RELAXED));
+    while (!__atomic_compare_exchange_n(&heap->gc.dropped_handles, &head, handle, true,
+                                        __ATOMIC_RELEASE, __ATOMIC_RELAXED));
 }
 
 CORE void handles_give_back(struct mutator *m)
@@ -175,9 +176,14 @@ CORE gcsim_goroutine *goroutine_make(struct mutator *m, uint32_t name)
         g = meta_alloc(&h->meta, &h->rt, sizeof *g);
     if (g) {
         uint32_t serial = g->next_serial; // goes on: frames of the one before stay told apart
-        *g = (struct goroutine){.pub = {.stack = stack->base, .stack_bytes = PAGE_BYTES, .top = NO_FRAME, .name = name,
-                                        .id = ++gc->next_goroutine_id, .in_use = 1},
-                                .next = NULL, .next_serial = serial};
+        *g = (struct goroutine){.pub = {.stack = stack->base,
+                                        .stack_bytes = PAGE_BYTES,
+                                        .top = NO_FRAME,
+                                        .name = name,
+                                        .id = ++gc->next_goroutine_id,
+                                        .in_use = 1},
+                                .next = NULL,
+                                .next_serial = serial};
         struct goroutine **link = &gc->goroutines;
         while (*link)
             link = &(*link)->next;
@@ -222,7 +228,8 @@ static bool stack_grow(struct mutator *m, gcsim_goroutine *g, uint64_t need)
     uint64_t bytes = g->stack_bytes;
     while (bytes < need)
         bytes *= 2;
-    gcsim_span *stack = mheap_alloc_manual(h, bytes / PAGE_BYTES, GCSIM_MANUAL_STACK, &m->pub.status);
+    gcsim_span *stack =
+        mheap_alloc_manual(h, bytes / PAGE_BYTES, GCSIM_MANUAL_STACK, &m->pub.status);
     if (!stack)
         return false;
     memcpy(stack->base, g->stack, g->used);
@@ -232,7 +239,8 @@ static bool stack_grow(struct mutator *m, gcsim_goroutine *g, uint64_t need)
     return true;
 }
 
-CORE uint64_t goroutine_push(struct mutator *m, gcsim_goroutine *g, const gcsim_type *t, uint32_t name)
+CORE uint64_t goroutine_push(struct mutator *m, gcsim_goroutine *g, const gcsim_type *t,
+                             uint32_t name)
 {
     uint64_t need = g->used + sizeof(gcsim_frame) + round_up(t->bytes, 8);
     m->pub.status = GCSIM_OK;
@@ -245,7 +253,8 @@ CORE uint64_t goroutine_push(struct mutator *m, gcsim_goroutine *g, const gcsim_
     uint64_t offset = g->used;
     gcsim_frame *frame = gcsim_frame_at(g, offset);
     memset(frame, 0, need - offset);
-    *frame = (gcsim_frame){.type = t, .caller = g->top, .name = name, .serial = ++goroutine_of(g)->next_serial};
+    *frame = (gcsim_frame){
+        .type = t, .caller = g->top, .name = name, .serial = ++goroutine_of(g)->next_serial};
     g->top = offset;
     g->used = need;
     g->depth++;
@@ -294,8 +303,13 @@ CORE gcsim_batch *batch_make(struct mutator *m, uint64_t count)
     else
         b = meta_alloc(&h->meta, &h->rt, sizeof *b);
     if (b) {
-        *b = (struct batch){.pub = {.objects = (void **)(void *)s->base, .count = count, .strong = 1, .in_use = 1, .pages = (uint32_t)pages},
-                            .next = gc->batches, .span = s};
+        *b = (struct batch){.pub = {.objects = (void **)(void *)s->base,
+                                    .count = count,
+                                    .strong = 1,
+                                    .in_use = 1,
+                                    .pages = (uint32_t)pages},
+                            .next = gc->batches,
+                            .span = s};
         gc->batches = b;
     }
     rt_unlock(&h->rt, &gc->roots_lock);
@@ -400,7 +414,8 @@ CORE void weak_release(struct mutator *m, gcsim_weak *w)
         while (*link && weak_at(h, *link) != w)
             link = &weak_at(h, *link)->next;
         if (*link)
-            __atomic_store_n(link, w->next, __ATOMIC_RELEASE); // who sweeps the span and finds none may free it
+            __atomic_store_n(link, w->next,
+                             __ATOMIC_RELEASE); // who sweeps the span and finds none may free it
     }
     rt_unlock(&h->rt, &gc->roots_lock);
     if (last)
@@ -437,7 +452,8 @@ static void visit_frames(struct mheap *h, gcsim_goroutine *g, mark_visit visit, 
         typed_pointers(h, gcsim_frame_at(g, at)->type, gcsim_frame_slots(g, at), 1, visit, ctx);
 }
 
-static void visit_slots(struct mheap *h, void **slots, uint64_t n, uint64_t stride, mark_visit visit, void *ctx)
+static void visit_slots(struct mheap *h, void **slots, uint64_t n, uint64_t stride,
+                        mark_visit visit, void *ctx)
 {
     for (uint64_t i = 0; i < n; i++)
         if (slots[i * stride])
@@ -456,7 +472,8 @@ CORE uint64_t roots_visit(struct mheap *h, mark_visit visit, void *ctx)
     uint64_t jobs = 0;
     for (struct global_chunk *c = gc->global_chunks; c; c = c->next) {
         root_job(h, &jobs);
-        visit_slots(h, &c->slots[0].words[0], GLOBALS_PER_CHUNK, sizeof(gcsim_global) / 8, visit, ctx);
+        visit_slots(h, &c->slots[0].words[0], GLOBALS_PER_CHUNK, sizeof(gcsim_global) / 8, visit,
+                    ctx);
     }
     for (struct handle_chunk *c = gc->handle_chunks; c; c = c->next) {
         root_job(h, &jobs);
@@ -471,7 +488,8 @@ CORE uint64_t roots_visit(struct mheap *h, mark_visit visit, void *ctx)
         root_job(h, &jobs);
         visit_frames(h, &g->pub, visit, ctx);
     }
-    for (struct mutator *m = h->mutators; m; m = m->next) { // current tiny blocks live on (mgcmark.go:gcMarkTinyAllocs)
+    for (struct mutator *m = h->mutators; m;
+         m = m->next) { // current tiny blocks live on (mgcmark.go:gcMarkTinyAllocs)
         root_job(h, &jobs);
         visit_slots(h, (void **)&m->tiny, 1, 1, visit, ctx);
         visit_slots(h, &m->keep, 1, 1, visit, ctx);

@@ -10,8 +10,9 @@
 
 CORE gcsim_handle *handle_make(struct mutator *m, void *ptr);
 CORE void handle_release(gcsim_heap *heap, gcsim_handle *handle);
-CORE void handles_take_dropped(struct mutator *m); // into the mutator's stock; they are no roots any more
-CORE void handles_give_back(struct mutator *m);    // the stock of a mutator that goes
+CORE void handles_take_dropped(
+    struct mutator *m); // into the mutator's stock; they are no roots any more
+CORE void handles_give_back(struct mutator *m); // the stock of a mutator that goes
 CORE uint64_t handles_list(gcsim_heap *heap, void **out, uint64_t room);
 
 CORE gcsim_global *global_make(struct mutator *m, uint32_t name);
@@ -21,7 +22,8 @@ CORE gcsim_global *global_after(gcsim_heap *heap, gcsim_global *after);
 CORE gcsim_goroutine *goroutine_make(struct mutator *m, uint32_t name);
 CORE void goroutine_finish(struct mutator *m, gcsim_goroutine *g);
 CORE gcsim_goroutine *goroutine_after(gcsim_heap *heap, gcsim_goroutine *after);
-CORE uint64_t goroutine_push(struct mutator *m, gcsim_goroutine *g, const gcsim_type *t, uint32_t name);
+CORE uint64_t goroutine_push(struct mutator *m, gcsim_goroutine *g, const gcsim_type *t,
+                             uint32_t name);
 CORE gcsim_status goroutine_pop(struct mutator *m, gcsim_goroutine *g);
 
 CORE gcsim_batch *batch_make(struct mutator *m, uint64_t count);
@@ -30,7 +32,8 @@ CORE void batch_release(struct mutator *m, gcsim_batch *batch);
 CORE gcsim_weak *weak_make(struct mutator *m, void *ptr);
 CORE void *weak_read(struct mutator *m, gcsim_weak *weak);
 CORE void weak_release(struct mutator *m, gcsim_weak *weak);
-CORE uint64_t weak_clear_dead(struct mheap *h, gcsim_span *s); // sweep: before the marks are gone; returns how many
+CORE uint64_t weak_clear_dead(struct mheap *h,
+                              gcsim_span *s); // sweep: before the marks are gone; returns how many
 
 // Visit every strong root slot, job by job; returns the number of jobs.
 CORE uint64_t roots_visit(struct mheap *h, mark_visit visit, void *ctx);

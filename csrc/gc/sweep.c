@@ -12,8 +12,9 @@ static gcsim_cycle *current_cycle(struct mheap *h)
 // A marked slot that holds no object: something kept a pointer that it should not have (mgcsweep.go:reportZombies).
 static COLD void report_zombie(struct mheap *h, gcsim_span *s, uint32_t index)
 {
-    fprintf(stderr, "gcsim: pointer to a free object: slot %u of the span at page %u, %llu-byte slots\n", index, span_page(h, s),
-            (unsigned long long)s->slot_bytes);
+    fprintf(stderr,
+            "gcsim: pointer to a free object: slot %u of the span at page %u, %llu-byte slots\n",
+            index, span_page(h, s), (unsigned long long)s->slot_bytes);
     core_die(__FILE__, __LINE__, "marked free object in span");
 }
 
@@ -64,9 +65,11 @@ static void count_freed(struct mheap *h, gcsim_span *s, uint32_t freed)
 CORE enum swept sweep_span(struct mheap *h, gcsim_span *s, bool preserve)
 {
     uint32_t waits = h->sweepgen - 2;
-    if (!__atomic_compare_exchange_n(&s->sweepgen, &waits, h->sweepgen - 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+    if (!__atomic_compare_exchange_n(&s->sweepgen, &waits, h->sweepgen - 1, false, __ATOMIC_ACQUIRE,
+                                     __ATOMIC_RELAXED))
         return SWEPT_BY_OTHER;
-    if (__atomic_load_n(&s->specials, __ATOMIC_ACQUIRE)) // one that is made meanwhile is to a live object
+    if (__atomic_load_n(&s->specials,
+                        __ATOMIC_ACQUIRE)) // one that is made meanwhile is to a live object
         count_add(&current_cycle(h)->weak_cleared, weak_clear_dead(h, s));
     uint32_t freed = take_marks(h, s);
     if (freed) {
@@ -92,7 +95,8 @@ CORE uint64_t sweep_one(struct mheap *h)
     for (uint32_t spc; (spc = GCSIM_LOAD(&gc->sweep_class)) < NUM_SPAN_CLASSES;) {
         gcsim_span *s = mcentral_pop_unswept(h, spc);
         if (!s) {
-            __atomic_compare_exchange_n(&gc->sweep_class, &spc, spc + 1, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+            __atomic_compare_exchange_n(&gc->sweep_class, &spc, spc + 1, false, __ATOMIC_RELAXED,
+                                        __ATOMIC_RELAXED);
             continue;
         }
         uint32_t npages = s->npages;

@@ -6,7 +6,11 @@
 
 #include "gc/heap.h"
 
-enum swept { SWEPT_BY_OTHER = 0, SWEPT, SWEPT_AND_FREED }; // freed: the span is gone, it may be another one already
+enum swept {
+    SWEPT_BY_OTHER = 0,
+    SWEPT,
+    SWEPT_AND_FREED
+}; // freed: the span is gone, it may be another one already
 CORE enum swept sweep_span(struct mheap *h, gcsim_span *s, bool preserve);
 CORE uint64_t sweep_one(struct mheap *h); // pages freed; UINT64_MAX: nothing waits
 CORE void sweep_rest(struct mheap *h);    // until nothing waits

@@ -28,4 +28,5 @@ CORE_INLINE void *work_pop(struct mheap *h) // NULL: none
 }
 
 CORE void work_discard(struct mheap *h); // forget what is queued
-CORE void work_free(struct mheap *h);    // give the buffers back to the page heap; the queue must be empty
+CORE void work_free(
+    struct mheap *h); // give the buffers back to the page heap; the queue must be empty

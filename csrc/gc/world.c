@@ -57,10 +57,7 @@ CORE void world_enter_slow(struct mutator *m)
     }
 }
 
-CORE void world_leave_slow(struct mutator *m)
-{
-    rt_wake_all(&mheap_of(m)->rt, &m->pub.inside);
-}
+CORE void world_leave_slow(struct mutator *m) { rt_wake_all(&mheap_of(m)->rt, &m->pub.inside); }
 
 CORE void world_poll(struct mutator *m)
 {

@@ -10,7 +10,7 @@
 
 #include "gc/heap.h"
 
-#define STOP_NOW 1u
+#define STOP_NOW   1u
 #define STOP_FENCE 2u
 
 CORE gcsim_mutator *world_attach(gcsim_heap *heap, gcsim_status *status);

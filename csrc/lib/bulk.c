@@ -18,7 +18,8 @@ static uint64_t type_number(const gcsim_build *what, uint64_t i)
 {
     if (!what->type_of)
         return 0;
-    return what->type_of_bytes == 4 ? ((const uint32_t *)what->type_of)[i] : ((const uint8_t *)what->type_of)[i];
+    return what->type_of_bytes == 4 ? ((const uint32_t *)what->type_of)[i]
+                                    : ((const uint8_t *)what->type_of)[i];
 }
 
 // Cycles that others start find the objects in the batch, which is strong.
@@ -26,7 +27,8 @@ static gcsim_status build_objects(struct mutator *m, const gcsim_build *what, gc
 {
     for (uint64_t i = 0; i < what->count; i++) {
         const gcsim_type *t = what->types[type_number(what, i)];
-        void *p = !what->counts || what->counts[i] == 1 ? gcsim_new(&m->pub, t) : malloc_array(m, t, what->counts[i]);
+        void *p = !what->counts || what->counts[i] == 1 ? gcsim_new(&m->pub, t)
+                                                        : malloc_array(m, t, what->counts[i]);
         if (UNLIKELY(!p))
             return m->pub.status;
         batch->objects[i] = p;
@@ -69,7 +71,8 @@ static uint64_t usable_bytes(struct mheap *h, const void *p)
 
 static int64_t index_at(const gcsim_links *links, uint64_t i)
 {
-    return links->index_bytes == 4 ? ((const int32_t *)links->index)[i] : ((const int64_t *)links->index)[i];
+    return links->index_bytes == 4 ? ((const int32_t *)links->index)[i]
+                                   : ((const int64_t *)links->index)[i];
 }
 
 CORE gcsim_status bulk_link(struct mutator *m, gcsim_batch *batch, const gcsim_links *links)
@@ -87,7 +90,8 @@ CORE gcsim_status bulk_link(struct mutator *m, gcsim_batch *batch, const gcsim_l
     for (uint64_t i = 0; i < batch->count; i++) {
         int64_t to = index_at(links, i);
         if (batch->objects[i] && links->offset + 8 <= usable_bytes(h, batch->objects[i]))
-            gcsim_store(&m->pub, (char *)batch->objects[i] + links->offset, to < 0 ? NULL : batch->objects[to]);
+            gcsim_store(&m->pub, (char *)batch->objects[i] + links->offset,
+                        to < 0 ? NULL : batch->objects[to]);
         if (poll_due(m, i))
             return GCSIM_INTERRUPTED;
     }
@@ -102,9 +106,11 @@ static char *slot_base(struct mheap *h, void *p)
 
 static bool edge_valid(struct mheap *h, const gcsim_batch *batch, const gcsim_edges *e, uint64_t k)
 {
-    if (e->source[k] >= batch->count || e->target[k] < -1 || e->target[k] >= (int64_t)batch->count || e->source_offset[k] % 8)
+    if (e->source[k] >= batch->count || e->target[k] < -1 ||
+        e->target[k] >= (int64_t)batch->count || e->source_offset[k] % 8)
         return false;
-    void *from = batch->objects[e->source[k]], *to = e->target[k] < 0 ? NULL : batch->objects[e->target[k]];
+    void *from = batch->objects[e->source[k]],
+         *to = e->target[k] < 0 ? NULL : batch->objects[e->target[k]];
     if (!from || (uint64_t)e->source_offset[k] + 8 > usable_bytes(h, slot_base(h, from)))
         return false;
     return !to || (e->target_offset ? e->target_offset[k] : 0) < usable_bytes(h, slot_base(h, to));
@@ -117,7 +123,9 @@ CORE gcsim_status bulk_link_edges(struct mutator *m, gcsim_batch *batch, const g
         if (!edge_valid(h, batch, e, k))
             return GCSIM_BAD_SIZE;
     for (uint64_t k = 0; k < e->count; k++) {
-        char *to = e->target[k] < 0 ? NULL : slot_base(h, batch->objects[e->target[k]]) + (e->target_offset ? e->target_offset[k] : 0);
+        char *to = e->target[k] < 0 ? NULL
+                                    : slot_base(h, batch->objects[e->target[k]]) +
+                                          (e->target_offset ? e->target_offset[k] : 0);
         gcsim_store(&m->pub, slot_base(h, batch->objects[e->source[k]]) + e->source_offset[k], to);
         if (poll_due(m, k))
             return GCSIM_INTERRUPTED;
@@ -151,7 +159,8 @@ static int64_t number_of(const struct numbered *sorted, uint64_t n, const char *
     return low < n && sorted[low].base == base ? (int64_t)sorted[low].number : -2;
 }
 
-CORE gcsim_status bulk_read_links(struct mutator *m, gcsim_batch *batch, uint64_t offset, int64_t *index)
+CORE gcsim_status bulk_read_links(struct mutator *m, gcsim_batch *batch, uint64_t offset,
+                                  int64_t *index)
 {
     struct mheap *h = mheap_of(m);
     if (offset % 8)
@@ -161,7 +170,8 @@ CORE gcsim_status bulk_read_links(struct mutator *m, gcsim_batch *batch, uint64_
         return GCSIM_NO_MEMORY;
     bool rising = true;
     for (uint64_t i = 0; i < batch->count; i++) {
-        sorted[i] = (struct numbered){batch->objects[i] ? slot_base(h, batch->objects[i]) : NULL, i};
+        sorted[i] =
+            (struct numbered){batch->objects[i] ? slot_base(h, batch->objects[i]) : NULL, i};
         rising &= i == 0 || sorted[i - 1].base <= sorted[i].base;
     }
     if (!rising)

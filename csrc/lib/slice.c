@@ -19,7 +19,8 @@ LIB int64_t slice_next_cap(int64_t new_len, int64_t old_cap)
     return cap > INT64_MAX ? new_len : (int64_t)cap;
 }
 
-LIB bool slice_grown_cap(uint64_t elem_bytes, bool noscan, int64_t new_len, int64_t old_cap, int64_t *cap)
+LIB bool slice_grown_cap(uint64_t elem_bytes, bool noscan, int64_t new_len, int64_t old_cap,
+                         int64_t *cap)
 {
     if (elem_bytes == 0) {
         *cap = new_len;
@@ -32,7 +33,8 @@ LIB bool slice_grown_cap(uint64_t elem_bytes, bool noscan, int64_t new_len, int6
     return true;
 }
 
-LIB gcsim_status slice_make(gcsim_mutator *m, const gcsim_type *elem, int64_t len, int64_t cap, struct slice *out)
+LIB gcsim_status slice_make(gcsim_mutator *m, const gcsim_type *elem, int64_t len, int64_t cap,
+                            struct slice *out)
 {
     if (len < 0 || cap < len)
         return GCSIM_BAD_SIZE;
@@ -41,7 +43,8 @@ LIB gcsim_status slice_make(gcsim_mutator *m, const gcsim_type *elem, int64_t le
     return p ? GCSIM_OK : m->status;
 }
 
-LIB struct slice slice_cut(struct slice s, uint64_t elem_bytes, int64_t from, int64_t to, int64_t max)
+LIB struct slice slice_cut(struct slice s, uint64_t elem_bytes, int64_t from, int64_t to,
+                           int64_t max)
 {
     char *p = s.ptr;
     if (max > from) // (cmd/compile/internal/ssagen/ssa.go:slice)
@@ -57,7 +60,8 @@ LIB int64_t slice_copy(gcsim_mutator *m, const gcsim_type *elem, struct slice to
     return n;
 }
 
-LIB gcsim_status slice_extend(gcsim_mutator *m, const gcsim_type *elem, struct slice s, int64_t more, struct slice *out)
+LIB gcsim_status slice_extend(gcsim_mutator *m, const gcsim_type *elem, struct slice s,
+                              int64_t more, struct slice *out)
 {
     int64_t len, cap;
     if (more < 0 || __builtin_add_overflow(s.len, more, &len))
@@ -73,10 +77,13 @@ LIB gcsim_status slice_extend(gcsim_mutator *m, const gcsim_type *elem, struct s
     return status;
 }
 
-LIB gcsim_status slice_append(gcsim_mutator *m, const gcsim_type *elem, struct slice s, struct slice values, struct slice *out)
+LIB gcsim_status slice_append(gcsim_mutator *m, const gcsim_type *elem, struct slice s,
+                              struct slice values, struct slice *out)
 {
     gcsim_status status = slice_extend(m, elem, s, values.len, out);
     if (status == GCSIM_OK)
-        slice_copy(m, elem, (struct slice){slice_at(*out, elem->bytes, s.len), values.len, values.len}, values);
+        slice_copy(m, elem,
+                   (struct slice){slice_at(*out, elem->bytes, s.len), values.len, values.len},
+                   values);
     return status;
 }

@@ -21,10 +21,12 @@ _Static_assert(sizeof(struct slice) == 24, "the layout of a slice field");
 // A capacity for `new_len` elements when `old_cap` is too small, before rounding (slice.go:nextslicecap).
 LIB int64_t slice_next_cap(int64_t new_len, int64_t old_cap);
 // The capacity that append really gets: the above, rounded up to what the size class holds (slice.go:growslice). false: too large.
-LIB bool slice_grown_cap(uint64_t elem_bytes, bool noscan, int64_t new_len, int64_t old_cap, int64_t *cap);
+LIB bool slice_grown_cap(uint64_t elem_bytes, bool noscan, int64_t new_len, int64_t old_cap,
+                         int64_t *cap);
 
 // make([]T, len, cap)
-LIB gcsim_status slice_make(gcsim_mutator *m, const gcsim_type *elem, int64_t len, int64_t cap, struct slice *out);
+LIB gcsim_status slice_make(gcsim_mutator *m, const gcsim_type *elem, int64_t len, int64_t cap,
+                            struct slice *out);
 
 // 0 <= from <= to <= max <= cap: what s[from:to:max] wants.
 static inline bool slice_bounds_ok(struct slice s, int64_t from, int64_t to, int64_t max)
@@ -32,7 +34,8 @@ static inline bool slice_bounds_ok(struct slice s, int64_t from, int64_t to, int
     return 0 <= from && from <= to && to <= max && max <= s.cap;
 }
 // s[from:to:max]. An empty result with no capacity keeps the old pointer, so that it cannot point behind the array.
-LIB struct slice slice_cut(struct slice s, uint64_t elem_bytes, int64_t from, int64_t to, int64_t max);
+LIB struct slice slice_cut(struct slice s, uint64_t elem_bytes, int64_t from, int64_t to,
+                           int64_t max);
 
 static inline void *slice_at(struct slice s, uint64_t elem_bytes, int64_t i)
 {
@@ -40,10 +43,13 @@ static inline void *slice_at(struct slice s, uint64_t elem_bytes, int64_t i)
 }
 
 // copy(to, from): the shorter length counts; overlap allowed. Returns how many elements were copied.
-LIB int64_t slice_copy(gcsim_mutator *m, const gcsim_type *elem, struct slice to, struct slice from);
+LIB int64_t slice_copy(gcsim_mutator *m, const gcsim_type *elem, struct slice to,
+                       struct slice from);
 
 // Room for `more` elements behind s: *out has them, zero if the array is new, and shares s's array if that had room. The caller
 // writes them. GCSIM_BAD_SIZE if the length does not fit.
-LIB gcsim_status slice_extend(gcsim_mutator *m, const gcsim_type *elem, struct slice s, int64_t more, struct slice *out);
+LIB gcsim_status slice_extend(gcsim_mutator *m, const gcsim_type *elem, struct slice s,
+                              int64_t more, struct slice *out);
 // append(s, values...): `values` are rooted by the caller and may lie in s itself.
-LIB gcsim_status slice_append(gcsim_mutator *m, const gcsim_type *elem, struct slice s, struct slice values, struct slice *out);
+LIB gcsim_status slice_append(gcsim_mutator *m, const gcsim_type *elem, struct slice s,
+                              struct slice values, struct slice *out);

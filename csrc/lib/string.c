@@ -9,7 +9,8 @@ static gcsim_status string_memory(gcsim_mutator *m, const gcsim_type *byte, int6
     return *out ? GCSIM_OK : m->status;
 }
 
-LIB gcsim_status string_make(gcsim_mutator *m, const gcsim_type *byte, const void *bytes, int64_t len, struct string *out)
+LIB gcsim_status string_make(gcsim_mutator *m, const gcsim_type *byte, const void *bytes,
+                             int64_t len, struct string *out)
 {
     char *p;
     *out = (struct string){NULL, 0};
@@ -28,7 +29,8 @@ LIB struct string string_cut(struct string s, int64_t from, int64_t to)
     return (struct string){to > from ? s.ptr + from : s.ptr, to - from};
 }
 
-LIB gcsim_status string_concat(gcsim_mutator *m, const gcsim_type *byte, const struct string *a, int64_t n, struct string *out)
+LIB gcsim_status string_concat(gcsim_mutator *m, const gcsim_type *byte, const struct string *a,
+                               int64_t n, struct string *out)
 {
     int64_t len = 0, parts = 0, last = 0;
     *out = (struct string){NULL, 0};

@@ -16,10 +16,12 @@ struct string { // as it lies in memory: word 0 is a pointer
 _Static_assert(sizeof(struct string) == 16, "the layout of a string field");
 
 // string(bytes): a copy; the empty string is {NULL, 0} and takes no memory.
-LIB gcsim_status string_make(gcsim_mutator *m, const gcsim_type *byte, const void *bytes, int64_t len, struct string *out);
+LIB gcsim_status string_make(gcsim_mutator *m, const gcsim_type *byte, const void *bytes,
+                             int64_t len, struct string *out);
 
 // s[from:to], 0 <= from <= to <= len: shares the bytes. The empty string points nowhere behind the bytes.
 LIB struct string string_cut(struct string s, int64_t from, int64_t to);
 
 // a[0] + a[1] + ...: a new string, unless at most one of them is not empty: then that one itself (string.go:concatstrings).
-LIB gcsim_status string_concat(gcsim_mutator *m, const gcsim_type *byte, const struct string *a, int64_t n, struct string *out);
+LIB gcsim_status string_concat(gcsim_mutator *m, const gcsim_type *byte, const struct string *a,
+                               int64_t n, struct string *out);

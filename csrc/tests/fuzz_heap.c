@@ -1,14 +1,24 @@
 // instantiations: fast step
 //
-// Seeded random operation streams against a plain model: fuzz_heap [operations] [seed] [streams].
+// Seeded random operation streams against a plain model: fuzz_heap [seed] [operations] [streams].
 //
 // The model keeps for every object its type, where its pointers lead and what its other words hold, and for every kind of root what it
 // points to. It only ever uses objects that it reaches from roots, as a program would. After each full collection exactly the objects that
 // the model reaches are left, each with its contents. Stream k depends on seed + k alone; a failing one is printed and replays with
-// `fuzz_heap OPERATIONS SEED+k 1`.
+// `fuzz_heap SEED+k OPERATIONS 1`.
 #include "harness.h"
 
-enum { OBJECTS = 40000, ROOTS = 600, GOROUTINES = 4, FRAMES = 60, FRAME_SLOTS = 4, BATCHES = 6, WEAKS = 200, KINDS = 14, MUTATORS = 2 };
+enum {
+    OBJECTS = 40000,
+    ROOTS = 600,
+    GOROUTINES = 4,
+    FRAMES = 60,
+    FRAME_SLOTS = 4,
+    BATCHES = 6,
+    WEAKS = 200,
+    KINDS = 14,
+    MUTATORS = 2
+};
 
 struct kind {
     const gcsim_type *type;
@@ -42,12 +52,31 @@ struct model {
     struct kind kinds[KINDS];
     struct object *objects;
     uint32_t nobjects, free[OBJECTS], nfree;
-    struct { gcsim_handle *handle; struct link to; } roots[ROOTS];
+    struct {
+        gcsim_handle *handle;
+        struct link to;
+    } roots[ROOTS];
     uint32_t nroots;
-    struct { gcsim_global *global; struct link to; } globals[8];
-    struct { gcsim_goroutine *g; struct frame frames[FRAMES]; uint32_t depth; } goroutines[GOROUTINES];
-    struct { gcsim_batch *batch; uint32_t *objects; uint64_t n; bool strong; } batches[BATCHES];
-    struct { gcsim_weak *weak; struct link to; bool dead; } weaks[WEAKS];
+    struct {
+        gcsim_global *global;
+        struct link to;
+    } globals[8];
+    struct {
+        gcsim_goroutine *g;
+        struct frame frames[FRAMES];
+        uint32_t depth;
+    } goroutines[GOROUTINES];
+    struct {
+        gcsim_batch *batch;
+        uint32_t *objects;
+        uint64_t n;
+        bool strong;
+    } batches[BATCHES];
+    struct {
+        gcsim_weak *weak;
+        struct link to;
+        bool dead;
+    } weaks[WEAKS];
     uint32_t nweaks, name;
     uint64_t collections, cycles_seen;
     char *tiny[MUTATORS];
@@ -56,31 +85,40 @@ struct model {
 static uint64_t choose(struct model *f, uint64_t n) { return below(&f->random, n); }
 static bool chance(struct model *f, unsigned percent) { return below(&f->random, 100) < percent; }
 
-static void define_kind(struct model *f, int k, uint64_t bytes, uint32_t align, uint64_t nptr, const uint32_t *at)
+static void define_kind(struct model *f, int k, uint64_t bytes, uint32_t align, uint64_t nptr,
+                        const uint32_t *at)
 {
     uint64_t mask[32] = {0};
     for (uint64_t i = 0; i < nptr; i++)
         bits_set(mask, at[i] / 8);
     char name[16];
     snprintf(name, sizeof name, "kind%d", k);
-    gcsim_type_desc desc = {.name = name, .bytes = bytes, .ptr_bytes = nptr ? at[nptr - 1] + 8 : 0, .mask = mask, .align = align, .kind = GCSIM_KIND_STRUCT};
+    gcsim_type_desc desc = {.name = name,
+                            .bytes = bytes,
+                            .ptr_bytes = nptr ? at[nptr - 1] + 8 : 0,
+                            .mask = mask,
+                            .align = align,
+                            .kind = GCSIM_KIND_STRUCT};
     gcsim_status status;
-    f->kinds[k] = (struct kind){.type = API->type_new(f->heap, &desc, &status), .bytes = bytes, .nptr = nptr};
+    f->kinds[k] =
+        (struct kind){.type = API->type_new(f->heap, &desc, &status), .bytes = bytes, .nptr = nptr};
     INVARIANT(f->kinds[k].type);
     for (uint64_t i = 0; i < nptr; i++)
         f->kinds[k].at[i] = at[i];
 }
 
-#define KIND(k, bytes, align, ...) define_kind(f, k, bytes, align, sizeof((uint32_t[]){__VA_ARGS__}) / 4, (uint32_t[]){__VA_ARGS__})
+#define KIND(k, bytes, align, ...)                                                                 \
+    define_kind(f, k, bytes, align, sizeof((uint32_t[]){__VA_ARGS__}) / 4,                         \
+                (uint32_t[]){__VA_ARGS__})
 static void define_kinds(struct model *f)
 {
-    KIND(0, 16, 8, 0);            // small, with pointers: bits in the span
-    KIND(1, 16, 8, 0, 8);         // the same span class, other bits
+    KIND(0, 16, 8, 0);    // small, with pointers: bits in the span
+    KIND(1, 16, 8, 0, 8); // the same span class, other bits
     KIND(2, 8, 8, 0);
     KIND(3, 24, 8, 8, 16);
-    KIND(4, 480, 8, 0, 40, 472);  // bits that straddle words
-    KIND(5, 640, 8, 16, 248, 632);// a header
-    KIND(6, 1600, 8, 0, 1000);    // a mask of several words
+    KIND(4, 480, 8, 0, 40, 472);   // bits that straddle words
+    KIND(5, 640, 8, 16, 248, 632); // a header
+    KIND(6, 1600, 8, 0, 1000);     // a mask of several words
     KIND(7, 1016, 8, 504, 1008);
     define_kind(f, 8, 3, 1, 0, NULL); // tiny
     define_kind(f, 9, 12, 4, 0, NULL);
@@ -92,8 +130,14 @@ static void define_kinds(struct model *f)
 
 // --- the model's side --------------------------------------------------------------------------------------------
 
-static uint64_t bytes_of(const struct model *f, const struct object *o) { return f->kinds[o->kind].bytes * o->count; }
-static uint64_t slots_of(const struct model *f, const struct object *o) { return f->kinds[o->kind].nptr * o->count; }
+static uint64_t bytes_of(const struct model *f, const struct object *o)
+{
+    return f->kinds[o->kind].bytes * o->count;
+}
+static uint64_t slots_of(const struct model *f, const struct object *o)
+{
+    return f->kinds[o->kind].nptr * o->count;
+}
 
 static void **slot_of(const struct model *f, const struct object *o, uint64_t i)
 {
@@ -126,7 +170,10 @@ static uint32_t reachable(struct model *f)
         case 1:
             g = choose(f, GOROUTINES);
             if (f->goroutines[g].depth)
-                at = f->goroutines[g].frames[choose(f, f->goroutines[g].depth)].to[choose(f, FRAME_SLOTS)].object;
+                at = f->goroutines[g]
+                         .frames[choose(f, f->goroutines[g].depth)]
+                         .to[choose(f, FRAME_SLOTS)]
+                         .object;
             break;
         default:
             if (f->nroots)
@@ -178,7 +225,10 @@ static void model_trace(struct model *f)
 
 // --- comparison --------------------------------------------------------------------------------------------------
 
-static uint64_t stamp_word(const struct object *o, uint64_t i) { return (o->stamp + i) * 0x9e3779b97f4a7c15; }
+static uint64_t stamp_word(const struct object *o, uint64_t i)
+{
+    return (o->stamp + i) * 0x9e3779b97f4a7c15;
+}
 
 static bool is_pointer(const struct kind *k, uint64_t offset)
 {
@@ -201,7 +251,8 @@ static bool contents_right(const struct model *f, const struct object *o)
 {
     const struct kind *k = &f->kinds[o->kind];
     for (uint64_t at = 0; at < bytes_of(f, o); at++)
-        if ((!k->nptr || !is_pointer(k, at & ~7ull)) && o->base[at] != (char)(stamp_word(o, at / 8) >> at % 8 * 8))
+        if ((!k->nptr || !is_pointer(k, at & ~7ull)) &&
+            o->base[at] != (char)(stamp_word(o, at / 8) >> at % 8 * 8))
             return false;
     for (uint64_t i = 0; i < slots_of(f, o); i++)
         if (*slot_of(f, o, i) != address_of(f, o->to[i]))
@@ -226,7 +277,8 @@ static uint64_t slots_reached(struct model *f)
         if (!o->base || !o->reached || !bytes_of(f, o))
             continue;
         EXPECT(API->find_object(f->heap, o->base, &found) == GCSIM_OK);
-        EXPECT(found.slot_bytes >= bytes_of(f, o) && (f->kinds[o->kind].nptr != 0) == !found.noscan);
+        EXPECT(found.slot_bytes >= bytes_of(f, o) &&
+               (f->kinds[o->kind].nptr != 0) == !found.noscan);
         EXPECT(contents_right(f, o));
         slots[n++] = found.base;
     }
@@ -267,7 +319,8 @@ static void check_weaks(struct model *f, bool collected)
         for (uint64_t i = 0; !f->batches[b].strong && i < f->batches[b].n; i++) {
             uint32_t object = f->batches[b].objects[i];
             bool reached = object && f->objects[object - 1].reached;
-            EXPECT(f->batches[b].batch->objects[i] == (reached ? f->objects[object - 1].base : NULL));
+            EXPECT(f->batches[b].batch->objects[i] ==
+                   (reached ? f->objects[object - 1].base : NULL));
             if (!reached)
                 f->batches[b].objects[i] = 0;
         }
@@ -282,7 +335,8 @@ static void full_collection(struct model *f)
     model_trace(f);
     uint64_t expected = slots_reached(f), there = count_objects(f->now);
     if (!EXPECT(expected == there))
-        printf("      the model reaches %" PRIu64 " slots, the heap holds %" PRIu64 "\n", expected, there);
+        printf("      the model reaches %" PRIu64 " slots, the heap holds %" PRIu64 "\n", expected,
+               there);
     check_weaks(f, true);
     forget_dead(f);
     gcsim_memstats stats;
@@ -307,7 +361,8 @@ static uint32_t adopt(struct model *f, char *base, uint32_t kind, uint32_t count
         return 0;
     uint32_t i = f->nfree ? f->free[--f->nfree] : f->nobjects++;
     struct object *o = &f->objects[i];
-    *o = (struct object){.base = base, .kind = kind, .count = count, .stamp = next_random(&f->random)};
+    *o = (struct object){
+        .base = base, .kind = kind, .count = count, .stamp = next_random(&f->random)};
     o->to = calloc(slots_of(f, o) + 1, sizeof *o->to);
     EXPECT((uintptr_t)base % f->kinds[kind].type->align == 0);
     for (uint64_t at = 0; at < bytes_of(f, o); at++)
@@ -371,7 +426,8 @@ static void op_copy(struct model *f) // elements of one object onto others of th
     struct object *o = at ? &f->objects[at - 1] : NULL;
     if (!o || o->count < 2 || !f->kinds[o->kind].nptr)
         return;
-    uint64_t nptr = f->kinds[o->kind].nptr, bytes = f->kinds[o->kind].bytes, n = 1 + choose(f, o->count - 1);
+    uint64_t nptr = f->kinds[o->kind].nptr, bytes = f->kinds[o->kind].bytes,
+             n = 1 + choose(f, o->count - 1);
     uint64_t from = choose(f, o->count - n + 1), to = choose(f, o->count - n + 1);
     if (chance(f, 30)) {
         API->clear(f->now, f->kinds[o->kind].type, o->base + to * bytes, n);
@@ -436,7 +492,8 @@ static void op_goroutine(struct model *f)
         const struct kind *k = &f->kinds[frame->kind];
         uint64_t s = choose(f, k->nptr < FRAME_SLOTS ? k->nptr : FRAME_SLOTS);
         frame->to[s] = link_to(f, reachable(f));
-        *(void **)(void *)((char *)gcsim_frame_slots(g, frame->offset) + k->at[s]) = address_of(f, frame->to[s]);
+        *(void **)(void *)((char *)gcsim_frame_slots(g, frame->offset) + k->at[s]) =
+            address_of(f, frame->to[s]);
     }
 }
 
@@ -453,7 +510,8 @@ static void op_weak(struct model *f)
             if (p && EXPECT(p == address_of(f, f->weaks[i].to)))
                 hold(f, f->weaks[i].to);
         }
-    } else if (object && f->nweaks < WEAKS && bytes_of(f, &f->objects[object - 1]) >= 16) { // a tiny object dies with its block
+    } else if (object && f->nweaks < WEAKS &&
+               bytes_of(f, &f->objects[object - 1]) >= 16) { // a tiny object dies with its block
         struct link to = link_to(f, object);
         f->weaks[f->nweaks].weak = API->weak_new(f->now, address_of(f, to));
         f->weaks[f->nweaks].to = to;
@@ -507,7 +565,8 @@ static void op_batch(struct model *f)
             if (type_of[i] < 2) {
                 source[edges.count] = (uint32_t)i;
                 target[edges.count++] = index[i];
-                f->objects[f->batches[b].objects[i] - 1].to[0] = (struct link){index[i] < 0 ? 0 : f->batches[b].objects[index[i]], 0};
+                f->objects[f->batches[b].objects[i] - 1].to[0] =
+                    (struct link){index[i] < 0 ? 0 : f->batches[b].objects[index[i]], 0};
             }
         edges.source = source, edges.source_offset = source_offset, edges.target = target;
         // Edges lead to the base of a slot, which is 8 bytes before an object with a header.
@@ -542,7 +601,8 @@ static void op_tune(struct model *f)
 {
     static const int32_t percents[] = {1, 5, 20, 100, 400, -1};
     API->set_gc_percent(f->now, percents[choose(f, 6)]);
-    GCSIM_INSTANTIATION(_whitebox)()->set_mark_engine(f->heap, (uint32_t)choose(f, GCSIM_MARK_ENGINES));
+    GCSIM_INSTANTIATION(_whitebox)()->set_mark_engine(f->heap,
+                                                      (uint32_t)choose(f, GCSIM_MARK_ENGINES));
     if (chance(f, 30))
         API->sweep_all(f->now);
 }
@@ -556,9 +616,13 @@ static void op_check(struct model *f)
     check_weaks(f, false);
 }
 
-static const struct { void (*run)(struct model *); unsigned weight; } operations[] = {
-    {op_allocate, 500}, {op_link, 250}, {op_copy, 30}, {op_handle, 60}, {op_global, 30}, {op_goroutine, 60},
-    {op_weak, 30}, {op_batch, 8}, {op_change_mutator, 10}, {op_tune, 2}, {op_check, 1}, {full_collection, 3},
+static const struct {
+    void (*run)(struct model *);
+    unsigned weight;
+} operations[] = {
+    {op_allocate, 500},      {op_link, 250},     {op_copy, 30}, {op_handle, 60},
+    {op_global, 30},         {op_goroutine, 60}, {op_weak, 30}, {op_batch, 8},
+    {op_change_mutator, 10}, {op_tune, 2},       {op_check, 1}, {full_collection, 3},
 };
 
 static bool run_stream(uint64_t count, uint64_t seed)
@@ -590,7 +654,8 @@ static bool run_stream(uint64_t count, uint64_t seed)
             at -= operations[i++].weight;
         operations[i].run(f);
         if (failures != before)
-            printf("      in operation %" PRIu64 " (kind %" PRIu64 ") of seed %" PRIu64 "\n", n, i, seed);
+            printf("      in operation %" PRIu64 " (kind %" PRIu64 ") of seed %" PRIu64 "\n", n, i,
+                   seed);
     }
     if (failures == before)
         full_collection(f);
@@ -604,14 +669,18 @@ static bool run_stream(uint64_t count, uint64_t seed)
     API->mutator_detach(f->m[0]);
     API->mutator_detach(f->m[1]);
     API->heap_destroy(f->heap);
-    return check(failures == before, "seed %" PRIu64 ": %" PRIu64 " operations, %" PRIu64 " cycles, %" PRIu64 " full collections", seed, count, cycles, f->collections);
+    return check(failures == before,
+                 "seed %" PRIu64 ": %" PRIu64 " operations, %" PRIu64 " cycles, %" PRIu64
+                 " full collections",
+                 seed, count, cycles, f->collections);
 }
 
 int main(int argc, char **argv)
 {
     bool soak = getenv("GCSIM_SOAK") != NULL;
-    uint64_t count = argc > 1 ? strtoull(argv[1], NULL, 10) : soak ? 200000 : 4000;
-    uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
+    uint64_t seed = argc > 1 ? strtoull(argv[1], NULL, 10) : 1;
+    uint64_t usual = soak ? 200000 : GCSIM_DEBUG ? 2000 : 4000;
+    uint64_t count = argc > 2 ? strtoull(argv[2], NULL, 10) : usual;
     uint64_t streams = argc > 3 ? strtoull(argv[3], NULL, 10) : soak ? 200 : 5;
     for (uint64_t k = 0; k < streams; k++)
         if (!run_stream(count, seed + k))

@@ -10,7 +10,10 @@ typedef struct gcsim_mutator mut; // gcsim.h's calls want it everywhere
 
 static int failures;
 
-static void __attribute__((constructor)) print_line_by_line(void) { setvbuf(stdout, NULL, _IOLBF, 0); }
+static void __attribute__((constructor)) print_line_by_line(void)
+{
+    setvbuf(stdout, NULL, _IOLBF, 0);
+}
 
 static bool check(bool ok, const char *format, ...) __attribute__((format(printf, 2, 3)));
 static bool check(bool ok, const char *format, ...)
@@ -26,7 +29,8 @@ static bool check(bool ok, const char *format, ...)
 }
 
 // For loops: says something only when it fails.
-#define EXPECT(cond) ((cond) ? true : (printf("FAIL  %s:%d: %s\n", __FILE__, __LINE__, #cond), failures++, false))
+#define EXPECT(cond)                                                                               \
+    ((cond) ? true : (printf("FAIL  %s:%d: %s\n", __FILE__, __LINE__, #cond), failures++, false))
 
 // --- random numbers: splitmix64
 CORE uint64_t next_random(uint64_t *state)
@@ -39,10 +43,11 @@ CORE uint64_t next_random(uint64_t *state)
 CORE uint64_t below(uint64_t *state, uint64_t n) { return next_random(state) % n; }
 
 // --- heaps
-#define API (GCSIM_INSTANTIATION()())
+#define API     (GCSIM_INSTANTIATION()())
 #define H(heap) (&(heap)->mheap)
 
-static const gcsim_options small_heap = {.bytes = sizeof(gcsim_options), .reserve_bytes = 64 << 20, .gc_percent = -1};
+static const gcsim_options small_heap = {
+    .bytes = sizeof(gcsim_options), .reserve_bytes = 64 << 20, .gc_percent = -1};
 
 CORE mut *open_heap(gcsim_options options)
 {
@@ -69,7 +74,11 @@ CORE void close_heap(mut *m)
 // A type of so many words, of which those in the mask are pointers.
 CORE const gcsim_type *make_type(gcsim_heap *heap, const char *name, uint64_t words, uint64_t mask)
 {
-    gcsim_type_desc desc = {.name = name, .bytes = words * 8, .ptr_bytes = mask ? (bits_highest(mask) + 1) * 8 : 0, .mask = &mask, .align = 8,
+    gcsim_type_desc desc = {.name = name,
+                            .bytes = words * 8,
+                            .ptr_bytes = mask ? (bits_highest(mask) + 1) * 8 : 0,
+                            .mask = &mask,
+                            .align = 8,
                             .kind = GCSIM_KIND_STRUCT};
     gcsim_status status;
     const gcsim_type *t = API->type_new(heap, &desc, &status);
@@ -123,17 +132,19 @@ CORE uint64_t count_objects(mut *m)
     return total;
 }
 
-CORE uint64_t address_space_kib(void)
+// Address space that is reserved and not in use: most of any world.
+CORE uint64_t reserved_bytes(void)
 {
-    FILE *f = fopen("/proc/self/status", "r");
-    char line[256];
-    uint64_t kib = 0;
-    while (f && fgets(line, sizeof line, f))
-        if (sscanf(line, "VmSize: %" SCNu64, &kib) == 1)
-            break;
-    if (f)
-        fclose(f);
-    return kib;
+    FILE *f = fopen("/proc/self/maps", "r");
+    char line[512], access[5];
+    uint64_t from, to, bytes = 0;
+    INVARIANT(f);
+    while (fgets(line, sizeof line, f))
+        if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s", &from, &to, access) == 3 &&
+            strcmp(access, "---p") == 0)
+            bytes += to - from;
+    fclose(f);
+    return bytes;
 }
 
 CORE int finish(void)

@@ -18,7 +18,10 @@ struct worker {
     int number;
 };
 
-#define WORKER_EXPECT(w, cond) ((cond) ? (void)0 : (printf("FAIL  %s:%d: thread %d: %s\n", __FILE__, __LINE__, (w)->number, #cond), (void)(w)->failures++))
+#define WORKER_EXPECT(w, cond)                                                                     \
+    ((cond) ? (void)0                                                                              \
+            : (printf("FAIL  %s:%d: thread %d: %s\n", __FILE__, __LINE__, (w)->number, #cond),     \
+               (void)(w)->failures++))
 
 // A list whose nodes count down; its length.
 static uint64_t list_length(struct worker *w, void *list)
@@ -42,7 +45,8 @@ static void grow_list(struct worker *w, mut *m, gcsim_handle *list, uint64_t *ra
         gcsim_store(m, p, list->ptr);
         list->ptr = p;
         if (below(random, 4) == 0) { // garbage of other classes
-            char *b = API->new_array(m, below(random, 2) ? w->wide : w->bytes, 1 + below(random, below(random, 50) ? 10 : 500));
+            char *b = API->new_array(m, below(random, 2) ? w->wide : w->bytes,
+                                     1 + below(random, below(random, 50) ? 10 : 500));
             WORKER_EXPECT(w, b && !b[0]);
         }
     }
@@ -66,7 +70,8 @@ static void use_shared(struct worker *w, mut *m, uint64_t *random)
 static void make_garbage(struct worker *w, mut *m, gcsim_weak *watched[WATCHED])
 {
     for (int i = 0; i < WATCHED; i++) {
-        uint64_t *p = API->new_array(m, w->node, i % 2 ? 100 : 3000); // a large object dies with its span
+        uint64_t *p =
+            API->new_array(m, w->node, i % 2 ? 100 : 3000); // a large object dies with its span
         WORKER_EXPECT(w, p != NULL);
         p[1] = ~(uint64_t)(uintptr_t)p;
         watched[i] = API->weak_new(m, p);
@@ -127,7 +132,8 @@ static void *work(void *arg)
             WORKER_EXPECT(w, s.heap_objects == s.mallocs - s.frees && s.heap_objects >= LIST);
         }
         gcsim_leave(m);
-        gcsim_handle *old = w->mailbox ? __atomic_exchange_n(w->mailbox, list, __ATOMIC_ACQ_REL) : list; // the dropper's turn
+        gcsim_handle *old = w->mailbox ? __atomic_exchange_n(w->mailbox, list, __ATOMIC_ACQ_REL)
+                                       : list; // the dropper's turn
         if (old)
             API->handle_drop(w->heap, old);
         if (below(&random, 5) == 0) {
@@ -142,8 +148,13 @@ static void *work(void *arg)
 
 static struct worker make_worker(mut *m, int number, uint64_t seed, uint64_t rounds)
 {
-    return (struct worker){.heap = m->heap, .node = make_type(m->heap, "node", 2, 1), .wide = make_type(m->heap, "wide", 90, 1), .bytes = make_bytes(m->heap, "bytes", 40),
-                           .seed = seed + (uint64_t)number * 1000, .rounds = rounds, .number = number};
+    return (struct worker){.heap = m->heap,
+                           .node = make_type(m->heap, "node", 2, 1),
+                           .wide = make_type(m->heap, "wide", 90, 1),
+                           .bytes = make_bytes(m->heap, "bytes", 40),
+                           .seed = seed + (uint64_t)number * 1000,
+                           .rounds = rounds,
+                           .number = number};
 }
 
 static void two_heaps(uint64_t seed, uint64_t rounds)
@@ -161,7 +172,8 @@ static void two_heaps(uint64_t seed, uint64_t rounds)
     for (int i = 0; i < 2; i++) {
         pthread_join(w[i].thread, NULL);
         gcsim_enter(m[i]);
-        check(w[i].failures == 0 && verifies(m[i]), "heap %d: %" PRIu64 " cycles beside another heap", i, m[i]->heap->gc.cycles);
+        check(w[i].failures == 0 && verifies(m[i]),
+              "heap %d: %" PRIu64 " cycles beside another heap", i, m[i]->heap->gc.cycles);
         API->collect(m[i]);
         check(count_objects(m[i]) == 0, "heap %d: nothing is left", i);
         close_heap(m[i]);
@@ -226,8 +238,10 @@ static void one_heap(uint64_t seed, uint64_t rounds, int32_t percent)
     __atomic_store_n(&o.done, true, __ATOMIC_RELEASE);
     pthread_join(outsider, NULL);
     gcsim_enter(m);
-    check(failed == 0 && verifies(m), "%d threads on one heap at %d percent: %" PRIu64 " cycles, %" PRIu64 " handles dropped and %" PRIu64 " types made from outside", THREADS,
-          percent, m->heap->gc.cycles, o.dropped, o.made);
+    check(failed == 0 && verifies(m),
+          "%d threads on one heap at %d percent: %" PRIu64 " cycles, %" PRIu64
+          " handles dropped and %" PRIu64 " types made from outside",
+          THREADS, percent, m->heap->gc.cycles, o.dropped, o.made);
     for (int i = 0; i < THREADS; i++)
         if (mail[i])
             API->handle_drop(m->heap, mail[i]);
@@ -242,14 +256,15 @@ static void one_heap(uint64_t seed, uint64_t rounds, int32_t percent)
         kept += !again;
     }
     API->collect(m);
-    check(count_objects(m) == kept && marks_verify(m), "what the shared array holds is all that is left");
+    check(count_objects(m) == kept && marks_verify(m),
+          "what the shared array holds is all that is left");
     close_heap(m);
 }
 
 int main(int argc, char **argv)
 {
     bool soak = getenv("GCSIM_SOAK") != NULL;
-    uint64_t rounds = argc > 1 ? strtoull(argv[1], NULL, 10) : soak ? 3000 : 60;
+    uint64_t rounds = argc > 1 ? strtoull(argv[1], NULL, 10) : soak ? 3000 : GCSIM_DEBUG ? 12 : 60;
     uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
     printf("      seed %" PRIu64 ", %" PRIu64 " rounds\n", seed, rounds);
     two_heaps(seed, rounds);

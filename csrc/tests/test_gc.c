@@ -19,7 +19,8 @@ static void reachability(uint32_t engine)
     options.mark_engine = engine + 1;
     mut *m = open_heap(options);
     gcsim_heap *heap = m->heap;
-    const gcsim_type *node = make_type(heap, "node", 2, 3), *buffer = make_bytes(heap, "buffer", 100);
+    const gcsim_type *node = make_type(heap, "node", 2, 3),
+                     *buffer = make_bytes(heap, "buffer", 100);
     gcsim_handle *root = API->handle_new(m, NULL);
     void *dead_pair[2], *chain_end = NULL;
     for (int i = 0; i < 10000; i++) {
@@ -36,13 +37,18 @@ static void reachability(uint32_t engine)
     set(m, chain_end, 1, held_inside + 99);
     check(marks_verify(m), "engine %u: marks are what the second trace reaches", engine);
     check(API->collect(m) == GCSIM_OK, "engine %u: a full collection", engine);
-    check(count_objects(m) == 10001 && is_object(heap, chain_end), "engine %u: a chain of 10,000 lives", engine);
-    check(!is_object(heap, dead_pair[0]) && !is_object(heap, dead_pair[1]) && !is_object(heap, scalar), "engine %u: a ring without a root dies", engine);
-    check(is_object(heap, held_inside), "engine %u: a pointer to the last byte keeps the object", engine);
+    check(count_objects(m) == 10001 && is_object(heap, chain_end),
+          "engine %u: a chain of 10,000 lives", engine);
+    check(!is_object(heap, dead_pair[0]) && !is_object(heap, dead_pair[1]) &&
+              !is_object(heap, scalar),
+          "engine %u: a ring without a root dies", engine);
+    check(is_object(heap, held_inside), "engine %u: a pointer to the last byte keeps the object",
+          engine);
     set(m, chain_end, 1, NULL);
     root->ptr = field(field(root->ptr, 0), 0);
     API->collect(m);
-    check(count_objects(m) == 9998, "engine %u: what is unlinked dies at the next collection", engine);
+    check(count_objects(m) == 9998, "engine %u: what is unlinked dies at the next collection",
+          engine);
     check(verifies(m), "engine %u: the heap verifies", engine);
     close_heap(m);
 }
@@ -53,7 +59,8 @@ static void oblets(uint32_t engine)
     gcsim_options options = small_heap;
     options.mark_engine = engine + 1;
     mut *m = open_heap(options);
-    const gcsim_type *link = make_type(m->heap, "link", 3, 2), *node = make_type(m->heap, "node", 2, 1);
+    const gcsim_type *link = make_type(m->heap, "link", 3, 2),
+                     *node = make_type(m->heap, "node", 2, 1);
     enum { COUNT = 100000 }; // 2.4 MB
     gcsim_handle *root = API->handle_new(m, API->new_array(m, link, COUNT));
     uint64_t kept = 0;
@@ -63,12 +70,40 @@ static void oblets(uint32_t engine)
         ((void **)root->ptr)[3 * i] = gcsim_new(m, node); // not a pointer word
     check(marks_verify(m), "engine %u: marks of a large object are right", engine);
     API->collect(m);
-    check(count_objects(m) == kept + 1, "engine %u: every piece of a large object is scanned, and its pointer words alone", engine);
+    check(count_objects(m) == kept + 1,
+          "engine %u: every piece of a large object is scanned, and its pointer words alone",
+          engine);
     for (int i = 0; i < COUNT; i += 89)
         ((void **)root->ptr)[3 * i] = NULL;
     check(verifies(m), "engine %u: the heap verifies", engine);
     close_heap(m);
 }
+
+#if !GCSIM_DEBUG // there verify runs in every cycle, and such pointers are violations
+// Words that point to no object mark nothing: the unused end of a span, the core's own memory, pages without a span, other memory.
+static void pointers_to_no_object(uint32_t engine)
+{
+    gcsim_options options = small_heap;
+    options.mark_engine = engine + 1;
+    mut *m = open_heap(options);
+    const gcsim_type *node = make_type(m->heap, "node", 6, 63);
+    gcsim_goroutine *g = API->goroutine_new(m, 0);
+    void **p = gcsim_new(m, node);
+    API->handle_new(m, p);
+    gcsim_span *s = span_of(H(m->heap), p);
+    void *const words[] = {
+        s->limit,      s->base + PAGE_BYTES - 1,
+        g->stack + 40, H(m->heap)->arena + (H(m->heap)->grown_pages << PAGE_SHIFT) - 8,
+        &words,        (void *)8};
+    for (int i = 0; i < 6; i++)
+        p[i] = words[i];
+    check(API->collect(m) == GCSIM_OK && m->heap->gc.objects_marked == 1,
+          "engine %u: words that point to no object mark nothing", engine);
+    memset(p, 0, 48);
+    check(verifies(m) && count_objects(m) == 1, "engine %u: the heap verifies", engine);
+    close_heap(m);
+}
+#endif
 
 static void engines_agree(void)
 {
@@ -76,7 +111,8 @@ static void engines_agree(void)
     options.reserve_bytes = 256 << 20;
     mut *m = open_heap(options);
     enum { COUNT = 50000 };
-    const gcsim_type *types[] = {make_type(m->heap, "a", 2, 3), make_type(m->heap, "b", 8, 129), make_type(m->heap, "c", 100, 5)};
+    const gcsim_type *types[] = {make_type(m->heap, "a", 2, 3), make_type(m->heap, "b", 8, 129),
+                                 make_type(m->heap, "c", 100, 5)};
     uint64_t random = 11;
     uint8_t *type_of = malloc(COUNT);
     uint32_t *source = malloc(COUNT * 4), *zero = calloc(COUNT, 4);
@@ -90,7 +126,8 @@ static void engines_agree(void)
     gcsim_build build = {.count = COUNT, .types = types, .ntypes = 3, .type_of = type_of};
     gcsim_batch *batch = API->build(m, &build);
     gcsim_edges edges = {.count = COUNT, .source = source, .source_offset = zero, .target = target};
-    check(batch && API->link_edges(m, batch, &edges) == GCSIM_OK, "a random graph of 50,000 objects");
+    check(batch && API->link_edges(m, batch, &edges) == GCSIM_OK,
+          "a random graph of 50,000 objects");
     batch->strong = 0;
     for (int i = 0; i < 20; i++)
         API->handle_new(m, batch->objects[below(&random, COUNT)]);
@@ -98,7 +135,8 @@ static void engines_agree(void)
         m->heap->gc.mark_engine = engine;
         check(marks_verify(m), "engine %u marks what the second trace reaches in it", engine);
     }
-    check(verifies(m) && API->collect(m) == GCSIM_OK && verifies(m), "it verifies before and after the collection");
+    check(verifies(m) && API->collect(m) == GCSIM_OK && verifies(m),
+          "it verifies before and after the collection");
     free(type_of), free(source), free(zero), free(target);
     close_heap(m);
 }
@@ -121,19 +159,27 @@ static void pacing(void)
         if (m->heap->gc.cycles == seen)
             continue;
         seen = m->heap->gc.cycles;
-        numbered &= API->cycle_info(m->heap, 0, &c) == GCSIM_OK && c.number == seen && c.trigger == GCSIM_TRIGGER_HEAP && c.gc_percent == 100;
-        at_goal &= c.heap_live >= c.goal && c.heap_live <= c.goal + PAGE_BYTES; // one span is what a trigger may be late
-        goals &= c.next_goal == pacer_goal(c.heap_marked, c.stack_scan, c.globals_scan, 100) && c.next_goal >= 4 << 20;
+        numbered &= API->cycle_info(m->heap, 0, &c) == GCSIM_OK && c.number == seen &&
+                    c.trigger == GCSIM_TRIGGER_HEAP && c.gc_percent == 100;
+        at_goal &= c.heap_live >= c.goal &&
+                   c.heap_live <= c.goal + PAGE_BYTES; // one span is what a trigger may be late
+        goals &= c.next_goal == pacer_goal(c.heap_marked, c.stack_scan, c.globals_scan, 100) &&
+                 c.next_goal >= 4 << 20;
     }
-    check(seen >= 2 && at_goal, "%" PRIu64 " cycles by the heap trigger, each as soon as the goal is reached", seen);
+    check(seen >= 2 && at_goal,
+          "%" PRIu64 " cycles by the heap trigger, each as soon as the goal is reached", seen);
     check(goals, "each goal is twice what was marked, at least 4 MiB");
     check(numbered, "each cycle has a record under its number");
     gcsim_cycle none;
-    check(API->cycle_info(m->heap, seen + 1, &none) == GCSIM_BAD_SIZE, "there is no record of a cycle that was not");
-    check(pacer_goal(100 << 20, 0, 0, 100) == 200 << 20 && pacer_goal(100 << 20, 1 << 20, 1 << 20, 50) == 151 << 20 && pacer_goal(0, 0, 0, 50) == 2 << 20 &&
-          pacer_goal(1, 1, 1, -1) == UINT64_MAX, "the pacer's arithmetic");
+    check(API->cycle_info(m->heap, seen + 1, &none) == GCSIM_BAD_SIZE,
+          "there is no record of a cycle that was not");
+    check(pacer_goal(100 << 20, 0, 0, 100) == 200 << 20 &&
+              pacer_goal(100 << 20, 1 << 20, 1 << 20, 50) == 151 << 20 &&
+              pacer_goal(0, 0, 0, 50) == 2 << 20 && pacer_goal(1, 1, 1, -1) == UINT64_MAX,
+          "the pacer's arithmetic");
 
-    check(API->set_gc_percent(m, -1) == 100 && API->set_gc_percent(m, -5) == -1, "set_gc_percent returns what was");
+    check(API->set_gc_percent(m, -1) == 100 && API->set_gc_percent(m, -5) == -1,
+          "set_gc_percent returns what was");
     seen = m->heap->gc.cycles;
     for (int i = 0; i < 100000; i++)
         gcsim_new(m, node);
@@ -145,7 +191,9 @@ static void pacing(void)
 static void returned_object_lives(void)
 {
     mut *m = open_heap(with_percent(1));
-    const gcsim_type *kinds[] = {make_type(m->heap, "node", 2, 1), make_type(m->heap, "wide", 90, 1), make_bytes(m->heap, "bytes", 700), make_bytes(m->heap, "tiny", 3),
+    const gcsim_type *kinds[] = {make_type(m->heap, "node", 2, 1),
+                                 make_type(m->heap, "wide", 90, 1),
+                                 make_bytes(m->heap, "bytes", 700), make_bytes(m->heap, "tiny", 3),
                                  make_bytes(m->heap, "large", 50000)};
     bool alive = true;
     uint64_t cycles = 0;
@@ -160,7 +208,8 @@ static void returned_object_lives(void)
             memset(p + (t->ptr_bytes ? 8 : 0), 1, t->bytes - (t->ptr_bytes ? 8 : 0));
         }
     }
-    check(cycles > 100 && alive && verifies(m), "the object of the allocation that collects survives, %" PRIu64 " times", cycles);
+    check(cycles > 100 && alive && verifies(m),
+          "the object of the allocation that collects survives, %" PRIu64 " times", cycles);
     close_heap(m);
 }
 
@@ -181,20 +230,25 @@ static void lazy_sweep(void)
     h->trigger = heap_of(h)->gc.goal = 0;
     check(cycle_run(mutator_of(m), GCSIM_TRIGGER_HEAP) == GCSIM_OK, "a cycle by the trigger");
     check(verifies(m), "the heap verifies with nothing swept");
-    check(is_object(m->heap, objects[200]) && !is_object(m->heap, objects[201]), "a dead object is none before its span is swept");
+    check(is_object(m->heap, objects[200]) && !is_object(m->heap, objects[201]),
+          "a dead object is none before its span is swept");
     check(count_objects(m) == 50, "nor is it listed");
-    check(API->weak_get(m, alive) == objects[100] && API->weak_get(m, dead) == NULL, "a weak reference knows before the sweep");
+    check(API->weak_get(m, alive) == objects[100] && API->weak_get(m, dead) == NULL,
+          "a weak reference knows before the sweep");
     gcsim_cycle c;
     API->cycle_info(m->heap, 0, &c);
-    check(c.freed_objects == 0 && c.objects_marked == 50, "the record counts marks, and nothing freed yet");
+    check(c.freed_objects == 0 && c.objects_marked == 50,
+          "the record counts marks, and nothing freed yet");
     for (int i = 0; i < 100; i++)
         gcsim_new(m, node);
     API->cycle_info(m->heap, 0, &c);
-    check(c.freed_objects > 0 && c.freed_objects < 4950, "an allocation sweeps as far as it needs to");
+    check(c.freed_objects > 0 && c.freed_objects < 4950,
+          "an allocation sweeps as far as it needs to");
     check(verifies(m), "the heap verifies half swept");
     API->sweep_all(m);
     API->cycle_info(m->heap, 0, &c);
-    check(c.freed_objects == 4950 && c.freed_bytes == 4950 * 16, "in the end everything dead is freed and counted");
+    check(c.freed_objects == 4950 && c.freed_bytes == 4950 * 16,
+          "in the end everything dead is freed and counted");
     check(API->weak_get(m, dead) == NULL && verifies(m), "the heap verifies swept");
     close_heap(m);
 }
@@ -226,18 +280,21 @@ static void interruption(void)
     for (uint64_t at = 1; at <= 5; at++) {
         polls = 0;
         stop_at = at;
-        check(API->collect(m) == GCSIM_INTERRUPTED && count_objects(m) == before + 1000, "a collection interrupted at poll %" PRIu64 " frees nothing", at);
+        check(API->collect(m) == GCSIM_INTERRUPTED && count_objects(m) == before + 1000,
+              "a collection interrupted at poll %" PRIu64 " frees nothing", at);
         check(verifies(m) && m->heap->gc.cycles == cycles, "and leaves no trace");
     }
     gcsim_cycle c;
-    check(API->cycle_info(m->heap, 0, &c) == GCSIM_OK && c.number == cycles, "the last record is that of the last cycle");
+    check(API->cycle_info(m->heap, 0, &c) == GCSIM_OK && c.number == cycles,
+          "the last record is that of the last cycle");
     stop_at = 0;
     check(API->collect(m) == GCSIM_OK && count_objects(m) == before, "the next one does its work");
 
     gcsim_build build = {.count = 200000, .types = &node, .ntypes = 1};
     polls = 0;
     stop_at = 3;
-    check(!API->build(m, &build) && m->status == GCSIM_INTERRUPTED, "an interrupted build is undone");
+    check(!API->build(m, &build) && m->status == GCSIM_INTERRUPTED,
+          "an interrupted build is undone");
     stop_at = 0;
     API->collect(m);
     check(count_objects(m) == before && verifies(m), "nothing of it is left");
@@ -253,14 +310,50 @@ static void many_cycles(void)
     for (uint64_t n = 1; n <= 300; n++) {
         for (int i = 0; i < 20; i++)
             gcsim_new(m, node);
-        ok &= API->collect(m) == GCSIM_OK && API->cycle_info(m->heap, n, &c) == GCSIM_OK && c.number == n && c.trigger == GCSIM_TRIGGER_FORCED;
+        ok &= API->collect(m) == GCSIM_OK && API->cycle_info(m->heap, n, &c) == GCSIM_OK &&
+              c.number == n && c.trigger == GCSIM_TRIGGER_FORCED;
         ok &= c.freed_objects == 20 && c.objects_marked == 0;
     }
     check(ok, "300 forced cycles, each recorded");
-    check(API->cycle_info(m->heap, 44, &c) == GCSIM_BAD_SIZE && API->cycle_info(m->heap, 45, &c) == GCSIM_OK, "the last 256 records are kept");
+    check(API->cycle_info(m->heap, 44, &c) == GCSIM_BAD_SIZE &&
+              API->cycle_info(m->heap, 45, &c) == GCSIM_OK,
+          "the last 256 records are kept");
     gcsim_memstats s;
     API->memstats(m, &s);
     check(s.num_gc == 300 && s.num_forced_gc == 300 && verifies(m), "MemStats counts them");
+    close_heap(m);
+}
+
+// heap_live counts a cached span whole, and takes back what was not used when it is given back (mcache.go:refill, releaseAll).
+static void live_bytes(void)
+{
+    mut *m = open_heap(with_percent(-1));
+    struct mheap *h = H(m->heap);
+    const gcsim_type *node = make_type(m->heap, "node", 2, 1),
+                     *large = make_bytes(m->heap, "large", 40000);
+    uint64_t tail = PAGE_BYTES - (uint64_t)span_geometry(2, false, true).limit_bytes;
+    gcsim_handle *list = API->handle_new(m, NULL);
+    for (int i = 0; i < 100; i++) {
+        void *p = gcsim_new(m, node);
+        set(m, p, 0, list->ptr);
+        list->ptr = p;
+    }
+    check(h->heap_live == PAGE_BYTES, "a cached span counts whole");
+    mcache_flush(mutator_of(m));
+    check(h->heap_live == 100 * 16 + tail,
+          "given back it counts its objects, its tail and metadata");
+    gcsim_new(m, node);
+    check(h->heap_live == PAGE_BYTES + tail,
+          "taken again it counts its free slots too"); // and its tail a second time, as in Go
+    API->handle_new(m, gcsim_new(m, large));
+    check(h->heap_live == 6 * PAGE_BYTES + tail, "a large object counts its pages");
+    API->collect(m);
+    check(h->heap_live == 100 * 16 + 5 * PAGE_BYTES && m->heap->gc.heap_marked == h->heap_live,
+          "after a collection what was marked is what lives");
+    gcsim_new(m, node);
+    check(h->heap_live == 6 * PAGE_BYTES,
+          "a swept span that is cached counts its free slots and its tail");
+    check(verifies(m), "the heap verifies");
     close_heap(m);
 }
 
@@ -279,11 +372,14 @@ static void two_mutators(void)
     void *of_b = gcsim_new(b, node);
     API->handle_new(b, of_b);
     check(verifies(b), "a heap with two mutators verifies");
-    check(API->collect(b) == GCSIM_OK && is_object(a->heap, of_a) && is_object(a->heap, of_b) && count_objects(b) == 2, "a collection looks into the spans of both");
+    check(API->collect(b) == GCSIM_OK && is_object(a->heap, of_a) && is_object(a->heap, of_b) &&
+              count_objects(b) == 2,
+          "a collection looks into the spans of both");
     gcsim_leave(b);
     API->mutator_detach(b);
     gcsim_enter(a);
-    check(verifies(a) && API->collect(a) == GCSIM_OK && count_objects(a) == 2, "objects and handles outlive the mutator that made them");
+    check(verifies(a) && API->collect(a) == GCSIM_OK && count_objects(a) == 2,
+          "objects and handles outlive the mutator that made them");
     check(API->mutator_attach(a->heap, &status) != NULL && verifies(a), "another takes its place");
     close_heap(a);
 }
@@ -293,6 +389,9 @@ int main(void)
     for (uint32_t engine = 0; engine < GCSIM_MARK_ENGINES; engine++) {
         reachability(engine);
         oblets(engine);
+#if !GCSIM_DEBUG
+        pointers_to_no_object(engine);
+#endif
     }
     engines_agree();
     pacing();
@@ -300,6 +399,7 @@ int main(void)
     lazy_sweep();
     interruption();
     many_cycles();
+    live_bytes();
     two_mutators();
     return finish();
 }

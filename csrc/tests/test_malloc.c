@@ -3,8 +3,11 @@
 // Allocation: what a request gets (slot, zeroed memory, pointer bits, header), and that every error leaves a usable heap.
 #include "harness.h"
 
-static const uint64_t sizes[] = {8, 16, 24, 32, 40, 48, 64, 96, 112, 128, 248, 256, 480, 504, 512, 520, 528, 568, 600, 640, 1000, 1016, 1024, 1032, 1280, 1408, 2048, 4096, 5000,
-                                 8184, 8192, 10000, 16376, 20000, 27000, 32752, 32760, 32768, 40000, 65536, 200000, 1 << 20};
+static const uint64_t sizes[] = {8,     16,    24,    32,    40,     48,     64,    96,    112,
+                                 128,   248,   256,   480,   504,    512,    520,   528,   568,
+                                 600,   640,   1000,  1016,  1024,   1032,   1280,  1408,  2048,
+                                 4096,  5000,  8184,  8192,  10000,  16376,  20000, 27000, 32752,
+                                 32760, 32768, 40000, 65536, 200000, 1 << 20};
 enum { SIZES = sizeof sizes / sizeof *sizes };
 
 // A type of so many bytes whose every third word is a pointer; pointer-free if noscan.
@@ -13,7 +16,11 @@ static const gcsim_type *type_of_bytes(gcsim_heap *heap, uint64_t bytes, bool no
     uint64_t words = bytes / 8, *mask = calloc(words / 64 + 1, 8), last = (words - 1) / 3 * 3;
     for (uint64_t i = 0; i < words; i += 3)
         bits_set(mask, i);
-    gcsim_type_desc desc = {.name = "t", .bytes = bytes, .ptr_bytes = noscan ? 0 : (last + 1) * 8, .mask = mask, .align = 8};
+    gcsim_type_desc desc = {.name = "t",
+                            .bytes = bytes,
+                            .ptr_bytes = noscan ? 0 : (last + 1) * 8,
+                            .mask = mask,
+                            .align = 8};
     gcsim_status status;
     const gcsim_type *t = API->type_new(heap, &desc, &status);
     INVARIANT(t);
@@ -28,7 +35,10 @@ static uint64_t usable(const gcsim_type *t)
     return rule.tiny ? t->bytes : rule.usable_bytes;
 }
 
-static bool all_zero(const char *p, uint64_t bytes) { return bytes == 0 || (!p[0] && !memcmp(p, p + 1, bytes - 1)); }
+static bool all_zero(const char *p, uint64_t bytes)
+{
+    return bytes == 0 || (!p[0] && !memcmp(p, p + 1, bytes - 1));
+}
 
 // The pointer slots that find_object and pointer_slots tell are those of the mask, `count` times.
 static bool slots_are_right(gcsim_heap *heap, const void *p, const gcsim_type *t, uint64_t count)
@@ -36,7 +46,8 @@ static bool slots_are_right(gcsim_heap *heap, const void *p, const gcsim_type *t
     gcsim_object object;
     if (API->find_object(heap, p, &object) != GCSIM_OK)
         return false;
-    uint64_t words = object.slot_bytes / 8, n = API->pointer_slots(heap, &object, NULL, 0), expected = 0, seen = 0;
+    uint64_t words = object.slot_bytes / 8, n = API->pointer_slots(heap, &object, NULL, 0),
+             expected = 0, seen = 0;
     uint32_t *offsets = malloc((n + 1) * sizeof *offsets);
     bool *is_pointer = calloc(words + 1, 1), ok = true;
     API->pointer_slots(heap, &object, offsets, n);
@@ -76,8 +87,12 @@ static void every_size(bool no_green_tea)
             char *p = gcsim_new(m, t);
             gcsim_object object = {0};
             INVARIANT(p);
-            found &= API->find_object(heap, p, &object) == GCSIM_OK && (rule.tiny ? object.base <= p : object.base + object.header_bytes == p) && API->find_object(heap, p + t->bytes - 1, &object) == GCSIM_OK;
-            ruled &= object.slot_bytes == rule.slot_bytes && object.header_bytes == rule.header_bytes && object.span_class == rule.size_class * 2 + noscan &&
+            found &= API->find_object(heap, p, &object) == GCSIM_OK &&
+                     (rule.tiny ? object.base <= p : object.base + object.header_bytes == p) &&
+                     API->find_object(heap, p + t->bytes - 1, &object) == GCSIM_OK;
+            ruled &= object.slot_bytes == rule.slot_bytes &&
+                     object.header_bytes == rule.header_bytes &&
+                     object.span_class == rule.size_class * 2 + noscan &&
                      t->slot_bytes == rule.slot_bytes && object.noscan == noscan;
             ruled &= object.type == (noscan || (!rule.header_bytes && !rule.large) ? NULL : t);
             zero &= all_zero(p, usable(t));
@@ -110,7 +125,8 @@ static void arrays(void)
             struct sizeclass_rule rule = sizeclass_resolve(t->bytes * count, false);
             INVARIANT(p);
             gcsim_object object;
-            counted &= API->find_object(m->heap, p, &object) == GCSIM_OK && object.slot_bytes == rule.slot_bytes;
+            counted &= API->find_object(m->heap, p, &object) == GCSIM_OK &&
+                       object.slot_bytes == rule.slot_bytes;
             zero &= all_zero(p, rule.usable_bytes);
             slots &= slots_are_right(m->heap, p, t, count);
         }
@@ -126,13 +142,20 @@ static void arrays(void)
 static void mixed_spans(void)
 {
     mut *m = open_heap(small_heap);
-    const gcsim_type *kinds[] = {make_type(m->heap, "a", 6, 1), make_type(m->heap, "b", 6, 32 | 4), make_type(m->heap, "c", 2, 2)};
+    const gcsim_type *kinds[] = {make_type(m->heap, "a", 6, 1), make_type(m->heap, "b", 6, 32 | 4),
+                                 make_type(m->heap, "c", 2, 2)};
     uint64_t random = 7;
-    struct { void *p; const gcsim_type *t; uint64_t count; } made[2000];
+    struct {
+        void *p;
+        const gcsim_type *t;
+        uint64_t count;
+    } made[2000];
     bool ok = true;
-    for (int round = 0; round < 3; round++) { // in fresh spans, and in swept ones with old bits
+    for (int round = 0; round < 4; round++) { // in fresh spans, and in swept ones with old bits
         for (int i = 0; i < 2000; i++) {
-            const gcsim_type *t = kinds[below(&random, 3)];
+            const gcsim_type *t =
+                kinds[round == 0 ? (uint64_t)i / 64 % 3
+                                 : below(&random, 3)]; // first in runs of a whole window
             uint64_t count = t == kinds[2] ? 3 : 1;
             made[i].p = count == 1 ? gcsim_new(m, t) : API->new_array(m, t, count);
             made[i].t = t;
@@ -152,16 +175,22 @@ static void mixed_spans(void)
 static void tiny_objects(void)
 {
     mut *m = open_heap(small_heap);
-    const gcsim_type *one = make_bytes(m->heap, "one", 1), *three = make_bytes(m->heap, "three", 3), *nine = make_bytes(m->heap, "nine", 9);
+    const gcsim_type *one = make_bytes(m->heap, "one", 1), *three = make_bytes(m->heap, "three", 3),
+                     *nine = make_bytes(m->heap, "nine", 9);
     gcsim_type_desc desc = {.name = "eight", .bytes = 8, .align = 8};
     gcsim_status status;
     const gcsim_type *eight = API->type_new(m->heap, &desc, &status);
-    char *a = gcsim_new(m, one), *b = gcsim_new(m, three), *c = gcsim_new(m, eight), *d = gcsim_new(m, one);
+    char *a = gcsim_new(m, one), *b = gcsim_new(m, three), *c = gcsim_new(m, eight),
+         *d = gcsim_new(m, one);
     check(b == a + 1 && c == a + 8, "tiny objects share a block, each aligned as its size allows");
-    check(d != a + 4 && is_object(m->heap, d), "a block is left when the next does not fit, and not gone back to");
-    char *e = gcsim_new(m, nine); // 9 of a new block; its rest is smaller than what the block before has
+    check(d != a + 4 && is_object(m->heap, d),
+          "a block is left when the next does not fit, and not gone back to");
+    char *e = gcsim_new(m, nine); // fits behind d: ten bytes of that block are used
     char *f = gcsim_new(m, nine);
-    check(e == d + 1 && f == (char *)((uintptr_t)f & ~15ull), "the next block is taken when less is left");
+    check(e == d + 1 && f == (char *)((uintptr_t)f & ~15ull),
+          "a new block becomes the current one when more is left in it");
+    char *g = gcsim_new(m, nine), *rest = gcsim_new(m, one);
+    check(g != f && rest == f + 9, "and not when as much is left in the old one");
     check(verifies(m), "the heap verifies with tiny blocks");
     gcsim_memstats before, after;
     API->memstats(m, &before);
@@ -169,7 +198,8 @@ static void tiny_objects(void)
         gcsim_new(m, one);
     API->memstats(m, &after);
     check(after.mallocs - before.mallocs == 160, "each tiny object counts as an allocation");
-    check(after.heap_objects - before.heap_objects <= 11, "a tiny block counts once in what is alive");
+    check(after.heap_objects - before.heap_objects <= 11,
+          "a tiny block counts once in what is alive");
     API->handle_new(m, b);
     API->collect(m);
     check(is_object(m->heap, a) && is_object(m->heap, c), "one live tiny object keeps its block");
@@ -179,7 +209,8 @@ static void tiny_objects(void)
 static void zero_size(void)
 {
     mut *m = open_heap(small_heap);
-    const gcsim_type *nothing = make_bytes(m->heap, "nothing", 0), *node = make_type(m->heap, "node", 2, 1);
+    const gcsim_type *nothing = make_bytes(m->heap, "nothing", 0),
+                     *node = make_type(m->heap, "node", 2, 1);
     gcsim_memstats before, after;
     API->memstats(m, &before);
     void *a = gcsim_new(m, nothing), *b = gcsim_new(m, nothing), *c = API->new_array(m, node, 0);
@@ -190,7 +221,8 @@ static void zero_size(void)
     gcsim_store(m, p, a);
     API->handle_new(m, p);
     API->handle_new(m, a);
-    check(API->collect(m) == GCSIM_OK && verifies(m), "pointers to them are nothing to the collector");
+    check(API->collect(m) == GCSIM_OK && verifies(m),
+          "pointers to them are nothing to the collector");
     close_heap(m);
 }
 
@@ -237,26 +269,30 @@ static void reuse(void)
 static void heap_full(void)
 {
     mut *m = open_heap(small_heap);
-    const gcsim_type *node = make_type(m->heap, "node", 2, 1), *block = make_bytes(m->heap, "block", 1 << 20);
+    const gcsim_type *node = make_type(m->heap, "node", 2, 1),
+                     *block = make_bytes(m->heap, "block", 1 << 20);
     gcsim_handle *list = API->handle_new(m, NULL);
     uint64_t n = 0, blocks = 0;
     gcsim_handle *held[64];
     void *p;
     while ((p = gcsim_new(m, block)) && blocks < 64)
         held[blocks++] = API->handle_new(m, p);
-    check(!p && m->status == GCSIM_HEAP_FULL && blocks > 50, "large objects fill the heap: %" PRIu64 " MiB of 64", blocks);
+    check(!p && m->status == GCSIM_HEAP_FULL && blocks > 50,
+          "large objects fill the heap: %" PRIu64 " MiB of 64", blocks);
     while ((p = gcsim_new(m, node))) {
         *(void **)p = list->ptr;
         list->ptr = p;
         n++;
     }
     check(m->status == GCSIM_HEAP_FULL, "small objects fill what is left: %" PRIu64, n);
-    check(!API->new_array(m, block, 70) && m->status == GCSIM_HEAP_FULL, "an object larger than the heap is refused as such");
+    check(!API->new_array(m, block, 70) && m->status == GCSIM_HEAP_FULL,
+          "an object larger than the heap is refused as such");
     check(verifies(m), "a full heap verifies");
     list->ptr = NULL;
     for (uint64_t i = 0; i < blocks; i += 2)
         API->handle_drop(m->heap, held[i]);
-    check(API->collect(m) == GCSIM_OK && gcsim_new(m, node) && gcsim_new(m, block), "after a collection there is room again");
+    check(API->collect(m) == GCSIM_OK && gcsim_new(m, node) && gcsim_new(m, block),
+          "after a collection there is room again");
     check(m->status == GCSIM_OK && verifies(m), "and the heap verifies");
     close_heap(m);
 }
@@ -266,30 +302,42 @@ static void bad_requests(void)
     mut *m = open_heap(small_heap);
     gcsim_heap *heap = m->heap;
     const gcsim_type *node = make_type(heap, "node", 2, 1);
-    check(!API->new_array(m, node, UINT64_MAX) && m->status == GCSIM_BAD_SIZE, "a count that overflows");
-    check(!API->new_array(m, node, 1ull << 60) && m->status == GCSIM_BAD_SIZE, "a count that overflows by the element");
-    check(!API->new_array(m, node, 1ull << 36) && m->status == GCSIM_HEAP_FULL, "a count larger than the heap");
-    check(gcsim_new(m, node) && API->new_array(m, node, 3) && m->status == GCSIM_OK, "the next request succeeds");
+    check(!API->new_array(m, node, UINT64_MAX) && m->status == GCSIM_BAD_SIZE,
+          "a count that overflows");
+    check(!API->new_array(m, node, 1ull << 60) && m->status == GCSIM_BAD_SIZE,
+          "a count that overflows by the element");
+    check(!API->new_array(m, node, 1ull << 36) && m->status == GCSIM_HEAP_FULL,
+          "a count larger than the heap");
+    check(gcsim_new(m, node) && API->new_array(m, node, 3) && m->status == GCSIM_OK,
+          "the next request succeeds");
     gcsim_status status;
     uint64_t mask = 2, first = 1;
-    const struct { const char *what; gcsim_type_desc desc; } bad[] = {
+    const struct {
+        const char *what;
+        gcsim_type_desc desc;
+    } bad[] = {
         {"no name", {.bytes = 8, .align = 8}},
-        {"pointers behind its end", {.name = "x", .bytes = 8, .ptr_bytes = 16, .mask = &mask, .align = 8}},
-        {"a mask that does not end with a pointer", {.name = "x", .bytes = 16, .ptr_bytes = 16, .mask = &first, .align = 8}},
+        {"pointers behind its end",
+         {.name = "x", .bytes = 8, .ptr_bytes = 16, .mask = &mask, .align = 8}},
+        {"a mask that does not end with a pointer",
+         {.name = "x", .bytes = 16, .ptr_bytes = 16, .mask = &first, .align = 8}},
         {"no mask", {.name = "x", .bytes = 16, .ptr_bytes = 16, .align = 8}},
         {"an alignment of 0", {.name = "x", .bytes = 16}},
         {"an alignment of 3", {.name = "x", .bytes = 12, .align = 3}},
         {"a size that its alignment does not divide", {.name = "x", .bytes = 12, .align = 8}},
-        {"pointers in 12 bytes", {.name = "x", .bytes = 12, .ptr_bytes = 8, .mask = &first, .align = 4}},
+        {"pointers in 12 bytes",
+         {.name = "x", .bytes = 12, .ptr_bytes = 8, .mask = &first, .align = 4}},
         {"an absurd size", {.name = "x", .bytes = UINT64_MAX - 7, .align = 8}},
         {"half a pointer", {.name = "x", .bytes = 16, .ptr_bytes = 12, .mask = &mask, .align = 4}},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-        check(!API->type_new(heap, &bad[i].desc, &status) && status == GCSIM_BAD_TYPE, "a type with %s", bad[i].what);
+        check(!API->type_new(heap, &bad[i].desc, &status) && status == GCSIM_BAD_TYPE,
+              "a type with %s", bad[i].what);
     static const uint64_t absurd[] = {1ull << 62, UINT64_MAX};
     for (int i = 0; i < 2; i++) {
         gcsim_options options = {.bytes = sizeof options, .reserve_bytes = absurd[i]};
-        check(!API->heap_create(&options, &status) && status == GCSIM_BAD_SIZE, "a heap of %" PRIu64 " bytes", absurd[i]);
+        check(!API->heap_create(&options, &status) && status == GCSIM_BAD_SIZE,
+              "a heap of %" PRIu64 " bytes", absurd[i]);
     }
     check(verifies(m), "the heap verifies after all errors");
     close_heap(m);
@@ -299,16 +347,22 @@ static void names_and_types(void)
 {
     mut *m = open_heap(small_heap);
     uint32_t a, b, c;
-    bool ok = API->name_intern(m->heap, "alpha", &a) == GCSIM_OK && API->name_intern(m->heap, "beta", &b) == GCSIM_OK && API->name_intern(m->heap, "alpha", &c) == GCSIM_OK;
-    check(ok && a == c && a != b && strcmp(API->name_text(m->heap, a), "alpha") == 0, "equal names are interned once");
+    bool ok = API->name_intern(m->heap, "alpha", &a) == GCSIM_OK &&
+              API->name_intern(m->heap, "beta", &b) == GCSIM_OK &&
+              API->name_intern(m->heap, "alpha", &c) == GCSIM_OK;
+    check(ok && a == c && a != b && strcmp(API->name_text(m->heap, a), "alpha") == 0,
+          "equal names are interned once");
     char text[32];
     for (int i = 0; i < 3000; i++) {
         uint32_t n;
         snprintf(text, sizeof text, "name %d", i);
-        ok &= API->name_intern(m->heap, text, &n) == GCSIM_OK && strcmp(API->name_text(m->heap, n), text) == 0;
-        ok &= make_type(m->heap, text, 1 + i % 30, 1)->id == (uint32_t)i && API->type_by_id(m->heap, (uint32_t)i)->name == n;
+        ok &= API->name_intern(m->heap, text, &n) == GCSIM_OK &&
+              strcmp(API->name_text(m->heap, n), text) == 0;
+        ok &= make_type(m->heap, text, 1 + i % 30, 1)->id == (uint32_t)i &&
+              API->type_by_id(m->heap, (uint32_t)i)->name == n;
     }
-    check(ok && !API->type_by_id(m->heap, 3000) && !API->name_text(m->heap, 1 << 30), "3,000 names and types are found again");
+    check(ok && !API->type_by_id(m->heap, 3000) && !API->name_text(m->heap, 1 << 30),
+          "3,000 names and types are found again");
     check(verifies(m), "their tables verify");
     close_heap(m);
 }
@@ -319,7 +373,8 @@ static void statistics(void)
     mut *m = open_heap(small_heap);
     uint64_t random = 3, objects = 0, bytes = 0, by_class[NUM_SIZE_CLASSES] = {0};
     for (int i = 0; i < 3000; i++) {
-        const gcsim_type *t = type_of_bytes(m->heap, sizes[below(&random, SIZES - 3)], below(&random, 2));
+        const gcsim_type *t =
+            type_of_bytes(m->heap, sizes[below(&random, SIZES - 3)], below(&random, 2));
         INVARIANT(gcsim_new(m, t));
         struct sizeclass_rule rule = sizeclass_resolve(t->bytes, t->ptr_bytes == 0);
         if (rule.tiny)
@@ -331,14 +386,16 @@ static void statistics(void)
     gcsim_memstats s;
     API->memstats(m, &s);
     uint64_t blocks = s.by_size[TINY_SIZE_CLASS].mallocs - by_class[TINY_SIZE_CLASS];
-    bool right = s.heap_objects == objects + blocks && s.heap_alloc == bytes + blocks * 16 && s.total_alloc == s.heap_alloc;
+    bool right = s.heap_objects == objects + blocks && s.heap_alloc == bytes + blocks * 16 &&
+                 s.total_alloc == s.heap_alloc;
     for (int c = 3; c < 61; c++)
         right &= s.by_size[c].mallocs == by_class[c] && s.by_size[c].frees == 0;
     check(right, "MemStats counts what was allocated");
     API->collect(m); // the current tiny block lives on
     API->collect(m);
     API->memstats(m, &s);
-    check(s.heap_objects == 0 && s.heap_alloc == 0 && s.frees == s.mallocs && s.heap_inuse == 0, "and what was freed: nothing is left");
+    check(s.heap_objects == 0 && s.heap_alloc == 0 && s.frees == s.mallocs && s.heap_inuse == 0,
+          "and what was freed: nothing is left");
     close_heap(m);
 }
 

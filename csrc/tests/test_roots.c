@@ -23,14 +23,17 @@ static void handles(void)
     static void *p[COUNT], *listed[COUNT + 1];
     for (int i = 0; i < COUNT; i++)
         h[i] = API->handle_new(m, p[i] = fresh(m));
-    check(API->handles(m->heap, listed, COUNT + 1) == COUNT && API->handles(m->heap, NULL, 0) == COUNT, "handles are listed");
+    check(API->handles(m->heap, listed, COUNT + 1) == COUNT &&
+              API->handles(m->heap, NULL, 0) == COUNT,
+          "handles are listed");
     API->collect(m);
     check(count_objects(m) == COUNT && verifies(m), "each keeps its object");
     for (int i = 0; i < COUNT; i += 2)
         API->handle_drop(m->heap, h[i]);
     check(API->handles(m->heap, NULL, 0) == COUNT / 2 && verifies(m), "a dropped handle is none");
     API->collect(m);
-    check(count_objects(m) == COUNT / 2 && !is_object(m->heap, p[0]) && is_object(m->heap, p[1]), "its object dies at the next collection");
+    check(count_objects(m) == COUNT / 2 && !is_object(m->heap, p[0]) && is_object(m->heap, p[1]),
+          "its object dies at the next collection");
     uint64_t meta = H(m->heap)->meta.used;
     for (int round = 0; round < 20; round++) {
         for (int i = 0; i < COUNT; i += 2)
@@ -81,7 +84,8 @@ static void drops_from_other_threads(void)
     for (int t = 0; t < THREADS; t++)
         pthread_join(threads[t], NULL);
     API->collect(m);
-    check(ok && count_objects(m) == 20 && API->handles(m->heap, NULL, 0) == 20, "handles dropped by three other threads");
+    check(ok && count_objects(m) == 20 && API->handles(m->heap, NULL, 0) == 20,
+          "handles dropped by three other threads");
     close_heap(m);
 }
 
@@ -104,7 +108,8 @@ static void globals(void)
         ok &= at == g[n] && atoi(API->name_text(m->heap, at->name) + 1) == (int)n;
     check(ok && n == 200, "globals are listed in the order in which they were made");
     API->collect(m);
-    check(count_objects(m) == 200 && m->heap->gc.globals_scan == 200 * 24 && verifies(m), "each keeps its object");
+    check(count_objects(m) == 200 && m->heap->gc.globals_scan == 200 * 24 && verifies(m),
+          "each keeps its object");
     for (int i = 0; i < 200; i += 3)
         API->global_drop(m, g[i]);
     API->collect(m);
@@ -122,7 +127,8 @@ static void frames(void)
 {
     mut *m = open_heap(small_heap);
     node = make_type(m->heap, "node", 2, 1);
-    const gcsim_type *two = make_type(m->heap, "two", 3, 5), *none = make_bytes(m->heap, "none", 5), *wide = make_type(m->heap, "wide", 60, 1);
+    const gcsim_type *two = make_type(m->heap, "two", 3, 5), *none = make_bytes(m->heap, "none", 5),
+                     *wide = make_type(m->heap, "wide", 60, 1);
     uint32_t name;
     API->name_intern(m->heap, "f", &name);
     gcsim_goroutine *g = API->goroutine_new(m, name), *other = API->goroutine_new(m, name);
@@ -134,7 +140,8 @@ static void frames(void)
         const gcsim_type *t = i % 3 == 0 ? two : i % 3 == 1 ? none : wide;
         offsets[i] = API->frame_push(m, g, t, name);
         gcsim_frame *f = gcsim_frame_at(g, offsets[i]);
-        ok &= offsets[i] != UINT64_MAX && f->type == t && f->serial > serial && g->depth == (uint32_t)i + 1 && g->top == offsets[i];
+        ok &= offsets[i] != UINT64_MAX && f->type == t && f->serial > serial &&
+              g->depth == (uint32_t)i + 1 && g->top == offsets[i];
         serial = f->serial;
         void **slots = gcsim_frame_slots(g, offsets[i]);
         for (uint64_t w = 0; w < t->bytes / 8; w++)
@@ -156,14 +163,22 @@ static void frames(void)
     API->collect(m);
     check(ok && g->depth == 500 && count_objects(m) == 167, "popped frames do not");
     uint64_t at = API->frame_push(m, g, two, name);
-    check(gcsim_frame_at(g, at)->serial > serial && !((void **)gcsim_frame_slots(g, at))[2], "a frame in the place of another is told from it, and empty");
-    check(API->frame_push(m, g, &(gcsim_type){.bytes = 1ull << 31}, name) == UINT64_MAX && m->status == GCSIM_BAD_SIZE, "a frame of 2 GiB is refused");
-    check(API->frame_push(m, g, make_bytes(m->heap, "stack", 60 << 20), name) == UINT64_MAX && m->status == GCSIM_HEAP_FULL && verifies(m), "and one that does not fit the heap");
-    check(API->goroutine_next(m->heap, NULL) == g && API->goroutine_next(m->heap, g) == other && !API->goroutine_next(m->heap, other) && other->id == 2, "goroutines are listed");
+    check(gcsim_frame_at(g, at)->serial > serial && !((void **)gcsim_frame_slots(g, at))[2],
+          "a frame in the place of another is told from it, and empty");
+    check(API->frame_push(m, g, &(gcsim_type){.bytes = 1ull << 31}, name) == UINT64_MAX &&
+              m->status == GCSIM_BAD_SIZE,
+          "a frame of 2 GiB is refused");
+    check(API->frame_push(m, g, make_bytes(m->heap, "stack", 60 << 20), name) == UINT64_MAX &&
+              m->status == GCSIM_HEAP_FULL && verifies(m),
+          "and one that does not fit the heap");
+    check(API->goroutine_next(m->heap, NULL) == g && API->goroutine_next(m->heap, g) == other &&
+              !API->goroutine_next(m->heap, other) && other->id == 2,
+          "goroutines are listed");
     uint64_t stacks = H(m->heap)->bytes.stacks;
     API->goroutine_end(m, g);
     API->collect(m);
-    check(count_objects(m) == 0 && H(m->heap)->bytes.stacks < stacks && verifies(m), "what an ended goroutine held dies, and its stack is given back");
+    check(count_objects(m) == 0 && H(m->heap)->bytes.stacks < stacks && verifies(m),
+          "what an ended goroutine held dies, and its stack is given back");
     gcsim_goroutine *third = API->goroutine_new(m, name);
     check(third->id == 3 && third->depth == 0 && verifies(m), "a new one has a number of its own");
     close_heap(m);
@@ -181,7 +196,8 @@ static void batches(void)
     for (int i = 0; i < COUNT; i++)
         index[i] = i % 10 == 9 ? -1 : i + 1; // chains of ten
     gcsim_links links = {.index = index, .index_bytes = 4};
-    check(batch && batch->strong && API->link(m, batch, &links) == GCSIM_OK, "a batch of 300 chains");
+    check(batch && batch->strong && API->link(m, batch, &links) == GCSIM_OK,
+          "a batch of 300 chains");
     bool same = API->read_links(m, batch, 0, back) == GCSIM_OK;
     for (int i = 0; i < COUNT; i++)
         same &= back[i] == index[i];
@@ -194,8 +210,10 @@ static void batches(void)
     bool right = true;
     for (int i = 0; i < COUNT; i++)
         right &= (batch->objects[i] != NULL) == (i >= 500 && i < 510);
-    check(right && count_objects(m) == 10 && verifies(m), "a weak one forgets those that die, and no others");
-    check(API->read_links(m, batch, 0, back) == GCSIM_OK && back[500] == 501 && back[0] == -1, "its links can still be read");
+    check(right && count_objects(m) == 10 && verifies(m),
+          "a weak one forgets those that die, and no others");
+    check(API->read_links(m, batch, 0, back) == GCSIM_OK && back[500] == 501 && back[0] == -1,
+          "its links can still be read");
     index[3] = COUNT;
     check(API->link(m, batch, &links) == GCSIM_BAD_SIZE, "an index out of range is refused");
     index[3] = 4;
@@ -203,12 +221,15 @@ static void batches(void)
     check(API->link(m, batch, &links) == GCSIM_BAD_SIZE, "and a slot behind the object");
     uint64_t bytes = H(m->heap)->bytes.batches;
     API->batch_drop(m, batch);
-    check(H(m->heap)->bytes.batches < bytes && verifies(m), "a dropped batch gives its memory back");
+    check(H(m->heap)->bytes.batches < bytes && verifies(m),
+          "a dropped batch gives its memory back");
     build.ntypes = 0;
-    check(!API->build(m, &build) && m->status == GCSIM_BAD_SIZE, "a batch without types is refused");
+    check(!API->build(m, &build) && m->status == GCSIM_BAD_SIZE,
+          "a batch without types is refused");
     build.ntypes = 1;
     build.count = 1ull << 60;
-    check(!API->build(m, &build) && m->status != GCSIM_OK && verifies(m), "and one of 2^60 objects");
+    check(!API->build(m, &build) && m->status != GCSIM_OK && verifies(m),
+          "and one of 2^60 objects");
     build.count = 0;
     batch = API->build(m, &build);
     check(batch && batch->count == 0 && verifies(m), "an empty one is allowed");
@@ -221,22 +242,29 @@ static void weak_references(void)
     node = make_type(m->heap, "node", 2, 1);
     void *p = fresh(m), *q = fresh(m);
     gcsim_handle *h = API->handle_new(m, p);
-    gcsim_weak *a = API->weak_new(m, p), *b = API->weak_new(m, p), *inside = API->weak_new(m, (char *)p + 8), *c = API->weak_new(m, q), *nil = API->weak_new(m, NULL);
+    gcsim_weak *a = API->weak_new(m, p), *b = API->weak_new(m, p),
+               *inside = API->weak_new(m, (char *)p + 8), *c = API->weak_new(m, q),
+               *nil = API->weak_new(m, NULL);
     check(a == b && a != inside && a != c, "equal pointers share a weak reference");
-    check(API->weak_get(m, a) == p && API->weak_get(m, inside) == (char *)p + 8 && API->weak_get(m, c) == q && API->weak_get(m, nil) == NULL, "it leads to its object");
+    check(API->weak_get(m, a) == p && API->weak_get(m, inside) == (char *)p + 8 &&
+              API->weak_get(m, c) == q && API->weak_get(m, nil) == NULL,
+          "it leads to its object");
     API->collect(m);
-    check(API->weak_get(m, a) == p && API->weak_get(m, c) == NULL && verifies(m), "and keeps nothing alive");
+    check(API->weak_get(m, a) == p && API->weak_get(m, c) == NULL && verifies(m),
+          "and keeps nothing alive");
     gcsim_cycle cycle;
     API->cycle_info(m->heap, 0, &cycle);
     check(cycle.weak_cleared == 1, "the record counts those that were cleared");
     API->weak_drop(m, a);
-    check(API->weak_get(m, b) == p && verifies(m), "a shared one lives until its last owner drops it");
+    check(API->weak_get(m, b) == p && verifies(m),
+          "a shared one lives until its last owner drops it");
     API->weak_drop(m, b);
     API->weak_drop(m, c);
     check(verifies(m), "also when its object is dead");
     API->handle_drop(m->heap, h);
     API->collect(m);
-    check(API->weak_get(m, inside) == NULL && count_objects(m) == 0 && verifies(m), "several references to one object are cleared together");
+    check(API->weak_get(m, inside) == NULL && count_objects(m) == 0 && verifies(m),
+          "several references to one object are cleared together");
     uint64_t meta = H(m->heap)->meta.in_use;
     API->weak_drop(m, inside);
     API->weak_drop(m, nil);

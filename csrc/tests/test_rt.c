@@ -21,7 +21,8 @@ static bool dies(void (*fn)(mut *), mut *m)
     }
     int status;
     waitpid(child, &status, 0);
-    return WIFSIGNALED(status) ? WTERMSIG(status) == SIGABRT : WEXITSTATUS(status) != 0; // sanitizers turn it into an exit
+    return WIFSIGNALED(status) ? WTERMSIG(status) == SIGABRT
+                               : WEXITSTATUS(status) != 0; // sanitizers turn it into an exit
 }
 
 static void records(void)
@@ -29,7 +30,10 @@ static void records(void)
     mut *m = open_heap(small_heap);
     struct mheap *h = H(m->heap);
     enum { COUNT = 2000 };
-    static struct { char *at; uint64_t bytes; } block[COUNT];
+    static struct {
+        char *at;
+        uint64_t bytes;
+    } block[COUNT];
     uint64_t random = 5, in_use = h->meta.in_use;
     bool zero = true, aligned = true, whole = true, failed = true;
     for (int i = 0; i < 40000; i++) {
@@ -52,10 +56,12 @@ static void records(void)
     check(zero && aligned, "records are zero and aligned");
     check(whole, "they do not overlap");
     check(verifies(m), "their lists and bytes verify");
-    failed &= !meta_alloc(&h->meta, &h->rt, 1ull << 38) && !meta_alloc(&h->meta, &h->rt, 1ull << 45);
+    failed &=
+        !meta_alloc(&h->meta, &h->rt, 1ull << 38) && !meta_alloc(&h->meta, &h->rt, 1ull << 45);
     for (int k = 0; k < COUNT; k++)
         meta_free(&h->meta, &h->rt, block[k].at, block[k].bytes);
-    check(failed && h->meta.in_use == in_use && verifies(m), "too large ones are refused, all are given back");
+    check(failed && h->meta.in_use == in_use && verifies(m),
+          "too large ones are refused, all are given back");
     close_heap(m);
 }
 
@@ -78,12 +84,62 @@ static void events(void)
         named &= API->event_name(e[i].kind) != NULL;
     }
     check(n == 128 && rising && named, "the ring keeps the last 128 events in order");
-    check(e[n - 1].kind == EVENT_SWEEP_DONE && !API->event_name(EVENT_KINDS), "the last is the end of the collection");
-    check(API->events(m->heap, e, 5) == 5 && e[4].kind == EVENT_SWEEP_DONE, "with room for five: the last five");
+    check(e[n - 1].kind == EVENT_SWEEP_DONE && !API->event_name(EVENT_KINDS),
+          "the last is the end of the collection");
+    check(API->events(m->heap, e, 5) == 5 && e[4].kind == EVENT_SWEEP_DONE,
+          "with room for five: the last five");
     close_heap(m);
     m = open_heap(small_heap);
     check(API->events(m->heap, e, 300) == 0, "without a ring there are none");
     close_heap(m);
+}
+
+// A forked child inherits copies of all heaps. What another thread was in the middle of stays closed.
+static int child_with(mut *m, bool whole)
+{
+    gcsim_status status;
+    gcsim_heap *heap = m->heap, *fresh = API->heap_create(&small_heap, &status);
+    void *p = NULL;
+    gcsim_object found;
+    bool ok = fresh && heap->forked && API->handles(heap, &p, 1) == 1;
+    ok &= API->find_object(heap, p, &found) == GCSIM_OK; // reading goes on
+    if (whole) {
+        ok &= API->after_fork(heap) == GCSIM_OK && !heap->forked;
+        gcsim_enter(m);
+        ok &=
+            API->collect(m) == GCSIM_OK && gcsim_new(m, heap->mheap.types.by_id[0]) && verifies(m);
+        close_heap(m);
+    } else {
+        ok &= API->after_fork(heap) == GCSIM_BAD_STATE && heap->forked;
+        API->heap_destroy(heap);
+    }
+    API->heap_destroy(fresh);
+    return ok ? 0 : 1;
+}
+
+static void forking(void)
+{
+    for (int whole = 0; whole < 2; whole++) {
+        mut *m = open_heap(small_heap);
+        API->handle_new(m, gcsim_new(m, make_type(m->heap, "node", 2, 1)));
+        if (whole)
+            gcsim_leave(m);
+        fflush(stdout);
+        pid_t child = fork();
+        if (child == 0)
+            _exit(child_with(m, whole));
+        int status;
+        waitpid(child, &status, 0);
+        check(WIFEXITED(status) && WEXITSTATUS(status) == 0,
+              whole ? "a forked child uses its copy of a heap after after_fork"
+                    : "a heap that a fork cut in the middle of a call is refused");
+        if (whole)
+            gcsim_enter(m);
+        check(!m->heap->forked && API->collect(m) == GCSIM_OK && count_objects(m) == 1 &&
+                  verifies(m),
+              "the parent notices nothing");
+        close_heap(m);
+    }
 }
 
 static int host_calls;
@@ -121,8 +177,11 @@ static void calls_and_callbacks(void)
     struct call c = {.rt = &H(m->heap)->rt};
     char *here = (char *)__builtin_frame_address(0);
     rt_call(c.rt, outer_call, &c);
-    check(host_calls == 1 && c.result == 17 && near(here, c.host_frame), "a callback runs on the caller's own stack");
-    check(near(here, c.frame) == !GCSIM_STEPS, GCSIM_STEPS ? "a call runs on a stack in the world, and so does a call that it makes" : "a call is a call");
+    check(host_calls == 1 && c.result == 17 && near(here, c.host_frame),
+          "a callback runs on the caller's own stack");
+    check(near(here, c.frame) == !GCSIM_STEPS,
+          GCSIM_STEPS ? "a call runs on a stack in the world, and so does a call that it makes"
+                      : "a call is a call");
     close_heap(m);
 }
 
@@ -159,7 +218,8 @@ static uint64_t steps_of_a_life(uint64_t *events)
 static void coroutines(void)
 {
     uint64_t events, again, steps = steps_of_a_life(&events);
-    check(steps > 5000 && steps_of_a_life(&again) == steps && again == events, "the same program takes the same %" PRIu64 " steps", steps);
+    check(steps > 5000 && steps_of_a_life(&again) == steps && again == events,
+          "the same program takes the same %" PRIu64 " steps", steps);
     mut *m = open_heap(small_heap);
     check(dies(lock_and_wait, m), "when nobody can run, that is said");
     check(dies(unlock_what_is_free, m), "unlocking what is not locked is found");
@@ -265,7 +325,8 @@ static void stopping(bool membarrier)
     gcsim_leave(m);
     pthread_join(t, NULL);
     gcsim_enter(m);
-    check(still, "while the world is stopped nobody is inside (2,000 stops, %s membarrier)", membarrier ? "with" : "without");
+    check(still, "while the world is stopped nobody is inside (2,000 stops, %s membarrier)",
+          membarrier ? "with" : "without");
     close_heap(m);
 }
 #endif
@@ -274,6 +335,7 @@ int main(void)
 {
     records();
     events();
+    forking();
     calls_and_callbacks();
 #if GCSIM_STEPS
     coroutines();

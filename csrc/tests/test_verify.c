@@ -36,13 +36,13 @@ static void expect_mended(struct mheap *h)
 }
 
 // Overwrite a place, look, and put back what was there.
-#define BREAK(RULE, place, value)                                                                                             \
-    do {                                                                                                                      \
-        __typeof__(place) saved_ = (place);                                                                                   \
-        *(__typeof__(saved_) *)(uintptr_t)&(place) = (__typeof__(saved_))(value);                                             \
-        expect_report(h, RULE_##RULE, #place " = " #value);                                                                   \
-        *(__typeof__(saved_) *)(uintptr_t)&(place) = saved_;                                                                  \
-        expect_mended(h);                                                                                                     \
+#define BREAK(RULE, place, value)                                                                  \
+    do {                                                                                           \
+        __typeof__(place) saved_ = (place);                                                        \
+        *(__typeof__(saved_) *)(uintptr_t)&(place) = (__typeof__(saved_))(value);                  \
+        expect_report(h, RULE_##RULE, #place " = " #value);                                        \
+        *(__typeof__(saved_) *)(uintptr_t)&(place) = saved_;                                       \
+        expect_mended(h);                                                                          \
     } while (0)
 
 // A heap with some of everything, most of it alive.
@@ -69,11 +69,11 @@ static struct rich make_rich(void)
     struct rich r = {.m = open_heap(options)};
     mut *m = r.m;
     gcsim_heap *heap = m->heap;
-    r.node = make_type(heap, "node", 2, 1);   // 16 B
-    r.pair = make_type(heap, "pair", 2, 3);   // 16 B, other bits
-    r.wide = make_type(heap, "wide", 80, 5);  // 640 B with a header
-    r.huge = make_type(heap, "huge", 64, 1);  // 512 B; many make a large object
-    r.word = make_type(heap, "word", 1, 1);   // 8 B
+    r.node = make_type(heap, "node", 2, 1);  // 16 B
+    r.pair = make_type(heap, "pair", 2, 3);  // 16 B, other bits
+    r.wide = make_type(heap, "wide", 80, 5); // 640 B with a header
+    r.huge = make_type(heap, "huge", 64, 1); // 512 B; many make a large object
+    r.word = make_type(heap, "word", 1, 1);  // 8 B
     r.bytes = make_bytes(heap, "bytes", 100);
     const gcsim_type *tiny = make_bytes(heap, "tiny", 3);
     uint32_t name;
@@ -113,7 +113,8 @@ static void *free_slot(struct mheap *h, const gcsim_span *s)
 
 static void break_records(struct mheap *h)
 {
-    BREAK(REGIONS, h->world->regions[REGION_META].committed, h->world->regions[REGION_META].reserved + 1);
+    BREAK(REGIONS, h->world->regions[REGION_META].committed,
+          h->world->regions[REGION_META].reserved + 1);
     BREAK(REGIONS, h->world->regions[REGION_SPANS].committed, 0);
     BREAK(META_FREE, h->meta.free[6], 65);
     BREAK(META_FREE, h->meta.free[6], h->meta.used);
@@ -136,7 +137,8 @@ static void break_pages(struct mheap *h, struct rich *r)
     gcsim_span *large = span_with(h, r->arrays[3]->ptr), *stack = span_with(h, r->g->stack);
     uint64_t page = span_page(h, large);
     struct pagealloc_chunk *chunk = &h->pages.chunks[page / CHUNK_PAGES];
-    BREAK(PAGE_OWNER, chunk->allocated[page % CHUNK_PAGES / 64], chunk->allocated[page % CHUNK_PAGES / 64] & ~(1ull << page % 64));
+    BREAK(PAGE_OWNER, chunk->allocated[page % CHUNK_PAGES / 64],
+          chunk->allocated[page % CHUNK_PAGES / 64] & ~(1ull << page % 64));
     BREAK(PAGE_TABLE, h->page_span[page + 1], 0);
     BREAK(PAGE_TABLE, h->page_span[page], page + 2);
     BREAK(PAGE_TABLE, large->base, large->base + PAGE_BYTES);
@@ -158,7 +160,8 @@ static void break_pages(struct mheap *h, struct rich *r)
 
 static void break_spans(struct mheap *h, struct rich *r)
 {
-    gcsim_span *large = span_with(h, r->arrays[3]->ptr), *wide = span_with(h, r->arrays[0]->ptr), *word = span_with(h, r->arrays[1]->ptr);
+    gcsim_span *large = span_with(h, r->arrays[3]->ptr), *wide = span_with(h, r->arrays[0]->ptr),
+               *word = span_with(h, r->arrays[1]->ptr);
     gcsim_span *nodes = span_with(h, r->list->ptr);          // cached, with a window
     gcsim_span *full = span_with(h, r->batch->objects[200]); // full: pairs came after nodes
     BREAK(GEOMETRY, nodes->nelems, nodes->nelems - 1);
@@ -176,7 +179,8 @@ static void break_spans(struct mheap *h, struct rich *r)
     BREAK(WINDOW, cached->free_index, cached->free_index - 1);
     BREAK(WINDOW, cached->window, cached->window + 16);
     BREAK(WINDOW, cached->free, cached->loaded ^ (cached->free & -cached->free));
-    BREAK(WINDOW_ZERO, *(uint64_t *)(void *)(cached->window + bits_lowest(cached->free) * 16 + 8), 1);
+    BREAK(WINDOW_ZERO, *(uint64_t *)(void *)(cached->window + bits_lowest(cached->free) * 16 + 8),
+          1);
     uint64_t at = (uint64_t)(cached->window - cached->base) / 8 + bits_highest(cached->free) * 2;
     uint8_t *bits = (uint8_t *)cached->base + cached->heap_bits;
     BREAK(WINDOW_ZERO, bits[at / 8], bits[at / 8] ^ 1 << at % 8);
@@ -185,7 +189,8 @@ static void break_spans(struct mheap *h, struct rich *r)
     BREAK(ALLOC_COUNT, cached->alloc_count, cached->alloc_count + 1);
     BREAK(ALLOC_COUNT, large->alloc_count, 0);
     uint64_t *alloc = span_alloc_bits(h, cached);
-    BREAK(ALLOC_BITS, alloc[cached->nelems / 64], alloc[cached->nelems / 64] | 1ull << cached->nelems % 64);
+    BREAK(ALLOC_BITS, alloc[cached->nelems / 64],
+          alloc[cached->nelems / 64] | 1ull << cached->nelems % 64);
     BREAK(COUNTED, large->counted, 0);
     BREAK(COUNTED, cached->counted, cached->nelems + 1);
     at = (uint64_t)(cached->limit - cached->base) / 8;
@@ -211,7 +216,8 @@ static struct span_list *nonempty(struct mheap *h, bool full, unsigned *spc)
 {
     for (unsigned c = 2; c < NUM_SPAN_CLASSES; c++)
         for (unsigned side = 0; side < 2; side++) {
-            struct span_list *list = full ? &h->central[c].full[side] : &h->central[c].partial[side];
+            struct span_list *list =
+                full ? &h->central[c].full[side] : &h->central[c].partial[side];
             if (list->head) {
                 *spc = c;
                 return list;
@@ -257,8 +263,10 @@ static void break_numbers(struct mheap *h)
     BREAK(MEMSTATS, h->history->pause_total_ns, 1);
     BREAK(MEMSTATS, h->history->last_gc_ns, 1);
     BREAK(MEMSTATS, h->history->forced_cycles, 1);
-    BREAK(OBJECT_COUNTS, h->history->counts.small_allocs[2], h->history->counts.small_allocs[2] + 1);
-    BREAK(OBJECT_COUNTS, h->history->counts.large_alloc_bytes, h->history->counts.large_alloc_bytes + PAGE_BYTES);
+    BREAK(OBJECT_COUNTS, h->history->counts.small_allocs[2],
+          h->history->counts.small_allocs[2] + 1);
+    BREAK(OBJECT_COUNTS, h->history->counts.large_alloc_bytes,
+          h->history->counts.large_alloc_bytes + PAGE_BYTES);
     BREAK(EVENTS, h->history->events.room, 100);
 }
 
@@ -316,18 +324,22 @@ static void break_marks(struct mheap *h, void *ctx)
 
     check(verify_marks(h, found, ROOM) == 0, "marks verify before anything is broken");
     s->marks[index / 64] &= ~(1ull << index % 64);
-    broken[RULE_MARKED] += check(reported(verify_marks(h, found, ROOM), RULE_MARKED), "rule %u: a mark is missing", RULE_MARKED);
+    broken[RULE_MARKED] += check(reported(verify_marks(h, found, ROOM), RULE_MARKED),
+                                 "rule %u: a mark is missing", RULE_MARKED);
     s->marks[index / 64] = saved;
     gc->objects_marked++;
-    broken[RULE_MARK_COUNTS] += check(reported(verify_marks(h, found, ROOM), RULE_MARK_COUNTS), "rule %u: one object more is counted", RULE_MARK_COUNTS);
+    broken[RULE_MARK_COUNTS] += check(reported(verify_marks(h, found, ROOM), RULE_MARK_COUNTS),
+                                      "rule %u: one object more is counted", RULE_MARK_COUNTS);
     gc->objects_marked--;
     gc->bytes_marked -= 8;
-    check(reported(verify_marks(h, found, ROOM), RULE_MARK_COUNTS), "rule %u: fewer bytes are counted", RULE_MARK_COUNTS);
+    check(reported(verify_marks(h, found, ROOM), RULE_MARK_COUNTS),
+          "rule %u: fewer bytes are counted", RULE_MARK_COUNTS);
     gc->bytes_marked += 8;
 
     void *kept = r->batch->objects[3]; // now nothing reaches it, and it is marked
     r->batch->objects[3] = NULL;
-    broken[RULE_REACHABLE] += check(reported(verify_marks(h, found, ROOM), RULE_REACHABLE), "rule %u: a mark too many", RULE_REACHABLE);
+    broken[RULE_REACHABLE] += check(reported(verify_marks(h, found, ROOM), RULE_REACHABLE),
+                                    "rule %u: a mark too many", RULE_REACHABLE);
     r->batch->objects[3] = kept;
     check(verify_marks(h, found, ROOM) == 0, "marks verify when they are mended");
 }
@@ -350,7 +362,8 @@ static void break_unswept(struct rich *r)
     expect_mended(h);
     gcsim_span *s = NULL;
     for (uint64_t page = 0; page < h->grown_pages && !s; page++)
-        if (h->page_span[page] == page + 1 && h->spans[page].span_class == r->node->span_class && h->spans[page].sweepgen == h->sweepgen - 2)
+        if (h->page_span[page] == page + 1 && h->spans[page].span_class == r->node->span_class &&
+            h->spans[page].sweepgen == h->sweepgen - 2)
             s = &h->spans[page];
     if (!check(s != NULL, "after a cycle by the trigger spans wait to be swept"))
         return;
@@ -391,12 +404,14 @@ int main(void)
 
     os_fail_after(1);
     uint64_t n = verify_heap(h, found, ROOM);
-    check(n == 1 && found[0].invariant == RULE_NO_MEMORY, "no memory for verify is reported as such");
+    check(n == 1 && found[0].invariant == RULE_NO_MEMORY,
+          "no memory for verify is reported as such");
     check(verify_heap(h, NULL, 0) == 0, "violations are counted without room for them");
     for (uint32_t rule = 1; rule < VERIFY_RULES; rule++)
         if (!broken[rule])
             check(false, "rule %u (%s) was never broken", rule, verify_rule_name(rule));
-    check(verify_rule_name(VERIFY_RULES) == NULL && strlen(verify_rule_statement(1)) > 20, "rules have names and statements");
+    check(verify_rule_name(VERIFY_RULES) == NULL && strlen(verify_rule_statement(1)) > 20,
+          "rules have names and statements");
     close_heap(r.m);
     return finish();
 }

@@ -30,7 +30,8 @@ static void free_copy(struct copy *c)
 static bool is_copy_but(const struct world *w, const struct copy *c, int but)
 {
     for (int r = 0; r < WORLD_REGIONS; r++)
-        if (r != but && (w->regions[r].committed != c->bytes[r] || memcmp(world_at(w, r), c->region[r], c->bytes[r]) != 0))
+        if (r != but && (w->regions[r].committed != c->bytes[r] ||
+                         memcmp(world_at(w, r), c->region[r], c->bytes[r]) != 0))
             return false;
     return true;
 }
@@ -74,7 +75,8 @@ static void bare_world(uint64_t seed)
         }
     }
     check(exact, "seed %" PRIu64 ": 400 random marks and rewinds of a bare world", seed);
-    check(!world_log_rewind(log, (int64_t)n) && !world_log_rewind(log, -1), "there is no way to a mark that is not kept");
+    check(!world_log_rewind(log, (int64_t)n) && !world_log_rewind(log, -1),
+          "there is no way to a mark that is not kept");
     while (n)
         free_copy(&copies[--n]);
     world_log_destroy(log);
@@ -83,10 +85,13 @@ static void bare_world(uint64_t seed)
 
 static void regions_and_limits(void)
 {
-    uint64_t reserved[WORLD_REGIONS] = {[REGION_HEAP] = 10000, [REGION_META] = 100000, [REGION_ARENA] = 1 << 20};
+    uint64_t reserved[WORLD_REGIONS] = {
+        [REGION_HEAP] = 10000, [REGION_META] = 100000, [REGION_ARENA] = 1 << 20};
     struct world *w = world_create(reserved);
     check((uintptr_t)world_at(w, REGION_ARENA) % (64 << 20) == 0, "the arena is aligned to 64 MiB");
-    check(!world_commit(w, REGION_META, 1 << 20) && world_commit(w, REGION_META, 100000) && world_commit(w, REGION_META, 5), "a region grows to what it reserved, and no further");
+    check(!world_commit(w, REGION_META, 1 << 20) && world_commit(w, REGION_META, 100000) &&
+              world_commit(w, REGION_META, 5),
+          "a region grows to what it reserved, and no further");
     bool zero = true;
     for (int i = 0; i < 100000; i++)
         zero &= world_at(w, REGION_META)[i] == 0;
@@ -98,7 +103,8 @@ static void regions_and_limits(void)
     uint64_t one = world_hash(w);
     world_at(w, REGION_ARENA)[77] = 0;
     world_at(w, REGION_ARENA)[85] = 1;
-    check(one != empty && world_hash(w) != empty && world_hash(w) != one, "it tells a byte, and where it is");
+    check(one != empty && world_hash(w) != empty && world_hash(w) != one,
+          "it tells a byte, and where it is");
     world_destroy(w);
 }
 
@@ -115,7 +121,8 @@ static void live_a_little(mut *m, gcsim_handle *list, uint64_t seed)
     uint64_t random = seed;
     for (int i = 0; i < 400; i++) {
         uint64_t what = below(&random, 100);
-        void **p = what < 5 ? API->new_array(m, wide, 1 + below(&random, 300)) : gcsim_new(m, what < 20 ? wide : node);
+        void **p = what < 5 ? API->new_array(m, wide, 1 + below(&random, 300))
+                            : gcsim_new(m, what < 20 ? wide : node);
         INVARIANT(p);
         if (what % 3 == 0) {
             gcsim_store(m, p, list->ptr);
@@ -161,11 +168,12 @@ static void heap_back_and_forth(int32_t percent)
         live_a_little(m, list, (uint64_t)i);
     }
     uint64_t grown = H(m->heap)->grown_pages, cycles = m->heap->gc.cycles;
-    check(grown > (percent > 50 ? CHUNK_PAGES : 0) && cycles > 5, "a life of %" PRIu64 " pages and %" PRIu64 " cycles", grown, cycles);
+    check(grown > (percent > 50 ? CHUNK_PAGES : 0) && cycles > 5,
+          "a life of %" PRIu64 " pages and %" PRIu64 " cycles", grown, cycles);
     check(different, "its states have different hashes");
     for (int i = MARKS - 1; i >= 0; i--) {
         exact &= world_log_rewind(log, i) && is_copy(w, &copies[i]) && world_hash(w) == hashes[i];
-        verified &= verifies(m);                                        // which counts a few steps and leaves all else alone
+        verified &= verifies(m); // which counts a few steps and leaves all else alone
         exact &= world_log_rewind(log, i) && is_copy(w, &copies[i]);
     }
     check(exact, "each state comes back bit by bit, from the last to the first");
@@ -177,7 +185,8 @@ static void heap_back_and_forth(int32_t percent)
         live_a_little(m, list, (uint64_t)i);
     }
     check(forward, "the same life leads through the same states again");
-    check(verifies(m) && H(m->heap)->grown_pages == grown && m->heap->gc.cycles == cycles, "to the same end");
+    check(verifies(m) && H(m->heap)->grown_pages == grown && m->heap->gc.cycles == cycles,
+          "to the same end");
     for (int i = 0; i < MARKS; i++)
         free_copy(&copies[i]);
     world_log_destroy(log);
@@ -195,7 +204,8 @@ static void log_is_small(void)
     uint64_t lines = world_log_lines(log);
     gcsim_new(m, node);
     world_log_mark(log);
-    check(world_log_lines(log) - lines < 64, "a mark keeps the %" PRIu64 " lines that changed", world_log_lines(log) - lines);
+    check(world_log_lines(log) - lines < 64, "a mark keeps the %" PRIu64 " lines that changed",
+          world_log_lines(log) - lines);
     world_log_mark(log);
     check(world_log_lines(log) - lines < 64, "and none where nothing did");
     world_log_destroy(log);
@@ -212,7 +222,8 @@ static void other_heaps_stay(void)
     world_log_mark(log);
     API->heap_destroy(before);
     gcsim_heap *after = API->heap_create(&small_heap, &status);
-    check(world_log_rewind(log, 0) && verifies(m), "a heap goes back to before another was closed and a third one opened");
+    check(world_log_rewind(log, 0) && verifies(m),
+          "a heap goes back to before another was closed and a third one opened");
     world_log_destroy(log);
     close_heap(m);
     API->heap_destroy(after);

@@ -65,7 +65,8 @@ static gcsim_status name_intern_locked(struct types *types, const char *text, ui
             *name = types->slots[i] - 1;
             return GCSIM_OK;
         }
-    if (types->nnames == types->room_names && !table_grow(types, (void **)&types->names, &types->room_names, sizeof *types->names))
+    if (types->nnames == types->room_names &&
+        !table_grow(types, (void **)&types->names, &types->room_names, sizeof *types->names))
         return GCSIM_NO_MEMORY;
     size_t bytes = strlen(text) + 1;
     char *copy = meta_alloc(types->meta, types->rt, bytes);
@@ -100,10 +101,12 @@ static bool type_desc_valid(const gcsim_type_desc *d)
     if (d->ptr_bytes == 0)
         return true;
     // ptr_bytes ends right behind the last pointer, and what has pointers is aligned like one.
-    return d->mask && d->ptr_bytes <= TYPE_MAX_MASK_BYTES && d->bytes % 8 == 0 && bits_test(d->mask, d->ptr_bytes / 8 - 1);
+    return d->mask && d->ptr_bytes <= TYPE_MAX_MASK_BYTES && d->bytes % 8 == 0 &&
+           bits_test(d->mask, d->ptr_bytes / 8 - 1);
 }
 
-CORE gcsim_type *type_make(struct types *types, const gcsim_type_desc *desc, void (*resolve)(gcsim_type *), gcsim_status *status)
+CORE gcsim_type *type_make(struct types *types, const gcsim_type_desc *desc,
+                           void (*resolve)(gcsim_type *), gcsim_status *status)
 {
     if (!type_desc_valid(desc)) {
         *status = GCSIM_BAD_TYPE;
@@ -117,15 +120,21 @@ CORE gcsim_type *type_make(struct types *types, const gcsim_type_desc *desc, voi
     if (*status == GCSIM_OK && types->ntypes == types->room_types &&
         !table_grow(types, (void **)&types->by_id, &types->room_types, sizeof *types->by_id))
         *status = GCSIM_NO_MEMORY;
-    if (*status == GCSIM_OK && !(t = meta_alloc(types->meta, types->rt, sizeof *t + mask_words * 8)))
+    if (*status == GCSIM_OK &&
+        !(t = meta_alloc(types->meta, types->rt, sizeof *t + mask_words * 8)))
         *status = GCSIM_NO_MEMORY;
     if (t) {
         uint64_t *mask = (uint64_t *)(t + 1);
         for (uint64_t i = 0; i < words; i++)
             if (bits_test(desc->mask, i))
                 bits_set(mask, i);
-        *t = (gcsim_type){.bytes = desc->bytes, .ptr_bytes = desc->ptr_bytes, .mask = words ? mask : NULL,
-                          .align = desc->align, .kind = desc->kind, .name = name, .id = (uint32_t)types->ntypes};
+        *t = (gcsim_type){.bytes = desc->bytes,
+                          .ptr_bytes = desc->ptr_bytes,
+                          .mask = words ? mask : NULL,
+                          .align = desc->align,
+                          .kind = desc->kind,
+                          .name = name,
+                          .id = (uint32_t)types->ntypes};
         resolve(t);
         types->by_id[types->ntypes++] = t;
     }

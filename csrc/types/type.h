@@ -7,8 +7,9 @@
 #include "base/meta.h"
 #include "gcsim/gcsim.h"
 
-#define TYPE_MAX_BYTES (1ull << 40)      // larger than any heap
-#define TYPE_MAX_MASK_BYTES (1ull << 30) // types with pointers are at most this long: their mask takes 1/64 of it
+#define TYPE_MAX_BYTES (1ull << 40) // larger than any heap
+#define TYPE_MAX_MASK_BYTES                                                                        \
+    (1ull << 30) // types with pointers are at most this long: their mask takes 1/64 of it
 
 struct types {
     struct meta *meta;
@@ -17,8 +18,8 @@ struct types {
     uint64_t ntypes, room_types;
     gcsim_type **by_id;
     uint64_t nnames, room_names;
-    char **names;             // by index; 0 is ""
-    uint64_t room_slots;      // hash table of name indices + 1, a power of two
+    char **names;        // by index; 0 is ""
+    uint64_t room_slots; // hash table of name indices + 1, a power of two
     uint32_t *slots;
 };
 
@@ -28,9 +29,7 @@ CORE const char *name_text_of(const struct types *types, uint32_t name); // NULL
 
 // A copy of the description. `resolve` is the allocator's: it fills in span class and inline path before anybody can find the type.
 // NULL and *status on failure.
-CORE gcsim_type *type_make(struct types *types, const gcsim_type_desc *desc, void (*resolve)(gcsim_type *), gcsim_status *status);
+CORE gcsim_type *type_make(struct types *types, const gcsim_type_desc *desc,
+                           void (*resolve)(gcsim_type *), gcsim_status *status);
 
-CORE_INLINE bool type_noscan(const gcsim_type *t)
-{
-    return t->ptr_bytes == 0;
-}
+CORE_INLINE bool type_noscan(const gcsim_type *t) { return t->ptr_bytes == 0; }

@@ -12,10 +12,17 @@ static const gcsim_type *object_type(const gcsim_span *s, const char *base)
 static void describe(struct mheap *h, gcsim_span *s, uint32_t index, gcsim_object *out)
 {
     char *base = span_slot(s, index);
-    *out = (gcsim_object){.base = base, .slot_bytes = s->slot_bytes, .type = object_type(s, base), .span_page = span_page(h, s),
-                          .index = index, .header_bytes = span_has_header(s) ? MALLOC_HEADER_BYTES : 0,
-                          .noscan = span_noscan(s), .marked = mark_is_set(s, index), .span_class = s->span_class,
-                          .unswept = s->sweepgen == h->sweepgen - 2 || s->sweepgen == h->sweepgen + 1};
+    *out =
+        (gcsim_object){.base = base,
+                       .slot_bytes = s->slot_bytes,
+                       .type = object_type(s, base),
+                       .span_page = span_page(h, s),
+                       .index = index,
+                       .header_bytes = span_has_header(s) ? MALLOC_HEADER_BYTES : 0,
+                       .noscan = span_noscan(s),
+                       .marked = mark_is_set(s, index),
+                       .span_class = s->span_class,
+                       .unswept = s->sweepgen == h->sweepgen - 2 || s->sweepgen == h->sweepgen + 1};
 }
 
 CORE gcsim_status object_find(struct mheap *h, const void *address, gcsim_object *out)
@@ -59,10 +66,18 @@ CORE uint64_t span_list_all(struct mheap *h, uint64_t *cursor, gcsim_span_info *
     while (*cursor < h->grown_pages && n < room) {
         gcsim_span *s = h->page_span[*cursor] ? &h->spans[*cursor] : NULL;
         if (s)
-            out[n++] = (gcsim_span_info){.first_page = *cursor, .npages = s->npages, .nelems = s->nelems, .allocated = span_in_use(s),
-                                         .free_index = s->free_index, .slot_bytes = s->slot_bytes, .span_class = s->span_class,
-                                         .state = s->state, .sweep = s->sweepgen - h->sweepgen, .needzero = s->needzero,
-                                         .cached = s->sweepgen == h->sweepgen + 3, .purpose = s->purpose};
+            out[n++] = (gcsim_span_info){.first_page = *cursor,
+                                         .npages = s->npages,
+                                         .nelems = s->nelems,
+                                         .allocated = span_in_use(s),
+                                         .free_index = s->free_index,
+                                         .slot_bytes = s->slot_bytes,
+                                         .span_class = s->span_class,
+                                         .state = s->state,
+                                         .sweep = s->sweepgen - h->sweepgen,
+                                         .needzero = s->needzero,
+                                         .cached = s->sweepgen == h->sweepgen + 3,
+                                         .purpose = s->purpose};
         *cursor += s ? s->npages : 1;
     }
     return n;
@@ -83,9 +98,11 @@ static void collect_slot(struct mheap *h, void **slot, void *ctx)
     c->n++;
 }
 
-CORE uint64_t object_pointer_slots(struct mheap *h, const gcsim_object *object, uint32_t *out, uint64_t room)
+CORE uint64_t object_pointer_slots(struct mheap *h, const gcsim_object *object, uint32_t *out,
+                                   uint64_t room)
 {
     struct slot_collector c = {object->base, out, room, 0};
-    object_pointers(h, &h->spans[object->span_page], object->base, 0, object->slot_bytes, collect_slot, &c);
+    object_pointers(h, &h->spans[object->span_page], object->base, 0, object->slot_bytes,
+                    collect_slot, &c);
     return c.n;
 }

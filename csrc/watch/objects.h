@@ -6,4 +6,5 @@
 CORE gcsim_status object_find(struct mheap *h, const void *address, gcsim_object *out);
 CORE uint64_t object_list(struct mheap *h, uint64_t *cursor, gcsim_object *out, uint64_t room);
 CORE uint64_t span_list_all(struct mheap *h, uint64_t *cursor, gcsim_span_info *out, uint64_t room);
-CORE uint64_t object_pointer_slots(struct mheap *h, const gcsim_object *object, uint32_t *out, uint64_t room);
+CORE uint64_t object_pointer_slots(struct mheap *h, const gcsim_object *object, uint32_t *out,
+                                   uint64_t room);

@@ -29,14 +29,17 @@ static void fill_bytes(const struct mheap *h, gcsim_memstats *out)
     for (const struct mutator *m = h->mutators; m; m = m->next)
         out->mcache_inuse += sizeof *m;
     out->mcache_sys = out->mcache_inuse;
-    out->gc_sys = b->workbufs + world_committed(w, REGION_ALLOC_BITS) + world_committed(w, REGION_MARK_BITS);
+    out->gc_sys =
+        b->workbufs + world_committed(w, REGION_ALLOC_BITS) + world_committed(w, REGION_MARK_BITS);
     uint64_t meta = world_committed(w, REGION_META);
-    out->other_sys = b->batches + world_committed(w, REGION_HEAP) + world_committed(w, REGION_HISTORY) +
-                     world_committed(w, REGION_PAGES) + world_committed(w, REGION_COROUTINES) +
+    out->other_sys = b->batches + world_committed(w, REGION_HEAP) +
+                     world_committed(w, REGION_HISTORY) + world_committed(w, REGION_PAGES) +
+                     world_committed(w, REGION_COROUTINES) +
                      (meta > out->mcache_sys ? meta - out->mcache_sys : 0);
     for (int r = REGION_CHUNKS; r <= REGION_SUMMARY_4; r++)
         out->other_sys += world_committed(w, (enum world_region)r);
-    out->sys = out->heap_sys + out->stack_sys + out->mspan_sys + out->mcache_sys + out->buck_hash_sys + out->gc_sys + out->other_sys;
+    out->sys = out->heap_sys + out->stack_sys + out->mspan_sys + out->mcache_sys +
+               out->buck_hash_sys + out->gc_sys + out->other_sys;
 }
 
 // mstats.go:readmemstats_m. A tiny object counts in mallocs, and in frees at once: its block is what is freed.

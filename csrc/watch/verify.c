@@ -94,13 +94,15 @@ static void verify_lock(struct mheap *h, bool lock)
 static void verify_all(struct verify *v)
 {
     static void (*const parts[])(struct verify *) = {
-        verify_records, verify_pages, verify_spans, verify_lists, verify_numbers, verify_roots, verify_pointers,
+        verify_records, verify_pages, verify_spans,    verify_lists,
+        verify_numbers, verify_roots, verify_pointers,
     };
     for (size_t i = 0; i < sizeof parts / sizeof *parts && !v->broken; i++)
         parts[i](v);
 }
 
-static uint64_t verify_run(struct mheap *h, enum cycle_phase phase, bool marks, gcsim_violation *out, uint64_t room)
+static uint64_t verify_run(struct mheap *h, enum cycle_phase phase, bool marks,
+                           gcsim_violation *out, uint64_t room)
 {
     struct verify v = {.h = h, .phase = phase, .out = out, .room = room};
     uint64_t pages = h->grown_pages;
@@ -135,7 +137,8 @@ static void die_of(const char *when, const gcsim_violation *first, uint64_t n)
 {
     if (n == 0 || first->invariant == RULE_NO_MEMORY)
         return;
-    fprintf(stderr, "gcsim: %s: %llu violations, the first of rule %u: %s\n", when, (ull)n, first->invariant, first->message);
+    fprintf(stderr, "gcsim: %s: %llu violations, the first of rule %u: %s\n", when, (ull)n,
+            first->invariant, first->message);
     core_die(__FILE__, __LINE__, "the heap does not verify");
 }
 

@@ -8,7 +8,8 @@
 #include "gc/heap.h"
 
 enum verify_rule {
-    RULE_NO_MEMORY = 0, // not a violation: verify itself got no memory, so what it says is not complete
+    RULE_NO_MEMORY =
+        0, // not a violation: verify itself got no memory, so what it says is not complete
 #define RULE(number, NAME, name, statement) RULE_##NAME = number,
 #include "watch/invariants.def"
 #undef RULE

@@ -12,13 +12,18 @@ static void check_mutators(struct verify *v)
     struct mheap *h = v->h;
     uint64_t n = 0, most = h->meta.used / sizeof(struct mutator) + 1;
     for (struct mutator *m = h->mutators; m; m = m->next) {
-        if (!HOLDS(v, MUTATORS, verify_is_record(h, m, sizeof *m) && ++n <= most, "the list of mutators is broken"))
+        if (!HOLDS(v, MUTATORS, verify_is_record(h, m, sizeof *m) && ++n <= most,
+                   "the list of mutators is broken"))
             return;
-        HOLDS(v, MUTATORS, m->pub.heap == heap_of(h) && m->pub.stop == &h->stop && m->attached, "mutator %u is not of this heap", m->pub.id);
-        HOLDS(v, MUTATORS, m->pub.id <= h->next_mutator_id && (!m->next || m->next->pub.id < m->pub.id), "number %u is not in order", m->pub.id);
+        HOLDS(v, MUTATORS, m->pub.heap == heap_of(h) && m->pub.stop == &h->stop && m->attached,
+              "mutator %u is not of this heap", m->pub.id);
+        HOLDS(v, MUTATORS,
+              m->pub.id <= h->next_mutator_id && (!m->next || m->next->pub.id < m->pub.id),
+              "number %u is not in order", m->pub.id);
 #if GCSIM_STEPS
         for (unsigned spc = 0; spc < NUM_SPAN_CLASSES; spc++)
-            HOLDS(v, MUTATORS, m->pub.alloc[spc] == &h->full_span && m->pub.barrier, "mutator %u: an inline path is open", m->pub.id);
+            HOLDS(v, MUTATORS, m->pub.alloc[spc] == &h->full_span && m->pub.barrier,
+                  "mutator %u: an inline path is open", m->pub.id);
 #endif
     }
 }
@@ -31,8 +36,10 @@ static void check_page_cache(struct verify *v, const struct mutator *m)
         HOLDS(v, PAGE_CACHE, !c->scav, "mutator %u: an empty cache has scavenged pages", m->pub.id);
         return;
     }
-    if (!HOLDS(v, PAGE_CACHE, c->base % 64 == 0 && c->base + 64 <= h->grown_pages && !(c->scav & ~c->cache), "mutator %u: cache at page %llu, %llx, scavenged %llx",
-               m->pub.id, (ull)c->base, (ull)c->cache, (ull)c->scav))
+    if (!HOLDS(v, PAGE_CACHE,
+               c->base % 64 == 0 && c->base + 64 <= h->grown_pages && !(c->scav & ~c->cache),
+               "mutator %u: cache at page %llu, %llx, scavenged %llx", m->pub.id, (ull)c->base,
+               (ull)c->cache, (ull)c->scav))
         return;
     for (unsigned i = 0; i < 64; i++)
         if (c->cache >> i & 1)
@@ -46,39 +53,55 @@ static void check_span_pages(struct verify *v, uint64_t page)
 {
     struct mheap *h = v->h;
     const gcsim_span *s = &h->spans[page];
-    if (!HOLDS(v, PAGE_TABLE, h->page_span[page] == page + 1 && s->state != GCSIM_SPAN_DEAD && s->npages && s->npages <= h->grown_pages - page &&
-                              s->base == h->arena + page * PAGE_BYTES,
-               "page %llu: table names page %u, span of %u pages in state %u", (ull)page, h->page_span[page] - 1, s->npages, s->state))
+    if (!HOLDS(v, PAGE_TABLE,
+               h->page_span[page] == page + 1 && s->state != GCSIM_SPAN_DEAD && s->npages &&
+                   s->npages <= h->grown_pages - page && s->base == h->arena + page * PAGE_BYTES,
+               "page %llu: table names page %u, span of %u pages in state %u", (ull)page,
+               h->page_span[page] - 1, s->npages, s->state))
         return;
     for (uint64_t i = page; i < page + s->npages; i++) {
-        HOLDS(v, PAGE_TABLE, h->page_span[i] == page + 1, "page %llu of the span at %llu: table names page %u", (ull)i, (ull)page, h->page_span[i] - 1);
-        HOLDS(v, PAGE_OWNER, !pagealloc_is_free(&h->pages, i), "page %llu of the span at %llu is free", (ull)i, (ull)page);
-        HOLDS(v, PAGE_OWNER, !v->claimed[i], "page %llu of the span at %llu is in a page cache", (ull)i, (ull)page);
-        HOLDS(v, DEAD_SPAN, i == page || h->spans[i].state == GCSIM_SPAN_DEAD, "inside the span at %llu, at page %llu", (ull)page, (ull)i);
+        HOLDS(v, PAGE_TABLE, h->page_span[i] == page + 1,
+              "page %llu of the span at %llu: table names page %u", (ull)i, (ull)page,
+              h->page_span[i] - 1);
+        HOLDS(v, PAGE_OWNER, !pagealloc_is_free(&h->pages, i),
+              "page %llu of the span at %llu is free", (ull)i, (ull)page);
+        HOLDS(v, PAGE_OWNER, !v->claimed[i], "page %llu of the span at %llu is in a page cache",
+              (ull)i, (ull)page);
+        HOLDS(v, DEAD_SPAN, i == page || h->spans[i].state == GCSIM_SPAN_DEAD,
+              "inside the span at %llu, at page %llu", (ull)page, (ull)i);
     }
     v->spans++;
-    v->bytes[s->state == GCSIM_SPAN_MANUAL && s->purpose <= GCSIM_MANUAL_BATCH ? s->purpose : 0] += (uint64_t)s->npages * PAGE_BYTES;
+    v->bytes[s->state == GCSIM_SPAN_MANUAL && s->purpose <= GCSIM_MANUAL_BATCH ? s->purpose : 0] +=
+        (uint64_t)s->npages * PAGE_BYTES;
 }
 
 static void check_page_bytes(struct verify *v)
 {
     struct mheap *h = v->h;
     const struct page_bytes *b = &h->bytes;
-    const struct { const char *name; uint64_t counted, found; } uses[] = {
+    const struct {
+        const char *name;
+        uint64_t counted, found;
+    } uses[] = {
         {"objects", b->in_use, v->bytes[0]},
         {"stacks", b->stacks, v->bytes[GCSIM_MANUAL_STACK]},
         {"work buffers", b->workbufs, v->bytes[GCSIM_MANUAL_WORKBUF]},
         {"batches", b->batches, v->bytes[GCSIM_MANUAL_BATCH]},
-        {"free", b->free, (h->pages.free_pages - h->pages.scavenged_pages + v->cached_pages - v->cached_released) * PAGE_BYTES},
+        {"free", b->free,
+         (h->pages.free_pages - h->pages.scavenged_pages + v->cached_pages - v->cached_released) *
+             PAGE_BYTES},
         {"released", b->released, (h->pages.scavenged_pages + v->cached_released) * PAGE_BYTES},
     };
     uint64_t sum = 0;
     for (size_t i = 0; i < sizeof uses / sizeof *uses; i++) {
         sum += uses[i].counted;
-        HOLDS(v, PAGE_BYTES, uses[i].counted == uses[i].found, "%s: %llu counted, %llu found", uses[i].name, (ull)uses[i].counted, (ull)uses[i].found);
+        HOLDS(v, PAGE_BYTES, uses[i].counted == uses[i].found, "%s: %llu counted, %llu found",
+              uses[i].name, (ull)uses[i].counted, (ull)uses[i].found);
     }
-    HOLDS(v, PAGE_BYTES, sum == h->grown_pages * PAGE_BYTES, "they sum to %llu, %llu pages are grown", (ull)sum, (ull)h->grown_pages);
-    HOLDS(v, SPAN_COUNT, h->spans_in_use == v->spans, "%llu counted, %llu found", (ull)h->spans_in_use, (ull)v->spans);
+    HOLDS(v, PAGE_BYTES, sum == h->grown_pages * PAGE_BYTES,
+          "they sum to %llu, %llu pages are grown", (ull)sum, (ull)h->grown_pages);
+    HOLDS(v, SPAN_COUNT, h->spans_in_use == v->spans, "%llu counted, %llu found",
+          (ull)h->spans_in_use, (ull)v->spans);
 }
 
 CORE void verify_pages(struct verify *v)
@@ -89,7 +112,9 @@ CORE void verify_pages(struct verify *v)
         return;
     char why[160];
     HOLDS(v, PAGEALLOC, pagealloc_check(&h->pages, why, sizeof why), "%s", why);
-    HOLDS(v, PAGEALLOC, (uint64_t)h->pages.end_chunk * CHUNK_PAGES == h->grown_pages && h->pages.range_count == (h->grown_pages != 0),
+    HOLDS(v, PAGEALLOC,
+          (uint64_t)h->pages.end_chunk * CHUNK_PAGES == h->grown_pages &&
+              h->pages.range_count == (h->grown_pages != 0),
           "%u chunks, %llu pages grown", h->pages.end_chunk, (ull)h->grown_pages);
     for (struct mutator *m = h->mutators; m; m = m->next)
         check_page_cache(v, m);
@@ -100,8 +125,12 @@ CORE void verify_pages(struct verify *v)
             continue;
         }
         bool free = pagealloc_is_free(&h->pages, page);
-        HOLDS(v, PAGE_OWNER, free + v->claimed[page] == 1, "page %llu has %d owners", (ull)page, free + v->claimed[page]);
-        HOLDS(v, DEAD_SPAN, h->spans[page].state == GCSIM_SPAN_DEAD && h->spans[page].limit == h->spans[page].base, "at page %llu, where no span is", (ull)page);
+        HOLDS(v, PAGE_OWNER, free + v->claimed[page] == 1, "page %llu has %d owners", (ull)page,
+              free + v->claimed[page]);
+        HOLDS(v, DEAD_SPAN,
+              h->spans[page].state == GCSIM_SPAN_DEAD &&
+                  h->spans[page].limit == h->spans[page].base,
+              "at page %llu, where no span is", (ull)page);
         page++;
     }
     if (!v->broken)
@@ -111,15 +140,14 @@ CORE void verify_pages(struct verify *v)
 
 // --- spans -------------------------------------------------------------------------------------------------------
 
-static ull page_of(const struct verify *v, const gcsim_span *s)
-{
-    return (ull)(s - v->h->spans);
-}
+static ull page_of(const struct verify *v, const gcsim_span *s) { return (ull)(s - v->h->spans); }
 
 static void check_manual(struct verify *v, const gcsim_span *s)
 {
-    HOLDS(v, SPAN_STATE, s->purpose >= GCSIM_MANUAL_STACK && s->purpose <= GCSIM_MANUAL_BATCH, "manual span at %llu for purpose %u", page_of(v, s), s->purpose);
-    HOLDS(v, SPAN_STATE, !s->nelems && !s->specials && s->limit == s->base && !s->marks && !s->loaded && !s->free,
+    HOLDS(v, SPAN_STATE, s->purpose >= GCSIM_MANUAL_STACK && s->purpose <= GCSIM_MANUAL_BATCH,
+          "manual span at %llu for purpose %u", page_of(v, s), s->purpose);
+    HOLDS(v, SPAN_STATE,
+          !s->nelems && !s->specials && s->limit == s->base && !s->marks && !s->loaded && !s->free,
           "manual span at %llu has slots or weak references", page_of(v, s));
 }
 
@@ -132,54 +160,84 @@ static bool check_large(struct verify *v, const gcsim_span *s)
 {
     uint64_t bytes = (uint64_t)(s->limit - s->base), span_bytes = (uint64_t)s->npages * PAGE_BYTES;
     bool noscan = s->span_class & 1;
-    bool ok = HOLDS(v, GEOMETRY, s->nelems == 1 && s->slot_bytes == span_bytes && !s->slot_bytes32 && !s->div_magic && !s->heap_bits && !s->inline_marks,
+    bool ok = HOLDS(v, GEOMETRY,
+                    s->nelems == 1 && s->slot_bytes == span_bytes && !s->slot_bytes32 &&
+                        !s->div_magic && !s->heap_bits && !s->inline_marks,
                     "large span at %llu", page_of(v, s));
-    ok &= HOLDS(v, GEOMETRY, (const char *)s->marks == outer_marks(v, s), "marks of the large span at %llu", page_of(v, s));
-    ok &= HOLDS(v, LARGE, bytes > MAX_SMALL_BYTES && bytes <= span_bytes && span_bytes - bytes < PAGE_BYTES, "object of %llu bytes in the span at %llu of %llu",
-                (ull)bytes, page_of(v, s), (ull)span_bytes);
+    ok &= HOLDS(v, GEOMETRY, (const char *)s->marks == outer_marks(v, s),
+                "marks of the large span at %llu", page_of(v, s));
+    ok &= HOLDS(v, LARGE,
+                bytes > MAX_SMALL_BYTES && bytes <= span_bytes && span_bytes - bytes < PAGE_BYTES,
+                "object of %llu bytes in the span at %llu of %llu", (ull)bytes, page_of(v, s),
+                (ull)span_bytes);
     if (noscan)
-        return HOLDS(v, LARGE, !s->large_type && !s->large_count, "pointer-free span at %llu has a type", page_of(v, s)) && ok;
+        return HOLDS(v, LARGE, !s->large_type && !s->large_count,
+                     "pointer-free span at %llu has a type", page_of(v, s)) &&
+               ok;
     const gcsim_type *t = s->large_type;
-    bool known = verify_is_record(v->h, t, sizeof *t) && t->id < v->h->types.ntypes && v->h->types.by_id[t->id] == t;
-    return HOLDS(v, LARGE, known && t->ptr_bytes && t->bytes * s->large_count == bytes, "type of the span at %llu", page_of(v, s)) && ok;
+    bool known = verify_is_record(v->h, t, sizeof *t) && t->id < v->h->types.ntypes &&
+                 v->h->types.by_id[t->id] == t;
+    return HOLDS(v, LARGE, known && t->ptr_bytes && t->bytes * s->large_count == bytes,
+                 "type of the span at %llu", page_of(v, s)) &&
+           ok;
 }
 
 static bool check_geometry(struct verify *v, const gcsim_span *s)
 {
     unsigned c = s->span_class / 2;
-    if (!HOLDS(v, SPAN_STATE, s->state == GCSIM_SPAN_IN_USE && s->purpose == 0 && s->span_class < NUM_SPAN_CLASSES, "span at %llu: state %u, purpose %u, class %u",
-               page_of(v, s), s->state, s->purpose, s->span_class))
+    if (!HOLDS(v, SPAN_STATE,
+               s->state == GCSIM_SPAN_IN_USE && s->purpose == 0 && s->span_class < NUM_SPAN_CLASSES,
+               "span at %llu: state %u, purpose %u, class %u", page_of(v, s), s->state, s->purpose,
+               s->span_class))
         return false;
     if (c == LARGE_SIZE_CLASS)
         return check_large(v, s);
     struct span_geometry g = span_geometry(c, s->span_class & 1, v->h->green_tea);
-    return HOLDS(v, GEOMETRY, s->npages == size_class_pages[c] && s->slot_bytes == size_class_slot_bytes[c] && s->slot_bytes32 == s->slot_bytes &&
-                              s->div_magic == size_class_div_magic[c] && s->nelems == g.nelems && s->limit == s->base + g.limit_bytes &&
-                              s->heap_bits == (g.heap_bits_offset == NO_OFFSET ? 0 : g.heap_bits_offset) &&
-                              s->inline_marks == (g.inline_marks_offset == NO_OFFSET ? 0 : g.inline_marks_offset) &&
-                              (const char *)s->marks == (s->inline_marks ? s->base + s->inline_marks + 64 : outer_marks(v, s)) &&
-                              s->mixed <= 1 && (s->mixed || c != 1 || s->span_class & 1) && !s->large_type && !s->large_count,
+    return HOLDS(v, GEOMETRY,
+                 s->npages == size_class_pages[c] && s->slot_bytes == size_class_slot_bytes[c] &&
+                     s->slot_bytes32 == s->slot_bytes && s->div_magic == size_class_div_magic[c] &&
+                     s->nelems == g.nelems && s->limit == s->base + g.limit_bytes &&
+                     s->heap_bits == (g.heap_bits_offset == NO_OFFSET ? 0 : g.heap_bits_offset) &&
+                     s->inline_marks ==
+                         (g.inline_marks_offset == NO_OFFSET ? 0 : g.inline_marks_offset) &&
+                     (const char *)s->marks ==
+                         (s->inline_marks ? s->base + s->inline_marks + 64 : outer_marks(v, s)) &&
+                     s->mixed <= 1 && (s->mixed || c != 1 || s->span_class & 1) && !s->large_type &&
+                     !s->large_count,
                  "span at %llu of class %u", page_of(v, s), s->span_class);
 }
 
-static bool bit_at(const void *bits, uint64_t i) { return ((const uint8_t *)bits)[i / 8] >> i % 8 & 1; }
+static bool bit_at(const void *bits, uint64_t i)
+{
+    return ((const uint8_t *)bits)[i / 8] >> i % 8 & 1;
+}
 
 static void check_window(struct verify *v, const gcsim_span *s)
 {
-    const uint64_t *alloc = (const uint64_t *)(world_at(v->h->world, REGION_ALLOC_BITS) + (s - v->h->spans) * MARK_BYTES_PER_PAGE);
+    const uint64_t *alloc = (const uint64_t *)(world_at(v->h->world, REGION_ALLOC_BITS) +
+                                               (s - v->h->spans) * MARK_BYTES_PER_PAGE);
     bool cached = s->sweepgen == v->h->sweepgen + 3;
-    HOLDS(v, WINDOW, s->free_index <= s->nelems && !(s->free & ~s->loaded) && (cached || !s->loaded), "span at %llu: free index %u of %u, window %llx of %llx",
-          page_of(v, s), s->free_index, s->nelems, (ull)s->free, (ull)s->loaded);
+    HOLDS(v, WINDOW,
+          s->free_index <= s->nelems && !(s->free & ~s->loaded) && (cached || !s->loaded),
+          "span at %llu: free index %u of %u, window %llx of %llx", page_of(v, s), s->free_index,
+          s->nelems, (ull)s->free, (ull)s->loaded);
     if (!s->loaded)
         return;
     uint32_t end = s->window_index + 64 < s->nelems ? s->window_index + 64 : s->nelems;
-    if (!HOLDS(v, WINDOW, s->window_index % 64 == 0 && s->window_index < s->nelems && s->window == s->base + s->window_index * s->slot_bytes && s->free_index == end,
-               "span at %llu: window of slot %u, free index %u", page_of(v, s), s->window_index, s->free_index))
+    if (!HOLDS(v, WINDOW,
+               s->window_index % 64 == 0 && s->window_index < s->nelems &&
+                   s->window == s->base + s->window_index * s->slot_bytes && s->free_index == end,
+               "span at %llu: window of slot %u, free index %u", page_of(v, s), s->window_index,
+               s->free_index))
         return;
-    HOLDS(v, WINDOW, !(s->loaded & alloc[s->window_index / 64]) && !(s->loaded & ~bits_low(end - s->window_index)),
-          "span at %llu: the window of slot %u has slots that were not free", page_of(v, s), s->window_index);
+    HOLDS(v, WINDOW,
+          !(s->loaded & alloc[s->window_index / 64]) &&
+              !(s->loaded & ~bits_low(end - s->window_index)),
+          "span at %llu: the window of slot %u has slots that were not free", page_of(v, s),
+          s->window_index);
     uint64_t taken = s->loaded & ~s->free;
-    HOLDS(v, WINDOW, !taken || !s->free || bits_highest(taken) < bits_lowest(s->free), "span at %llu: taken %llx, free %llx", page_of(v, s), (ull)taken, (ull)s->free);
+    HOLDS(v, WINDOW, !taken || !s->free || bits_highest(taken) < bits_lowest(s->free),
+          "span at %llu: taken %llx, free %llx", page_of(v, s), (ull)taken, (ull)s->free);
 }
 
 // Reads what has been zeroed: nothing else of a free slot may be touched (AddressSanitizer).
@@ -204,14 +262,17 @@ static void check_slots(struct verify *v, const gcsim_span *s, uint32_t *in_use)
     for (uint32_t i = 0; i < s->nelems; i++) {
         if (verify_allocated(v->h, s, i)) {
             ++*in_use;
-            HOLDS(v, UNIFORM, !bitmap || s->mixed || slot_has_bits(s, i, s->window_ptrs), "slot %u of the span at %llu has not the bits %llx", i, page_of(v, s),
+            HOLDS(v, UNIFORM, !bitmap || s->mixed || slot_has_bits(s, i, s->window_ptrs),
+                  "slot %u of the span at %llu has not the bits %llx", i, page_of(v, s),
                   (ull)s->window_ptrs);
             continue;
         }
         bool in_window = s->loaded && i >= s->window_index && i - s->window_index < 64;
         if (in_window)
-            HOLDS(v, WINDOW_ZERO, (s->slot_bytes > 1024 || slot_is_zero(s, i)) && (!bitmap || slot_has_bits(s, i, s->window_ptrs)), "slot %u of the span at %llu", i,
-                  page_of(v, s));
+            HOLDS(v, WINDOW_ZERO,
+                  (s->slot_bytes > 1024 || slot_is_zero(s, i)) &&
+                      (!bitmap || slot_has_bits(s, i, s->window_ptrs)),
+                  "slot %u of the span at %llu", i, page_of(v, s));
         if (!s->needzero)
             HOLDS(v, FRESH, slot_is_zero(s, i), "slot %u of the span at %llu", i, page_of(v, s));
     }
@@ -220,25 +281,32 @@ static void check_slots(struct verify *v, const gcsim_span *s, uint32_t *in_use)
 static void check_counts(struct verify *v, const gcsim_span *s, uint32_t in_use)
 {
     uint32_t counted_in = s->alloc_count + bits_count(s->loaded & ~s->free);
-    HOLDS(v, ALLOC_COUNT, counted_in == in_use, "span at %llu: %u counted, %u slots in use", page_of(v, s), counted_in, in_use);
+    HOLDS(v, ALLOC_COUNT, counted_in == in_use, "span at %llu: %u counted, %u slots in use",
+          page_of(v, s), counted_in, in_use);
     bool cached = s->sweepgen == v->h->sweepgen + 3;
-    HOLDS(v, COUNTED, cached ? s->counted <= in_use : s->counted == in_use, "span at %llu: %u of %u", page_of(v, s), s->counted, in_use);
+    HOLDS(v, COUNTED, cached ? s->counted <= in_use : s->counted == in_use,
+          "span at %llu: %u of %u", page_of(v, s), s->counted, in_use);
 }
 
 static void check_bits(struct verify *v, const gcsim_span *s)
 {
-    const char *alloc = world_at(v->h->world, REGION_ALLOC_BITS) + (s - v->h->spans) * MARK_BYTES_PER_PAGE;
+    const char *alloc =
+        world_at(v->h->world, REGION_ALLOC_BITS) + (s - v->h->spans) * MARK_BYTES_PER_PAGE;
     for (uint32_t i = s->nelems; i < MARK_BYTES_PER_PAGE * 8; i++)
-        if (!HOLDS(v, ALLOC_BITS, !bit_at(alloc, i), "slot %u of the span at %llu, which has %u", i, page_of(v, s), s->nelems))
+        if (!HOLDS(v, ALLOC_BITS, !bit_at(alloc, i), "slot %u of the span at %llu, which has %u", i,
+                   page_of(v, s), s->nelems))
             break;
     if (s->heap_bits && s->slot_bytes == 8)
         for (unsigned i = 0; i < SPAN_HEAP_BITS_BYTES; i++)
-            HOLDS(v, POINTER_BITS, (uint8_t)s->base[s->heap_bits + i] == 0xff, "span at %llu of pointers, byte %u", page_of(v, s), i);
+            HOLDS(v, POINTER_BITS, (uint8_t)s->base[s->heap_bits + i] == 0xff,
+                  "span at %llu of pointers, byte %u", page_of(v, s), i);
     else if (s->heap_bits)
         for (uint64_t i = (uint64_t)(s->limit - s->base) / 8; i < SPAN_HEAP_BITS_BYTES * 8; i++)
-            HOLDS(v, POINTER_BITS, !bit_at(s->base + s->heap_bits, i), "span at %llu, word %llu", page_of(v, s), (ull)i);
+            HOLDS(v, POINTER_BITS, !bit_at(s->base + s->heap_bits, i), "span at %llu, word %llu",
+                  page_of(v, s), (ull)i);
     for (unsigned i = 0; s->inline_marks && i < 64; i++)
-        HOLDS(v, INLINE_SCANS, !s->base[s->inline_marks + i], "span at %llu, byte %u", page_of(v, s), i);
+        HOLDS(v, INLINE_SCANS, !s->base[s->inline_marks + i], "span at %llu, byte %u",
+              page_of(v, s), i);
 }
 
 // In the middle of a cycle marks may be anywhere; that they are right is rules 51 and 52.
@@ -248,7 +316,8 @@ static void check_marks(struct verify *v, const gcsim_span *s)
     uint32_t room = s->inline_marks ? 64 * 8 : MARK_BYTES_PER_PAGE * 8;
     for (uint32_t i = 0; i < room; i++)
         if (verify_marked(v->h, s, i))
-            HOLDS(v, MARKS, waits && i < s->nelems && verify_allocated(v->h, s, i), "slot %u of the span at %llu (sweepgen %d)", i, page_of(v, s),
+            HOLDS(v, MARKS, waits && i < s->nelems && verify_allocated(v->h, s, i),
+                  "slot %u of the span at %llu (sweepgen %d)", i, page_of(v, s),
                   (int)(s->sweepgen - v->h->sweepgen));
 }
 
@@ -260,14 +329,18 @@ static void check_headers(struct verify *v, const gcsim_span *s)
     for (uint32_t i = 0; i < s->nelems; i++) {
         if (!verify_live(v->h, s, i))
             continue;
-        const gcsim_type *t = *(const gcsim_type *const *)(const void *)(s->base + i * s->slot_bytes);
-        bool known = verify_is_record(v->h, t, sizeof *t) && t->id < types->ntypes && types->by_id[t->id] == t;
-        if (!HOLDS(v, HEADER, known && t->ptr_bytes && t->bytes <= s->slot_bytes - 8, "slot %u of the span at %llu", i, page_of(v, s)))
+        const gcsim_type *t =
+            *(const gcsim_type *const *)(const void *)(s->base + i * s->slot_bytes);
+        bool known = verify_is_record(v->h, t, sizeof *t) && t->id < types->ntypes &&
+                     types->by_id[t->id] == t;
+        if (!HOLDS(v, HEADER, known && t->ptr_bytes && t->bytes <= s->slot_bytes - 8,
+                   "slot %u of the span at %llu", i, page_of(v, s)))
             continue;
         // As many elements as fit: had it been fewer, they would still have come to this class.
         uint64_t most = (s->slot_bytes - 8) / t->bytes * t->bytes;
         struct sizeclass_rule rule = sizeclass_resolve(most, false);
-        HOLDS(v, HEADER, most > 512 && rule.size_class == s->span_class / 2, "slot %u of the span at %llu: elements of %llu bytes in a slot of %llu", i,
+        HOLDS(v, HEADER, most > 512 && rule.size_class == s->span_class / 2,
+              "slot %u of the span at %llu: elements of %llu bytes in a slot of %llu", i,
               page_of(v, s), (ull)t->bytes, (ull)s->slot_bytes);
     }
 }
@@ -293,8 +366,10 @@ static void check_span(struct verify *v, gcsim_span *s)
     if (!check_geometry(v, s))
         return;
     struct mheap *h = v->h;
-    HOLDS(v, SWEEPGEN, s->sweepgen == h->sweepgen || s->sweepgen == h->sweepgen - 2 || s->sweepgen == h->sweepgen + 3, "span at %llu: %d", page_of(v, s),
-          (int)(s->sweepgen - h->sweepgen));
+    HOLDS(v, SWEEPGEN,
+          s->sweepgen == h->sweepgen || s->sweepgen == h->sweepgen - 2 ||
+              s->sweepgen == h->sweepgen + 3,
+          "span at %llu: %d", page_of(v, s), (int)(s->sweepgen - h->sweepgen));
     uint32_t in_use = 0;
     check_window(v, s);
     check_slots(v, s, &in_use);
@@ -308,28 +383,34 @@ static void check_span(struct verify *v, gcsim_span *s)
 CORE void verify_spans(struct verify *v)
 {
     struct mheap *h = v->h;
-    for (uint64_t page = 0; page < h->grown_pages; page += h->page_span[page] ? h->spans[page].npages : 1)
+    for (uint64_t page = 0; page < h->grown_pages;
+         page += h->page_span[page] ? h->spans[page].npages : 1)
         if (h->page_span[page])
             check_span(v, &h->spans[page]);
 }
 
 // --- lists and caches --------------------------------------------------------------------------------------------
 
-static void check_list(struct verify *v, unsigned spc, const struct span_list *list, bool full, unsigned side)
+static void check_list(struct verify *v, unsigned spc, const struct span_list *list, bool full,
+                       unsigned side)
 {
     struct mheap *h = v->h;
     uint32_t last = 0;
     uint64_t n = 0;
     for (uint32_t at = list->head; at; at = h->spans[at - 1].next) {
         bool inside = at <= h->grown_pages && h->page_span[at - 1] == at && n < list->count;
-        if (!HOLDS(v, LIST, inside && h->spans[at - 1].span_class == spc, "class %u: entry %llu of %llu is page %u", spc, (ull)n, (ull)list->count, at - 1))
+        if (!HOLDS(v, LIST, inside && h->spans[at - 1].span_class == spc,
+                   "class %u: entry %llu of %llu is page %u", spc, (ull)n, (ull)list->count,
+                   at - 1))
             return;
         v->listed[at - 1] += v->listed[at - 1] < 2;
         v->list_place[at - 1] = (uint8_t)(full | (side == (h->sweepgen >> 1 & 1)) << 1);
         last = at;
         n++;
     }
-    HOLDS(v, LIST, n == list->count && last == list->tail, "class %u: %llu spans of %llu, the last is %u, the tail %u", spc, (ull)n, (ull)list->count, last, list->tail);
+    HOLDS(v, LIST, n == list->count && last == list->tail,
+          "class %u: %llu spans of %llu, the last is %u, the tail %u", spc, (ull)n,
+          (ull)list->count, last, list->tail);
 }
 
 static void check_cached(struct verify *v, struct mutator *m, unsigned spc)
@@ -338,9 +419,12 @@ static void check_cached(struct verify *v, struct mutator *m, unsigned spc)
     const gcsim_span *s = mcache_spans(m)[spc];
     if (s == &h->full_span)
         return;
-    bool inside = s >= h->spans && s < h->spans + h->grown_pages && (uintptr_t)((const char *)s - (const char *)h->spans) % sizeof *s == 0 &&
+    bool inside = s >= h->spans && s < h->spans + h->grown_pages &&
+                  (uintptr_t)((const char *)s - (const char *)h->spans) % sizeof *s == 0 &&
                   h->page_span[s - h->spans] == s - h->spans + 1;
-    if (!HOLDS(v, CACHED, inside && s->span_class == spc && s->sweepgen == h->sweepgen + 3 && spc >= 2, "mutator %u, class %u", m->pub.id, spc))
+    if (!HOLDS(v, CACHED,
+               inside && s->span_class == spc && s->sweepgen == h->sweepgen + 3 && spc >= 2,
+               "mutator %u, class %u", m->pub.id, spc))
         return;
     v->cached[s - h->spans] += v->cached[s - h->spans] < 2;
 }
@@ -350,7 +434,9 @@ static void check_tiny(struct verify *v, const struct mutator *m)
     if (!m->tiny)
         return;
     struct located at = verify_locate(v->h, m->tiny);
-    HOLDS(v, TINY, at.place == PLACE_OBJECT && at.span->span_class == TINY_SPAN_CLASS && m->tiny == at.span->base + at.index * TINY_BYTES && m->tiny_offset <= TINY_BYTES,
+    HOLDS(v, TINY,
+          at.place == PLACE_OBJECT && at.span->span_class == TINY_SPAN_CLASS &&
+              m->tiny == at.span->base + at.index * TINY_BYTES && m->tiny_offset <= TINY_BYTES,
           "mutator %u: %llu bytes used", m->pub.id, (ull)m->tiny_offset);
 }
 
@@ -359,15 +445,22 @@ static void check_membership(struct verify *v, const gcsim_span *s)
     struct mheap *h = v->h;
     uint64_t page = (uint64_t)(s - h->spans);
     bool object = s->state == GCSIM_SPAN_IN_USE, cached = object && s->sweepgen == h->sweepgen + 3;
-    HOLDS(v, CACHED, v->cached[page] == cached, "the span at %llu, sweepgen %d, is in %u caches", (ull)page, (int)(s->sweepgen - h->sweepgen), v->cached[page]);
-    HOLDS(v, LIST_MEMBER, v->listed[page] == (object && !cached), "the span at %llu is on %u lists", (ull)page, v->listed[page]);
+    HOLDS(v, CACHED, v->cached[page] == cached, "the span at %llu, sweepgen %d, is in %u caches",
+          (ull)page, (int)(s->sweepgen - h->sweepgen), v->cached[page]);
+    HOLDS(v, LIST_MEMBER, v->listed[page] == (object && !cached), "the span at %llu is on %u lists",
+          (ull)page, v->listed[page]);
     if (!object || cached || v->listed[page] != 1)
         return;
     bool full = v->list_place[page] & 1, swept = v->list_place[page] & 2;
-    HOLDS(v, LIST_SIDE, swept == (s->sweepgen == h->sweepgen) && full == (s->alloc_count == s->nelems), "the span at %llu, sweepgen %d, %u of %u slots in use, is among the %s %s",
-          (ull)page, (int)(s->sweepgen - h->sweepgen), s->alloc_count, s->nelems, swept ? "swept" : "unswept", full ? "full" : "partial");
-    HOLDS(v, SWEEP_CLASS, swept || s->span_class >= heap_of(h)->gc.sweep_class || v->phase == CYCLE_MARKED, "the span at %llu of class %u waits, position %u", (ull)page,
-          s->span_class, heap_of(h)->gc.sweep_class);
+    HOLDS(v, LIST_SIDE,
+          swept == (s->sweepgen == h->sweepgen) && full == (s->alloc_count == s->nelems),
+          "the span at %llu, sweepgen %d, %u of %u slots in use, is among the %s %s", (ull)page,
+          (int)(s->sweepgen - h->sweepgen), s->alloc_count, s->nelems, swept ? "swept" : "unswept",
+          full ? "full" : "partial");
+    HOLDS(v, SWEEP_CLASS,
+          swept || s->span_class >= heap_of(h)->gc.sweep_class || v->phase == CYCLE_MARKED,
+          "the span at %llu of class %u waits, position %u", (ull)page, s->span_class,
+          heap_of(h)->gc.sweep_class);
 }
 
 CORE void verify_lists(struct verify *v)
@@ -383,11 +476,13 @@ CORE void verify_lists(struct verify *v)
             check_cached(v, m, spc);
         check_tiny(v, m);
     }
-    for (uint64_t page = 0; page < h->grown_pages; page += h->page_span[page] ? h->spans[page].npages : 1)
+    for (uint64_t page = 0; page < h->grown_pages;
+         page += h->page_span[page] ? h->spans[page].npages : 1)
         if (h->page_span[page])
             check_membership(v, &h->spans[page]);
     gcsim_span full = {.sweepgen = h->full_span.sweepgen};
-    HOLDS(v, FULL_SPAN, memcmp(&full, &h->full_span, sizeof full) == 0, "window %llx of %llx, %u slots", (ull)h->full_span.free, (ull)h->full_span.loaded,
+    HOLDS(v, FULL_SPAN, memcmp(&full, &h->full_span, sizeof full) == 0,
+          "window %llx of %llx, %u slots", (ull)h->full_span.free, (ull)h->full_span.loaded,
           h->full_span.nelems);
 }
 
@@ -404,12 +499,16 @@ static void check_memstats(struct verify *v, const gcsim_memstats *s)
         pauses += s->pause_ns[i];
     for (unsigned i = 0; i < 61; i++)
         allocated += s->by_size[i].mallocs;
-    const struct { const char *identity; bool holds; } identities[] = {
+    const struct {
+        const char *identity;
+        bool holds;
+    } identities[] = {
         {"Alloc == HeapAlloc", s->alloc == s->heap_alloc},
         {"HeapAlloc <= HeapInuse", s->heap_alloc <= s->heap_inuse},
         {"Alloc <= TotalAlloc", s->alloc <= s->total_alloc},
         {"Sys == HeapSys + StackSys + MSpanSys + MCacheSys + BuckHashSys + GCSys + OtherSys",
-         s->sys == s->heap_sys + s->stack_sys + s->mspan_sys + s->mcache_sys + s->buck_hash_sys + s->gc_sys + s->other_sys},
+         s->sys == s->heap_sys + s->stack_sys + s->mspan_sys + s->mcache_sys + s->buck_hash_sys +
+                       s->gc_sys + s->other_sys},
         {"Sys is what the world has committed", s->sys == committed},
         {"Lookups == 0", s->lookups == 0},
         {"Frees <= Mallocs", s->frees <= s->mallocs},
@@ -419,8 +518,10 @@ static void check_memstats(struct verify *v, const gcsim_memstats *s)
         {"StackInuse <= StackSys", s->stack_inuse <= s->stack_sys},
         {"MSpanInuse <= MSpanSys", s->mspan_inuse <= s->mspan_sys},
         {"MCacheInuse <= MCacheSys", s->mcache_inuse <= s->mcache_sys},
-        {"LastGC == PauseEnd[(NumGC+255)%256]", s->last_gc == (s->num_gc ? s->pause_end[(s->num_gc + 255) % 256] : 0)},
-        {"PauseTotalNs == sum(PauseNs)", s->num_gc < 256 ? s->pause_total_ns == pauses : s->pause_total_ns >= pauses},
+        {"LastGC == PauseEnd[(NumGC+255)%256]",
+         s->last_gc == (s->num_gc ? s->pause_end[(s->num_gc + 255) % 256] : 0)},
+        {"PauseTotalNs == sum(PauseNs)",
+         s->num_gc < 256 ? s->pause_total_ns == pauses : s->pause_total_ns >= pauses},
         {"NumForcedGC <= NumGC", s->num_forced_gc <= s->num_gc},
         {"0 <= GCCPUFraction <= 1", s->gc_cpu_fraction >= 0 && s->gc_cpu_fraction <= 1},
         {"EnableGC", s->enable_gc == 1 && s->debug_gc == 0},
@@ -437,11 +538,15 @@ static void check_object_counts(struct verify *v, const gcsim_memstats *s)
     for (unsigned c = 0; c < NUM_SIZE_CLASSES; c++) {
         objects += v->slots[c];
         if (c > 0 && c < 61)
-            HOLDS(v, OBJECT_COUNTS, s->by_size[c].mallocs - s->by_size[c].frees == v->slots[c], "class %u: %llu allocated, %llu freed, %llu in use", c,
+            HOLDS(v, OBJECT_COUNTS, s->by_size[c].mallocs - s->by_size[c].frees == v->slots[c],
+                  "class %u: %llu allocated, %llu freed, %llu in use", c,
                   (ull)s->by_size[c].mallocs, (ull)s->by_size[c].frees, (ull)v->slots[c]);
     }
-    HOLDS(v, OBJECT_COUNTS, s->heap_objects == objects, "HeapObjects is %llu, %llu slots are in use", (ull)s->heap_objects, (ull)objects);
-    HOLDS(v, OBJECT_COUNTS, s->heap_alloc == v->slot_bytes, "HeapAlloc is %llu, slots of %llu bytes are in use", (ull)s->heap_alloc, (ull)v->slot_bytes);
+    HOLDS(v, OBJECT_COUNTS, s->heap_objects == objects,
+          "HeapObjects is %llu, %llu slots are in use", (ull)s->heap_objects, (ull)objects);
+    HOLDS(v, OBJECT_COUNTS, s->heap_alloc == v->slot_bytes,
+          "HeapAlloc is %llu, slots of %llu bytes are in use", (ull)s->heap_alloc,
+          (ull)v->slot_bytes);
 }
 
 CORE void verify_numbers(struct verify *v)
@@ -449,15 +554,24 @@ CORE void verify_numbers(struct verify *v)
     struct mheap *h = v->h;
     const struct gc *gc = &heap_of(h)->gc;
     const struct event_ring *events = &h->history->events;
-    const char *history = world_at(h->world, REGION_HISTORY), *records = (const char *)events->records;
-    HOLDS(v, EVENTS, (events->room & (events->room - 1)) == 0 && (!events->room || (records >= history && records + events->room * sizeof(gcsim_event) <=
-                                                                                    history + h->world->regions[REGION_HISTORY].committed)),
+    const char *history = world_at(h->world, REGION_HISTORY),
+               *records = (const char *)events->records;
+    HOLDS(v, EVENTS,
+          (events->room & (events->room - 1)) == 0 &&
+              (!events->room ||
+               (records >= history && records + events->room * sizeof(gcsim_event) <=
+                                          history + h->world->regions[REGION_HISTORY].committed)),
           "room for %llu", (ull)events->room);
-    HOLDS(v, TRIGGER, h->trigger == (gc->holds ? UINT64_MAX : gc->goal) && (gc->gc_percent >= 0 || gc->goal == UINT64_MAX),
-          "trigger %llu, goal %llu, %d percent, %u holds", (ull)h->trigger, (ull)gc->goal, gc->gc_percent, gc->holds);
-    if (v->phase != CYCLE_QUIET) // a cycle is counted when it starts; its pause, and what it leaves, when it ends
+    HOLDS(v, TRIGGER,
+          h->trigger == (gc->holds ? UINT64_MAX : gc->goal) &&
+              (gc->gc_percent >= 0 || gc->goal == UINT64_MAX),
+          "trigger %llu, goal %llu, %d percent, %u holds", (ull)h->trigger, (ull)gc->goal,
+          gc->gc_percent, gc->holds);
+    if (v->phase !=
+        CYCLE_QUIET) // a cycle is counted when it starts; its pause, and what it leaves, when it ends
         return;
-    HOLDS(v, HEAP_LIVE, h->heap_live >= v->live_floor && h->heap_live < 1ull << 62, "%llu counted, at least %llu are", (ull)h->heap_live, (ull)v->live_floor);
+    HOLDS(v, HEAP_LIVE, h->heap_live >= v->live_floor && h->heap_live < 1ull << 62,
+          "%llu counted, at least %llu are", (ull)h->heap_live, (ull)v->live_floor);
     gcsim_memstats stats;
     stats_memstats(h, &stats);
     check_memstats(v, &stats);

@@ -14,16 +14,18 @@ struct verify {
     uint8_t *listed;     // times on a central list (at most 2 are told apart)
     uint8_t *list_place; // full | swept << 1 of the list where it was last seen
     uint8_t *cached;     // times in a mutator's cache
-    uint8_t *claimed;    // times claimed: by page caches, then by goroutines, batches and the work buffers
+    uint8_t
+        *claimed; // times claimed: by page caches, then by goroutines, batches and the work buffers
 
     // Added up from the spans.
-    uint64_t spans, live_floor; // live_floor: what heap_live counts at least
+    uint64_t spans, live_floor;                   // live_floor: what heap_live counts at least
     uint64_t bytes[GCSIM_MANUAL_BATCH + 1];       // of pages, by purpose; 0 = objects
     uint64_t slots[NUM_SIZE_CLASSES], slot_bytes; // in use
     uint64_t cached_pages, cached_released;       // in the page caches of mutators
 };
 
-CORE void violation(struct verify *v, enum verify_rule rule, const char *format, ...) __attribute__((format(printf, 3, 4)));
+CORE void violation(struct verify *v, enum verify_rule rule, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 #define HOLDS(v, rule, cond, ...) ((cond) ? true : (violation(v, RULE_##rule, __VA_ARGS__), false))
 typedef unsigned long long ull; // for printf
 
@@ -36,16 +38,19 @@ struct located {
     enum place place;
     gcsim_span *span; // PLACE_OBJECT
     uint32_t index;
-    const char *why;  // PLACE_DANGLING
+    const char *why; // PLACE_DANGLING
 };
 CORE struct located verify_locate(const struct mheap *h, const void *p);
 CORE bool verify_allocated(const struct mheap *h, const gcsim_span *s, uint32_t index);
 CORE bool verify_marked(const struct mheap *h, const gcsim_span *s, uint32_t index);
-CORE bool verify_live(const struct mheap *h, const gcsim_span *s, uint32_t index); // allocated, and marked if it waits to be swept
+CORE bool verify_live(const struct mheap *h, const gcsim_span *s,
+                      uint32_t index); // allocated, and marked if it waits to be swept
 
 typedef void (*verify_visit)(struct verify *v, void **slot, void *ctx);
-CORE void verify_object_pointers(struct verify *v, const gcsim_span *s, uint32_t index, verify_visit visit, void *ctx);
-CORE void verify_type_pointers(struct verify *v, const gcsim_type *t, char *data, uint64_t bytes, verify_visit visit, void *ctx);
+CORE void verify_object_pointers(struct verify *v, const gcsim_span *s, uint32_t index,
+                                 verify_visit visit, void *ctx);
+CORE void verify_type_pointers(struct verify *v, const gcsim_type *t, char *data, uint64_t bytes,
+                               verify_visit visit, void *ctx);
 CORE void verify_root_pointers(struct verify *v, bool weak_batches, verify_visit visit, void *ctx);
 
 // --- the parts

@@ -5,7 +5,9 @@
 
 #include <sched.h>
 
-enum { HANDLE_TRIES = 1000 }; // handles may be dropped by threads that no stop waits for: what looks wrong is looked at again
+enum {
+    HANDLE_TRIES = 1000
+}; // handles may be dropped by threads that no stop waits for: what looks wrong is looked at again
 
 // --- handles: bit i of the maps stands for a handle at byte 16 i + 8 of the records, where chunks keep their slots
 
@@ -22,7 +24,8 @@ static uint64_t handle_number(const struct mheap *h, const void *p)
 static const char *map_chunks(struct verify *v, struct handle_maps *maps)
 {
     for (struct handle_chunk *c = heap_of(v->h)->gc.handle_chunks; c; c = c->next) {
-        if (!verify_is_record(v->h, c, sizeof *c) || (uintptr_t)c % 16 || maps->slots > v->h->meta.used / 16)
+        if (!verify_is_record(v->h, c, sizeof *c) || (uintptr_t)c % 16 ||
+            maps->slots > v->h->meta.used / 16)
             return "the list of chunks is broken";
         for (int i = 0; i < HANDLES_PER_CHUNK; i++) {
             uint64_t n = handle_number(v->h, &c->slots[i]);
@@ -33,11 +36,14 @@ static const char *map_chunks(struct verify *v, struct handle_maps *maps)
     return NULL;
 }
 
-static const char *map_list(struct verify *v, struct handle_maps *maps, const gcsim_handle *list, bool free)
+static const char *map_list(struct verify *v, struct handle_maps *maps, const gcsim_handle *list,
+                            bool free)
 {
-    for (const gcsim_handle *handle = list; handle; handle = (const gcsim_handle *)GCSIM_LOAD(&handle->link)) {
+    for (const gcsim_handle *handle = list; handle;
+         handle = (const gcsim_handle *)GCSIM_LOAD(&handle->link)) {
         uint64_t n = handle_number(v->h, handle);
-        if (!verify_is_record(v->h, handle, sizeof *handle) || (uintptr_t)handle % 16 != 8 || !(maps->slot[n / 8] >> n % 8 & 1))
+        if (!verify_is_record(v->h, handle, sizeof *handle) || (uintptr_t)handle % 16 != 8 ||
+            !(maps->slot[n / 8] >> n % 8 & 1))
             return "a list leaves the chunks";
         if (maps->listed[n / 8] >> n % 8 & 1)
             return "a handle is on two lists";
@@ -62,7 +68,8 @@ static const char *look_at_handles(struct verify *v, struct handle_maps *maps)
     for (struct handle_chunk *c = gc->handle_chunks; c && !why; c = c->next)
         for (int i = 0; i < HANDLES_PER_CHUNK; i++) {
             uint64_t n = handle_number(v->h, &c->slots[i]);
-            if ((GCSIM_LOAD(&c->slots[i].link) == HANDLE_LIVE) == (maps->listed[n / 8] >> n % 8 & 1))
+            if ((GCSIM_LOAD(&c->slots[i].link) == HANDLE_LIVE) ==
+                (maps->listed[n / 8] >> n % 8 & 1))
                 why = "a handle is neither live nor on a list, or both";
         }
     return why;
@@ -93,15 +100,21 @@ static void check_globals(struct verify *v)
     struct gc *gc = &heap_of(v->h)->gc;
     uint64_t in_use = 0, chunks = 0;
     for (struct global_chunk *c = gc->global_chunks; c; c = c->next) {
-        if (!HOLDS(v, GLOBALS, verify_is_record(v->h, c, sizeof *c) && ++chunks * sizeof *c <= v->h->meta.used, "the list of chunks is broken"))
+        if (!HOLDS(v, GLOBALS,
+                   verify_is_record(v->h, c, sizeof *c) && ++chunks * sizeof *c <= v->h->meta.used,
+                   "the list of chunks is broken"))
             return;
         for (int i = 0; i < GLOBALS_PER_CHUNK; i++) {
             in_use += c->slots[i].in_use != 0;
-            HOLDS(v, GLOBALS, c->slots[i].in_use ? c->slots[i].name < v->h->types.nnames : !c->slots[i].words[0], "slot %d of chunk %llu: name %u, in use %u", i, (ull)chunks,
-                  c->slots[i].name, c->slots[i].in_use);
+            HOLDS(v, GLOBALS,
+                  c->slots[i].in_use ? c->slots[i].name < v->h->types.nnames
+                                     : !c->slots[i].words[0],
+                  "slot %d of chunk %llu: name %u, in use %u", i, (ull)chunks, c->slots[i].name,
+                  c->slots[i].in_use);
         }
     }
-    HOLDS(v, GLOBALS, gc->globals_scan == in_use * 24, "%llu bytes counted, %llu in use", (ull)gc->globals_scan, (ull)in_use);
+    HOLDS(v, GLOBALS, gc->globals_scan == in_use * 24, "%llu bytes counted, %llu in use",
+          (ull)gc->globals_scan, (ull)in_use);
 }
 
 // The manual span that begins at `base` and serves `purpose`, claimed once more; NULL if there is none.
@@ -122,23 +135,30 @@ static void check_frames(struct verify *v, const gcsim_goroutine *g)
 {
     uint64_t end = g->used, depth = 0;
     uint32_t younger = UINT32_MAX;
-    if (!HOLDS(v, FRAMES, g->used <= g->stack_bytes, "goroutine %u uses %llu bytes of %llu", g->id, (ull)g->used, (ull)g->stack_bytes))
+    if (!HOLDS(v, FRAMES, g->used <= g->stack_bytes, "goroutine %u uses %llu bytes of %llu", g->id,
+               (ull)g->used, (ull)g->stack_bytes))
         return;
     for (uint64_t at = g->top; at != UINT64_MAX; depth++) {
-        if (!HOLDS(v, FRAMES, at % 8 == 0 && at < end && end - at >= sizeof(gcsim_frame), "goroutine %u: frame %llu from the top at %llu, the next at %llu", g->id, (ull)depth,
-                   (ull)at, (ull)end))
+        if (!HOLDS(v, FRAMES, at % 8 == 0 && at < end && end - at >= sizeof(gcsim_frame),
+                   "goroutine %u: frame %llu from the top at %llu, the next at %llu", g->id,
+                   (ull)depth, (ull)at, (ull)end))
             return;
         const gcsim_frame *f = (const gcsim_frame *)(const void *)(g->stack + at);
         const struct types *types = &v->h->types;
-        bool known = verify_is_record(v->h, f->type, sizeof *f->type) && f->type->id < types->ntypes && types->by_id[f->type->id] == f->type;
-        if (!HOLDS(v, FRAMES, known && at + sizeof *f + round_up(f->type->bytes, 8) == end && f->serial < younger && f->name < types->nnames,
-                   "goroutine %u: frame at %llu, serial %u, ends not at %llu", g->id, (ull)at, f->serial, (ull)end))
+        bool known = verify_is_record(v->h, f->type, sizeof *f->type) &&
+                     f->type->id < types->ntypes && types->by_id[f->type->id] == f->type;
+        if (!HOLDS(v, FRAMES,
+                   known && at + sizeof *f + round_up(f->type->bytes, 8) == end &&
+                       f->serial < younger && f->name < types->nnames,
+                   "goroutine %u: frame at %llu, serial %u, ends not at %llu", g->id, (ull)at,
+                   f->serial, (ull)end))
             return;
         younger = f->serial;
         end = at;
         at = f->caller;
     }
-    HOLDS(v, FRAMES, end == 0 && depth == g->depth, "goroutine %u: %llu frames of %u above %llu", g->id, (ull)depth, g->depth, (ull)end);
+    HOLDS(v, FRAMES, end == 0 && depth == g->depth, "goroutine %u: %llu frames of %u above %llu",
+          g->id, (ull)depth, g->depth, (ull)end);
 }
 
 static void check_goroutines(struct verify *v)
@@ -146,14 +166,19 @@ static void check_goroutines(struct verify *v)
     struct gc *gc = &heap_of(v->h)->gc;
     uint64_t n = 0, most = v->h->meta.used / sizeof(struct goroutine) + 1;
     for (struct goroutine *g = gc->goroutines; g; g = g->next) {
-        if (!HOLDS(v, STACKS, verify_is_record(v->h, g, sizeof *g) && ++n <= most && g->pub.in_use, "the list of goroutines is broken"))
+        if (!HOLDS(v, STACKS, verify_is_record(v->h, g, sizeof *g) && ++n <= most && g->pub.in_use,
+                   "the list of goroutines is broken"))
             return;
         gcsim_span *s = claim(v, g->pub.stack, GCSIM_MANUAL_STACK);
-        if (HOLDS(v, STACKS, s && (uint64_t)s->npages * PAGE_BYTES == g->pub.stack_bytes, "goroutine %u: %llu bytes", g->pub.id, (ull)g->pub.stack_bytes))
+        if (HOLDS(v, STACKS, s && (uint64_t)s->npages * PAGE_BYTES == g->pub.stack_bytes,
+                  "goroutine %u: %llu bytes", g->pub.id, (ull)g->pub.stack_bytes))
             check_frames(v, &g->pub);
     }
     for (struct goroutine *g = gc->dead_goroutines; g; g = g->next)
-        if (!HOLDS(v, STACKS, verify_is_record(v->h, g, sizeof *g) && ++n <= most && !g->pub.in_use && !g->pub.stack, "the list of ended goroutines is broken"))
+        if (!HOLDS(v, STACKS,
+                   verify_is_record(v->h, g, sizeof *g) && ++n <= most && !g->pub.in_use &&
+                       !g->pub.stack,
+                   "the list of ended goroutines is broken"))
             return;
 }
 
@@ -162,14 +187,19 @@ static void check_batches(struct verify *v)
     struct gc *gc = &heap_of(v->h)->gc;
     uint64_t n = 0, most = v->h->meta.used / sizeof(struct batch) + 1;
     for (struct batch *b = gc->batches; b; b = b->next) {
-        if (!HOLDS(v, BATCHES, verify_is_record(v->h, b, sizeof *b) && ++n <= most && b->pub.in_use, "the list of batches is broken"))
+        if (!HOLDS(v, BATCHES, verify_is_record(v->h, b, sizeof *b) && ++n <= most && b->pub.in_use,
+                   "the list of batches is broken"))
             return;
         gcsim_span *s = claim(v, b->pub.objects, GCSIM_MANUAL_BATCH);
-        HOLDS(v, BATCHES, s && s == b->span && s->npages == b->pub.pages && b->pub.count <= (uint64_t)s->npages * PAGE_BYTES / 8, "batch of %llu objects in %u pages",
-              (ull)b->pub.count, b->pub.pages);
+        HOLDS(v, BATCHES,
+              s && s == b->span && s->npages == b->pub.pages &&
+                  b->pub.count <= (uint64_t)s->npages * PAGE_BYTES / 8,
+              "batch of %llu objects in %u pages", (ull)b->pub.count, b->pub.pages);
     }
     for (struct batch *b = gc->dead_batches; b; b = b->next)
-        if (!HOLDS(v, BATCHES, verify_is_record(v->h, b, sizeof *b) && ++n <= most && !b->pub.in_use, "the list of dropped batches is broken"))
+        if (!HOLDS(v, BATCHES,
+                   verify_is_record(v->h, b, sizeof *b) && ++n <= most && !b->pub.in_use,
+                   "the list of dropped batches is broken"))
             return;
 }
 
@@ -181,12 +211,15 @@ static void check_weak(struct verify *v, const gcsim_span *s)
     uint64_t most = h->meta.used / sizeof(struct gcsim_weak), page = (uint64_t)(s - h->spans);
     for (uint64_t at = s->specials; at;) {
         const struct gcsim_weak *w = (const struct gcsim_weak *)(const void *)(h->world->base + at);
-        if (!HOLDS(v, WEAK, verify_is_record(h, w, sizeof *w) && most-- > 0 && w->refs, "the list of the span at %llu is broken", (ull)page))
+        if (!HOLDS(v, WEAK, verify_is_record(h, w, sizeof *w) && most-- > 0 && w->refs,
+                   "the list of the span at %llu is broken", (ull)page))
             return;
         // The object may be dead and wait to be swept: the sweep clears the reference.
         bool here = (const char *)w->ptr >= s->base && (const char *)w->ptr < s->limit;
         uint64_t index = here ? (uint64_t)((const char *)w->ptr - s->base) / s->slot_bytes : 0;
-        HOLDS(v, WEAK, here && verify_allocated(h, s, (uint32_t)index), "on the list of the span at %llu, to %s", (ull)page, here ? "a free slot" : "another place");
+        HOLDS(v, WEAK, here && verify_allocated(h, s, (uint32_t)index),
+              "on the list of the span at %llu, to %s", (ull)page,
+              here ? "a free slot" : "another place");
         at = w->next;
     }
 }
@@ -196,21 +229,30 @@ static void check_work(struct verify *v)
     struct gc *gc = &heap_of(v->h)->gc;
     const struct work *w = &gc->work;
     uint64_t most = v->h->grown_pages;
-    HOLDS(v, WORK, !gc->marking && !w->overflow && !w->full && (!w->current || w->current->n == 0), "grey objects are left");
+    HOLDS(v, WORK, !gc->marking && !w->overflow && !w->full && (!w->current || w->current->n == 0),
+          "grey objects are left");
     for (gcsim_span *s = w->spans; s; s = s->next ? &v->h->spans[s->next - 1] : NULL)
-        if (!HOLDS(v, WORK, s >= v->h->spans && s < v->h->spans + v->h->grown_pages && most-- > 0 && claim(v, s->base, GCSIM_MANUAL_WORKBUF), "the list of buffers is broken"))
+        if (!HOLDS(v, WORK,
+                   s >= v->h->spans && s < v->h->spans + v->h->grown_pages && most-- > 0 &&
+                       claim(v, s->base, GCSIM_MANUAL_WORKBUF),
+                   "the list of buffers is broken"))
             return;
-    HOLDS(v, WORK, v->phase == CYCLE_MARKED || (!w->spans && !w->current && !w->empty), "buffers are left");
+    HOLDS(v, WORK, v->phase == CYCLE_MARKED || (!w->spans && !w->current && !w->empty),
+          "buffers are left");
 }
 
 static void check_claims(struct verify *v)
 {
     struct mheap *h = v->h;
-    static const enum verify_rule rules[] = {[GCSIM_MANUAL_STACK] = RULE_STACKS, [GCSIM_MANUAL_WORKBUF] = RULE_WORK, [GCSIM_MANUAL_BATCH] = RULE_BATCHES};
-    for (uint64_t page = 0; page < h->grown_pages; page += h->page_span[page] ? h->spans[page].npages : 1) {
+    static const enum verify_rule rules[] = {[GCSIM_MANUAL_STACK] = RULE_STACKS,
+                                             [GCSIM_MANUAL_WORKBUF] = RULE_WORK,
+                                             [GCSIM_MANUAL_BATCH] = RULE_BATCHES};
+    for (uint64_t page = 0; page < h->grown_pages;
+         page += h->page_span[page] ? h->spans[page].npages : 1) {
         const gcsim_span *s = &h->spans[page];
         if (h->page_span[page] && s->state == GCSIM_SPAN_MANUAL && v->claimed[page] != 1)
-            violation(v, rules[s->purpose], "the span at page %llu has %u owners", (ull)page, v->claimed[page]);
+            violation(v, rules[s->purpose], "the span at page %llu has %u owners", (ull)page,
+                      v->claimed[page]);
         if (h->page_span[page] && s->state == GCSIM_SPAN_IN_USE)
             check_weak(v, s);
     }

@@ -12,21 +12,26 @@ static bool vector_bit(const char *bits, uint64_t i) { return bits[i / 8] >> i %
 
 CORE bool verify_allocated(const struct mheap *h, const gcsim_span *s, uint32_t index)
 {
-    if (s->loaded && index >= s->window_index && index - s->window_index < 64 && s->loaded >> (index - s->window_index) & 1)
+    if (s->loaded && index >= s->window_index && index - s->window_index < 64 &&
+        s->loaded >> (index - s->window_index) & 1)
         return !(s->free >> (index - s->window_index) & 1);
-    return index < s->free_index || vector_bit(world_at(h->world, REGION_ALLOC_BITS) + (s - h->spans) * MARK_BYTES_PER_PAGE, index);
+    return index < s->free_index ||
+           vector_bit(world_at(h->world, REGION_ALLOC_BITS) + (s - h->spans) * MARK_BYTES_PER_PAGE,
+                      index);
 }
 
 CORE bool verify_marked(const struct mheap *h, const gcsim_span *s, uint32_t index)
 {
     if (s->inline_marks)
         return vector_bit(s->base + s->inline_marks + 64, index);
-    return vector_bit(world_at(h->world, REGION_MARK_BITS) + (s - h->spans) * MARK_BYTES_PER_PAGE, index);
+    return vector_bit(world_at(h->world, REGION_MARK_BITS) + (s - h->spans) * MARK_BYTES_PER_PAGE,
+                      index);
 }
 
 CORE bool verify_live(const struct mheap *h, const gcsim_span *s, uint32_t index)
 {
-    return verify_allocated(h, s, index) && (s->sweepgen != h->sweepgen - 2 || verify_marked(h, s, index));
+    return verify_allocated(h, s, index) &&
+           (s->sweepgen != h->sweepgen - 2 || verify_marked(h, s, index));
 }
 
 CORE struct located verify_locate(const struct mheap *h, const void *p)
@@ -40,29 +45,34 @@ CORE struct located verify_locate(const struct mheap *h, const void *p)
     if (s->state != GCSIM_SPAN_IN_USE)
         return (struct located){.place = PLACE_DANGLING, .why = "the core's own memory"};
     if ((const char *)p >= s->limit)
-        return (struct located){.place = PLACE_DANGLING, .why = "what lies behind the last object of a span"};
+        return (struct located){.place = PLACE_DANGLING,
+                                .why = "what lies behind the last object of a span"};
     uint32_t index = (uint32_t)((uint64_t)((const char *)p - s->base) / s->slot_bytes);
     if (!verify_allocated(h, s, index))
         return (struct located){.place = PLACE_DANGLING, .why = "a free slot"};
     if (!verify_live(h, s, index))
-        return (struct located){.place = PLACE_DANGLING, .why = "a dead object that waits to be swept"};
+        return (struct located){.place = PLACE_DANGLING,
+                                .why = "a dead object that waits to be swept"};
     return (struct located){PLACE_OBJECT, s, index, NULL};
 }
 
 // --- pointers ----------------------------------------------------------------------------------------------------
 
 // Elements of a type side by side, looked at word by word.
-CORE void verify_type_pointers(struct verify *v, const gcsim_type *t, char *data, uint64_t bytes, verify_visit visit, void *ctx)
+CORE void verify_type_pointers(struct verify *v, const gcsim_type *t, char *data, uint64_t bytes,
+                               verify_visit visit, void *ctx)
 {
     if (!t->ptr_bytes)
         return;
     uint64_t inside = 0; // offset in the element
-    for (uint64_t at = 0; at + 8 <= bytes; at += 8, inside = inside + 8 == t->bytes ? 0 : inside + 8)
+    for (uint64_t at = 0; at + 8 <= bytes;
+         at += 8, inside = inside + 8 == t->bytes ? 0 : inside + 8)
         if (inside < t->ptr_bytes && vector_bit((const char *)t->mask, inside / 8))
             visit(v, (void **)(void *)(data + at), ctx);
 }
 
-CORE void verify_object_pointers(struct verify *v, const gcsim_span *s, uint32_t index, verify_visit visit, void *ctx)
+CORE void verify_object_pointers(struct verify *v, const gcsim_span *s, uint32_t index,
+                                 verify_visit visit, void *ctx)
 {
     char *slot = s->base + index * s->slot_bytes;
     if (s->span_class & 1)
@@ -70,7 +80,8 @@ CORE void verify_object_pointers(struct verify *v, const gcsim_span *s, uint32_t
     if (s->span_class == 0) {
         verify_type_pointers(v, s->large_type, slot, (uint64_t)(s->limit - s->base), visit, ctx);
     } else if (s->slot_bytes > 512) {
-        verify_type_pointers(v, *(const gcsim_type **)(void *)slot, slot + 8, s->slot_bytes - 8, visit, ctx);
+        verify_type_pointers(v, *(const gcsim_type **)(void *)slot, slot + 8, s->slot_bytes - 8,
+                             visit, ctx);
     } else {
         uint64_t first = (uint64_t)(slot - s->base) / 8;
         for (uint64_t word = 0; word < s->slot_bytes / 8; word++)
@@ -122,15 +133,19 @@ static void check_pointer(struct verify *v, void **slot, void *ctx)
     if (!from)
         violation(v, RULE_ROOT_POINTER, "it points to %s, at offset %llx", to.why, (ull)target);
     else
-        violation(v, RULE_HEAP_POINTER, "slot %u of the span at page %llu (%llu bytes) points at its offset %llu to %s, at offset %llx", from->index,
-                  (ull)(from->span - h->spans), (ull)from->span->slot_bytes, (ull)((char *)slot - (from->span->base + from->index * from->span->slot_bytes)), to.why,
-                  (ull)target);
+        violation(v, RULE_HEAP_POINTER,
+                  "slot %u of the span at page %llu (%llu bytes) points at its offset %llu to %s, "
+                  "at offset %llx",
+                  from->index, (ull)(from->span - h->spans), (ull)from->span->slot_bytes,
+                  (ull)((char *)slot - (from->span->base + from->index * from->span->slot_bytes)),
+                  to.why, (ull)target);
 }
 
 CORE void verify_pointers(struct verify *v)
 {
     struct mheap *h = v->h;
-    for (uint64_t page = 0; page < h->grown_pages; page += h->page_span[page] ? h->spans[page].npages : 1) {
+    for (uint64_t page = 0; page < h->grown_pages;
+         page += h->page_span[page] ? h->spans[page].npages : 1) {
         const gcsim_span *s = &h->spans[page];
         if (!h->page_span[page] || s->state != GCSIM_SPAN_IN_USE || s->span_class & 1)
             continue;
@@ -177,20 +192,25 @@ static void compare_marks(struct verify *v, const struct trace *t)
 {
     struct mheap *h = v->h;
     uint64_t objects = 0, bytes = 0;
-    for (uint64_t page = 0; page < h->grown_pages; page += h->page_span[page] ? h->spans[page].npages : 1) {
+    for (uint64_t page = 0; page < h->grown_pages;
+         page += h->page_span[page] ? h->spans[page].npages : 1) {
         const gcsim_span *s = &h->spans[page];
         if (!h->page_span[page] || s->state != GCSIM_SPAN_IN_USE)
             continue;
         for (uint32_t i = 0; i < s->nelems; i++) {
-            bool reached = vector_bit((const char *)t->reached, page * MARK_BYTES_PER_PAGE * 8 + i), marked = verify_marked(h, s, i);
+            bool reached = vector_bit((const char *)t->reached, page * MARK_BYTES_PER_PAGE * 8 + i),
+                 marked = verify_marked(h, s, i);
             objects += marked;
             bytes += marked ? s->slot_bytes : 0;
-            HOLDS(v, MARKED, marked || !reached, "slot %u of the span at page %llu (%llu bytes)", i, (ull)page, (ull)s->slot_bytes);
-            HOLDS(v, REACHABLE, !marked || reached, "slot %u of the span at page %llu (%llu bytes)", i, (ull)page, (ull)s->slot_bytes);
+            HOLDS(v, MARKED, marked || !reached, "slot %u of the span at page %llu (%llu bytes)", i,
+                  (ull)page, (ull)s->slot_bytes);
+            HOLDS(v, REACHABLE, !marked || reached, "slot %u of the span at page %llu (%llu bytes)",
+                  i, (ull)page, (ull)s->slot_bytes);
         }
     }
     const struct gc *gc = &heap_of(h)->gc;
-    HOLDS(v, MARK_COUNTS, gc->objects_marked == objects && gc->bytes_marked == bytes, "%llu objects of %llu bytes counted, %llu of %llu marked", (ull)gc->objects_marked,
+    HOLDS(v, MARK_COUNTS, gc->objects_marked == objects && gc->bytes_marked == bytes,
+          "%llu objects of %llu bytes counted, %llu of %llu marked", (ull)gc->objects_marked,
           (ull)gc->bytes_marked, (ull)objects, (ull)bytes);
 }
 

@@ -29,7 +29,7 @@ class Node:
 
 
 gcsim.layout(Node)
-gcsim.sizeof(Node), gcsim.offsetof(Node, "n"), gcsim.alignof(Node), gcsim.size_class(100)  # noqa: B018
+gcsim.sizeof(Node), gcsim.offsetof(Node, "n"), gcsim.alignof(Node), gcsim.size_class(100)
 
 with gcsim.Heap(
     gogc=100,

@@ -24,9 +24,9 @@ extern "C" {
 #endif
 #endif
 
-#define GCSIM_VERSION 100     /* 0.1.0: major * 10000 + minor * 100 + patch */
-#define GCSIM_API_VERSION 1   /* of the function table; entries are only ever added at its end */
-#define GCSIM_PAGE_BYTES 8192 /* runtime page, internal/runtime/gc/malloc.go:PageSize */
+#define GCSIM_VERSION      100  /* 0.1.0: major * 10000 + minor * 100 + patch */
+#define GCSIM_API_VERSION  1    /* of the function table; entries are only ever added at its end */
+#define GCSIM_PAGE_BYTES   8192 /* runtime page, internal/runtime/gc/malloc.go:PageSize */
 #define GCSIM_SPAN_CLASSES 136
 #define GCSIM_SIZE_CLASSES 68
 
@@ -43,37 +43,67 @@ typedef struct gcsim_api gcsim_api;
 
 typedef enum gcsim_status {
     GCSIM_OK = 0,
-    GCSIM_NO_MEMORY,   /* the operating system refused memory, address space or a thread */
-    GCSIM_HEAP_FULL,   /* the heap's reserved address space is used up: create it with a larger reserve_bytes */
+    GCSIM_NO_MEMORY, /* the operating system refused memory, address space or a thread */
+    GCSIM_HEAP_FULL, /* the heap's reserved address space is used up: create it with a larger reserve_bytes */
     GCSIM_BAD_SIZE,    /* a size, count or index is out of range */
     GCSIM_BAD_TYPE,    /* a type description contradicts itself */
     GCSIM_BAD_ADDRESS, /* the address does not lie in a live object of this heap */
-    GCSIM_BAD_STATE,   /* the call does not fit the state: popping an empty goroutine, rewinding a running one */
+    GCSIM_BAD_STATE, /* the call does not fit the state: popping an empty goroutine, rewinding a running one */
     GCSIM_INTERRUPTED, /* the poll callback asked to stop; the operation was undone */
     GCSIM_FORKED,      /* the heap was made before a fork and this is the child */
     GCSIM_STATUSES
 } gcsim_status;
 
-typedef enum gcsim_mark_engine { GCSIM_MARK_FIELD = 0, GCSIM_MARK_OBJECT = 1, GCSIM_MARK_ENGINES } gcsim_mark_engine;
+typedef enum gcsim_mark_engine {
+    GCSIM_MARK_FIELD = 0,
+    GCSIM_MARK_OBJECT = 1,
+    GCSIM_MARK_ENGINES
+} gcsim_mark_engine;
 
 typedef enum gcsim_kind { /* Go's kinds; the layout functions and repr use them, the collector does not */
-    GCSIM_KIND_BYTES = 0, GCSIM_KIND_BOOL, GCSIM_KIND_INT8, GCSIM_KIND_INT16, GCSIM_KIND_INT32, GCSIM_KIND_INT64,
-    GCSIM_KIND_UINT8, GCSIM_KIND_UINT16, GCSIM_KIND_UINT32, GCSIM_KIND_UINT64, GCSIM_KIND_UINTPTR, GCSIM_KIND_FLOAT32,
-    GCSIM_KIND_FLOAT64, GCSIM_KIND_COMPLEX64, GCSIM_KIND_COMPLEX128, GCSIM_KIND_STRING, GCSIM_KIND_SLICE, GCSIM_KIND_POINTER,
-    GCSIM_KIND_INTERFACE, GCSIM_KIND_MAP, GCSIM_KIND_CHAN, GCSIM_KIND_FUNC, GCSIM_KIND_ARRAY, GCSIM_KIND_STRUCT,
-    GCSIM_KINDS
+                          GCSIM_KIND_BYTES = 0,
+                          GCSIM_KIND_BOOL,
+                          GCSIM_KIND_INT8,
+                          GCSIM_KIND_INT16,
+                          GCSIM_KIND_INT32,
+                          GCSIM_KIND_INT64,
+                          GCSIM_KIND_UINT8,
+                          GCSIM_KIND_UINT16,
+                          GCSIM_KIND_UINT32,
+                          GCSIM_KIND_UINT64,
+                          GCSIM_KIND_UINTPTR,
+                          GCSIM_KIND_FLOAT32,
+                          GCSIM_KIND_FLOAT64,
+                          GCSIM_KIND_COMPLEX64,
+                          GCSIM_KIND_COMPLEX128,
+                          GCSIM_KIND_STRING,
+                          GCSIM_KIND_SLICE,
+                          GCSIM_KIND_POINTER,
+                          GCSIM_KIND_INTERFACE,
+                          GCSIM_KIND_MAP,
+                          GCSIM_KIND_CHAN,
+                          GCSIM_KIND_FUNC,
+                          GCSIM_KIND_ARRAY,
+                          GCSIM_KIND_STRUCT,
+                          GCSIM_KINDS
 } gcsim_kind;
 
 /* Options of a heap. Zero-fill, set `bytes`, set what you want: zero means the default. */
 typedef struct gcsim_options {
-    uint32_t bytes;         /* sizeof(gcsim_options) */
-    int32_t gc_percent;     /* GOGC; 0 = the default 100, negative = off (use set_gc_percent for a true 0) */
-    uint64_t reserve_bytes; /* address space for objects, rounded up to 64 MiB; 0 = as much as the system grants up to 64 GiB */
-    uint32_t mark_engine;   /* gcsim_mark_engine + 1; 0 = object */
-    uint32_t events;        /* records kept in the event ring; 0 = events off */
-    uint32_t no_green_tea;  /* 1: spans keep back no inline mark bits, as with GOEXPERIMENT=nogreenteagc */
-    uint32_t clobber_free;  /* 1: freed slots are filled with 0xdeadbeef (GODEBUG=clobberfree=1); always so in debug builds */
-    int (*poll)(void *);    /* called every few thousand objects in long calls; non-zero abandons the call: GCSIM_INTERRUPTED */
+    uint32_t bytes; /* sizeof(gcsim_options) */
+    int32_t
+        gc_percent; /* GOGC; 0 = the default 100, negative = off (use set_gc_percent for a true 0) */
+    uint64_t
+        reserve_bytes; /* address space for objects, rounded up to 64 MiB; 0 = as much as the system grants up to 64 GiB */
+    uint32_t mark_engine; /* gcsim_mark_engine + 1; 0 = object */
+    uint32_t events;      /* records kept in the event ring; 0 = events off */
+    uint32_t
+        no_green_tea; /* 1: spans keep back no inline mark bits, as with GOEXPERIMENT=nogreenteagc */
+    uint32_t
+        clobber_free; /* 1: freed slots are filled with 0xdeadbeef (GODEBUG=clobberfree=1); always so in debug builds */
+    int (*poll)(
+        void
+            *); /* called every few thousand objects in long calls; non-zero abandons the call: GCSIM_INTERRUPTED */
     void *poll_arg;
 } gcsim_options;
 
@@ -89,9 +119,11 @@ typedef struct gcsim_type_desc {
 
 /* A type of one heap. The first fields are what the inline allocation reads; all is constant after type_new. */
 struct gcsim_type {
-    uint64_t slot_ptrs;  /* pointer bits of one slot, if the span holds its own pointer bitmap (slots of 16..512 B); else 0 */
+    uint64_t
+        slot_ptrs; /* pointer bits of one slot, if the span holds its own pointer bitmap (slots of 16..512 B); else 0 */
     uint32_t reserved;
-    uint16_t fast_class; /* span class whose cached span the inline path may use; 0 (never cached) sends it the long way */
+    uint16_t
+        fast_class; /* span class whose cached span the inline path may use; 0 (never cached) sends it the long way */
     uint16_t span_class; /* 2 * size class + noscan */
     uint64_t bytes;
     uint64_t slot_bytes; /* what one object really takes */
@@ -99,41 +131,48 @@ struct gcsim_type {
     const uint64_t *mask;
     uint32_t align;
     uint32_t kind;
-    uint32_t name;       /* index for type_name */
-    uint32_t id;         /* dense number within the heap, from 0 */
+    uint32_t name; /* index for type_name */
+    uint32_t id;   /* dense number within the heap, from 0 */
 };
 
 /* A run of pages with one purpose. The first fields are what the inline allocation reads, the first 64 bytes what marking reads. */
 struct gcsim_span {
-    uint64_t free;         /* free slots of the current window of 64 slots; bit 0 is the window's first slot */
-    char *window;          /* address of that first slot. The free slots are zeroed (up to 1 KiB), their pointer bits are window_ptrs */
+    uint64_t
+        free; /* free slots of the current window of 64 slots; bit 0 is the window's first slot */
+    char *
+        window; /* address of that first slot. The free slots are zeroed (up to 1 KiB), their pointer bits are window_ptrs */
     uint32_t slot_bytes32; /* 0 in large spans */
     uint32_t div_magic;    /* slot number = offset * div_magic >> 32; 0 in large spans */
     char *base;
-    char *limit;           /* end of the last object; == base unless in use for objects */
-    uint64_t *marks;       /* mark bits: inside the span where Green Tea keeps them, else outside */
-    uint64_t window_ptrs;  /* pointer bits that each free slot of the window already has: those of the type that loaded it. While the
+    char *limit;     /* end of the last object; == base unless in use for objects */
+    uint64_t *marks; /* mark bits: inside the span where Green Tea keeps them, else outside */
+    uint64_t
+        window_ptrs; /* pointer bits that each free slot of the window already has: those of the type that loaded it. While the
                               span is not `mixed` every slot has them, and marking need not read the bitmap */
     uint8_t span_class;
-    uint8_t state;         /* gcsim_span_state */
+    uint8_t state; /* gcsim_span_state */
     uint8_t needzero;
-    uint8_t mixed;         /* 1: slots may have different pointer bits */
+    uint8_t mixed; /* 1: slots may have different pointer bits */
     uint16_t nelems;
     uint16_t inline_marks; /* offset of the mark bits inside the span, 0 = they lie outside */
 
     uint64_t slot_bytes;
-    uint64_t loaded;       /* `free` as it was when the window was loaded */
-    uint64_t large_count;  /* elements of large_type in a large object */
-    uint64_t specials;     /* list of weak references into the span: world offset of the first, 0 = none */
+    uint64_t loaded;      /* `free` as it was when the window was loaded */
+    uint64_t large_count; /* elements of large_type in a large object */
+    uint64_t
+        specials; /* list of weak references into the span: world offset of the first, 0 = none */
     uint32_t npages;
-    uint32_t sweepgen;     /* relative to the heap's h: h-2 unswept, h-1 being swept, h swept, h+1 cached and stale, h+3 cached */
+    uint32_t
+        sweepgen; /* relative to the heap's h: h-2 unswept, h-1 being swept, h swept, h+1 cached and stale, h+3 cached */
     uint32_t next;         /* in its mcentral list: first page of the next span + 1, 0 = last */
     uint16_t window_index; /* number of the window's first slot */
     uint16_t purpose;      /* of a manual span: gcsim_manual */
-    uint16_t free_index;   /* first slot not yet given to a window; slots below it are as alloc_bits and the window say */
-    uint16_t alloc_count;  /* slots in use, those taken from the current window not included */
-    uint16_t counted;      /* slots in use when the span was cached: what the statistics have already seen */
-    uint16_t heap_bits;    /* offset of the pointer bitmap inside the span, 0 = none */
+    uint16_t
+        free_index; /* first slot not yet given to a window; slots below it are as alloc_bits and the window say */
+    uint16_t alloc_count; /* slots in use, those taken from the current window not included */
+    uint16_t
+        counted; /* slots in use when the span was cached: what the statistics have already seen */
+    uint16_t heap_bits;           /* offset of the pointer bitmap inside the span, 0 = none */
     const gcsim_type *large_type; /* type of a large object, NULL = nothing to scan */
 };
 
@@ -141,12 +180,13 @@ struct gcsim_span {
 struct gcsim_mutator {
     const gcsim_api *api;
     gcsim_heap *heap;
-    uint32_t inside;   /* 1 between enter and leave */
-    uint32_t barrier;  /* non-zero: stores go through store_slow */
+    uint32_t inside;      /* 1 between enter and leave */
+    uint32_t barrier;     /* non-zero: stores go through store_slow */
     const uint32_t *stop; /* the heap's flag: the world is being stopped */
     gcsim_status status;  /* why the last allocation returned NULL */
     uint32_t id;
-    gcsim_span *alloc[GCSIM_SPAN_CLASSES]; /* cached spans; empty entries point at a full span, so there is no null test */
+    gcsim_span *alloc
+        [GCSIM_SPAN_CLASSES]; /* cached spans; empty entries point at a full span, so there is no null test */
 };
 
 /* A root slot owned by the caller, for as long as it likes. */
@@ -164,21 +204,22 @@ struct gcsim_global {
 
 /* A goroutine: a stack of frames. Stores into frames have no barrier; they are scanned at the collector's stop. */
 struct gcsim_goroutine {
-    char *stack;          /* frames grow upward; moves when it grows */
+    char *stack; /* frames grow upward; moves when it grows */
     uint64_t stack_bytes;
-    uint64_t top;         /* offset of the innermost frame, UINT64_MAX when there is none */
-    uint64_t used;        /* bytes in use */
+    uint64_t top;  /* offset of the innermost frame, UINT64_MAX when there is none */
+    uint64_t used; /* bytes in use */
     uint32_t name;
-    uint32_t id;          /* 1, 2, ... in order of creation */
+    uint32_t id; /* 1, 2, ... in order of creation */
     uint32_t in_use;
     uint32_t depth;
 };
 
 typedef struct gcsim_frame { /* at offset `top` of the stack; the slots follow */
     const gcsim_type *type;
-    uint64_t caller;      /* offset of the caller's frame, UINT64_MAX at the bottom */
+    uint64_t caller; /* offset of the caller's frame, UINT64_MAX at the bottom */
     uint32_t name;
-    uint32_t serial;      /* never used twice within a goroutine's life: tells a frame from its successor */
+    uint32_t
+        serial; /* never used twice within a goroutine's life: tells a frame from its successor */
 } gcsim_frame;
 
 /* n object pointers kept in the heap's own memory. Strong while objects are being built, weak afterwards:
@@ -192,16 +233,16 @@ struct gcsim_batch {
 };
 
 typedef struct gcsim_object { /* what find_object and objects tell about one object (slot) */
-    char *base;            /* first byte of the slot */
+    char *base;               /* first byte of the slot */
     uint64_t slot_bytes;
-    uint64_t header_bytes; /* 8 if a type word precedes the program's bytes */
-    const gcsim_type *type;/* known for large objects and objects with a header; NULL otherwise */
-    uint32_t span_page;    /* page number of the span, from the heap's first page */
-    uint32_t index;        /* slot number in the span */
+    uint64_t header_bytes;  /* 8 if a type word precedes the program's bytes */
+    const gcsim_type *type; /* known for large objects and objects with a header; NULL otherwise */
+    uint32_t span_page;     /* page number of the span, from the heap's first page */
+    uint32_t index;         /* slot number in the span */
     uint8_t noscan;
-    uint8_t marked;        /* mark bit as it stands */
+    uint8_t marked; /* mark bit as it stands */
     uint8_t span_class;
-    uint8_t unswept;       /* the span waits to be swept: the object may be garbage */
+    uint8_t unswept; /* the span waits to be swept: the object may be garbage */
 } gcsim_object;
 
 typedef struct gcsim_span_info {
@@ -210,47 +251,62 @@ typedef struct gcsim_span_info {
     uint32_t purpose;
 } gcsim_span_info;
 
-typedef enum gcsim_span_state { GCSIM_SPAN_DEAD = 0, GCSIM_SPAN_IN_USE = 1, GCSIM_SPAN_MANUAL = 2 } gcsim_span_state;
-typedef enum gcsim_manual { GCSIM_MANUAL_STACK = 1, GCSIM_MANUAL_WORKBUF = 2, GCSIM_MANUAL_BATCH = 3 } gcsim_manual;
+typedef enum gcsim_span_state {
+    GCSIM_SPAN_DEAD = 0,
+    GCSIM_SPAN_IN_USE = 1,
+    GCSIM_SPAN_MANUAL = 2
+} gcsim_span_state;
+typedef enum gcsim_manual {
+    GCSIM_MANUAL_STACK = 1,
+    GCSIM_MANUAL_WORKBUF = 2,
+    GCSIM_MANUAL_BATCH = 3
+} gcsim_manual;
 
 /* runtime.MemStats, field for field (mstats.go:MemStats); times in ns. */
 typedef struct gcsim_memstats {
     uint64_t alloc, total_alloc, sys, lookups, mallocs, frees;
     uint64_t heap_alloc, heap_sys, heap_idle, heap_inuse, heap_released, heap_objects;
-    uint64_t stack_inuse, stack_sys, mspan_inuse, mspan_sys, mcache_inuse, mcache_sys, buck_hash_sys, gc_sys, other_sys;
+    uint64_t stack_inuse, stack_sys, mspan_inuse, mspan_sys, mcache_inuse, mcache_sys,
+        buck_hash_sys, gc_sys, other_sys;
     uint64_t next_gc, last_gc, pause_total_ns;
     uint64_t pause_ns[256], pause_end[256];
     uint32_t num_gc, num_forced_gc;
     double gc_cpu_fraction;
     uint32_t enable_gc, debug_gc;
-    struct { uint32_t size; uint64_t mallocs, frees; } by_size[61];
+    struct {
+        uint32_t size;
+        uint64_t mallocs, frees;
+    } by_size[61];
 } gcsim_memstats;
 
 typedef enum gcsim_trigger { GCSIM_TRIGGER_HEAP = 0, GCSIM_TRIGGER_FORCED = 1 } gcsim_trigger;
 
 /* One collection, and the arithmetic that led to it. Bytes and ns. */
 typedef struct gcsim_cycle {
-    uint64_t number;       /* 1, 2, ... */
-    uint32_t trigger;      /* gcsim_trigger */
+    uint64_t number;  /* 1, 2, ... */
+    uint32_t trigger; /* gcsim_trigger */
     int32_t gc_percent;
-    uint64_t heap_live;    /* at the start: what the trigger compared */
-    uint64_t goal;         /* the goal then in force */
-    uint64_t marked_before;/* bytes marked by the cycle before */
+    uint64_t heap_live;                /* at the start: what the trigger compared */
+    uint64_t goal;                     /* the goal then in force */
+    uint64_t marked_before;            /* bytes marked by the cycle before */
     uint64_t stack_scan, globals_scan; /* what else the goal counted */
-    uint64_t heap_marked;  /* bytes marked by this one */
+    uint64_t heap_marked;              /* bytes marked by this one */
     uint64_t next_goal;
-    uint64_t objects_marked, roots, pointers;  /* objects marked, root slots seen, non-nil pointers seen */
-    uint64_t scan_work;    /* bytes of objects read */
+    uint64_t objects_marked, roots,
+        pointers;       /* objects marked, root slots seen, non-nil pointers seen */
+    uint64_t scan_work; /* bytes of objects read */
     uint64_t freed_objects, freed_bytes; /* by this cycle's sweep so far (final after collect) */
-    uint64_t weak_cleared, rescans;      /* rescans: mark passes repeated because work buffers ran out of memory */
+    uint64_t weak_cleared,
+        rescans; /* rescans: mark passes repeated because work buffers ran out of memory */
     uint64_t start_ns, stop_ns, mark_ns, sweep_ns, pause_ns; /* start: ns since 1970 */
 } gcsim_cycle;
 
-typedef struct gcsim_event { /* one record of the ring; addresses are offsets from the heap's first byte */
+typedef struct
+    gcsim_event { /* one record of the ring; addresses are offsets from the heap's first byte */
     uint64_t time_ns;
-    uint32_t kind;         /* enum event_kind: events.def */
+    uint32_t kind; /* enum event_kind: events.def */
     uint32_t mutator;
-    uint64_t where;        /* an address offset, or 0 */
+    uint64_t where; /* an address offset, or 0 */
     uint64_t arg;
 } gcsim_event;
 
@@ -259,16 +315,16 @@ typedef struct gcsim_build {
     uint64_t count;
     const gcsim_type *const *types;
     uint64_t ntypes;
-    const void *type_of;   /* count unsigned integers, or NULL: all of types[0] */
-    const uint64_t *counts;/* or NULL: one element each; 0 gives a zero-size object */
-    uint32_t type_of_bytes;/* size of an integer in type_of: 1 or 4; 0 means 1 */
+    const void *type_of;    /* count unsigned integers, or NULL: all of types[0] */
+    const uint64_t *counts; /* or NULL: one element each; 0 gives a zero-size object */
+    uint32_t type_of_bytes; /* size of an integer in type_of: 1 or 4; 0 means 1 */
 } gcsim_build;
 
 /* Links to set: slot at byte `offset` of objects[i] gets objects[index[i]] (+ target_offset[i]); -1 is nil. */
 typedef struct gcsim_links {
     uint64_t offset;
-    const void *index;     /* count integers */
-    uint32_t index_bytes;  /* 4 or 8, signed */
+    const void *index;    /* count integers */
+    uint32_t index_bytes; /* 4 or 8, signed */
 } gcsim_links;
 
 /* Edges in arbitrary shape: slot at base(source[k]) + source_offset[k] gets base(target[k]) + target_offset[k]. Offsets count from
@@ -281,22 +337,23 @@ typedef struct gcsim_edges {
 } gcsim_edges;
 
 typedef struct gcsim_violation {
-    uint32_t invariant;    /* number of the check, see watch/verify.c */
+    uint32_t
+        invariant; /* number of the rule in watch/invariants.def; 0: verify itself got no memory */
     char message[232];
 } gcsim_violation;
 
 /* The function table: one member per line of api.def. */
 #define API(ret, name, n, ...) ret (*name)(API_TYPES_##n(__VA_ARGS__));
-#define API_M API
-#define API_V(name, n, ...) API(void, name, n, __VA_ARGS__)
-#define API_TYPE(type, param) type param
-#define API_TYPES_0() void
-#define API_TYPES_1(a) API_TYPE a
-#define API_TYPES_2(a, ...) API_TYPE a, API_TYPES_1(__VA_ARGS__)
-#define API_TYPES_3(a, ...) API_TYPE a, API_TYPES_2(__VA_ARGS__)
-#define API_TYPES_4(a, ...) API_TYPE a, API_TYPES_3(__VA_ARGS__)
-#define API_TYPES_5(a, ...) API_TYPE a, API_TYPES_4(__VA_ARGS__)
-#define API_TYPES_6(a, ...) API_TYPE a, API_TYPES_5(__VA_ARGS__)
+#define API_M                  API
+#define API_V(name, n, ...)    API(void, name, n, __VA_ARGS__)
+#define API_TYPE(type, param)  type param
+#define API_TYPES_0()          void
+#define API_TYPES_1(a)         API_TYPE a
+#define API_TYPES_2(a, ...)    API_TYPE a, API_TYPES_1(__VA_ARGS__)
+#define API_TYPES_3(a, ...)    API_TYPE a, API_TYPES_2(__VA_ARGS__)
+#define API_TYPES_4(a, ...)    API_TYPE a, API_TYPES_3(__VA_ARGS__)
+#define API_TYPES_5(a, ...)    API_TYPE a, API_TYPES_4(__VA_ARGS__)
+#define API_TYPES_6(a, ...)    API_TYPE a, API_TYPES_5(__VA_ARGS__)
 struct gcsim_api {
     uint32_t version; /* GCSIM_API_VERSION */
     uint32_t bytes;   /* sizeof(gcsim_api) of the core that made it: entries past it are absent */

@@ -6,7 +6,7 @@
 #define GCSIM_INLINE_H
 
 /* Slot and mark words that the collector also reads are relaxed atomics on both sides; this compiles to a plain move. */
-#define GCSIM_LOAD(p) __atomic_load_n((p), __ATOMIC_RELAXED)
+#define GCSIM_LOAD(p)     __atomic_load_n((p), __ATOMIC_RELAXED)
 #define GCSIM_STORE(p, v) __atomic_store_n((p), (v), __ATOMIC_RELAXED)
 #define GCSIM_UNLIKELY(x) __builtin_expect(!!(x), 0)
 
@@ -19,7 +19,8 @@ static inline void gcsim_set_slot_ptrs(gcsim_span *s, char *p, uint64_t ptrs)
     s->mixed = 1;
     GCSIM_STORE(bitmap, (GCSIM_LOAD(bitmap) & ~(mask << shift)) | ptrs << shift);
     if (shift + words > 64)
-        GCSIM_STORE(bitmap + 1, (GCSIM_LOAD(bitmap + 1) & ~(mask >> (64 - shift))) | ptrs >> (64 - shift));
+        GCSIM_STORE(bitmap + 1,
+                    (GCSIM_LOAD(bitmap + 1) & ~(mask >> (64 - shift))) | ptrs >> (64 - shift));
 }
 
 /* Take the lowest free slot of the span's window, which must have one. */
