@@ -238,11 +238,13 @@ def entries(start: U64, objects: I64) -> I64:
     return found
 
 
-def compare_graph(out: Comparisons, dump: GoDump, heap: _core.Heap, alive: Bools) -> None:
+def compare_graph(
+    out: Comparisons, dump: GoDump, heap: _core.Heap, have: HeapGraph, alive: Bools
+) -> None:
     """Every object that should live, each of its slots and pointers, read back from the C heap."""
     import numpy as np
 
-    want, have, addresses = dump.graph, heap.graph(), heap.dump.addresses()
+    want, addresses = dump.graph, heap.dump.addresses()
     out.rows("objects that live, one by one", alive, addresses >= 0)
     numbers = np.flatnonzero(alive & (addresses >= 0))
     numbers = numbers[addresses[numbers].argsort(kind="stable")]  # as heap.graph() counts
@@ -268,7 +270,9 @@ def compare_graph(out: Comparisons, dump: GoDump, heap: _core.Heap, alive: Bools
     out.rows("pointers: offset in that object", want.edge_dst_off[edges], have.edge_dst_off)
 
 
-def compare_roots(out: Comparisons, dump: GoDump, heap: _core.Heap, roots: Iterable[int]) -> None:
+def compare_roots(
+    out: Comparisons, dump: GoDump, heap: _core.Heap, graph: HeapGraph, roots: Iterable[int]
+) -> None:
     """Every root slot of the C heap: its name and where it points."""
     import numpy as np
 
@@ -285,7 +289,6 @@ def compare_roots(out: Comparisons, dump: GoDump, heap: _core.Heap, roots: Itera
     expected = sorted(
         (place(slot), int(addresses[slot.dst]), slot.dst_off) for slot in plan if slot.root in kept
     )
-    graph = heap.graph()
     got = []
     for root in range(len(graph.root_dst)):
         dst, dst_off = int(graph.root_dst[root]), int(graph.root_dst_off[root])
@@ -323,8 +326,9 @@ def compare_collection(
     out.number("bytes freed", had[1] - size, cycle.freed_bytes)
     out.number("objects left", objects, stats.heap_objects)
     out.number("bytes left", size, stats.heap_alloc)
-    compare_graph(out, dump, heap, alive)
-    compare_roots(out, dump, heap, plan.roots[stage])
+    have = heap.graph()
+    compare_graph(out, dump, heap, have, alive)
+    compare_roots(out, dump, heap, have, plan.roots[stage])
 
 
 def verify(out: Comparisons, heap: _core.Heap) -> None:
@@ -378,8 +382,10 @@ class HeapRun:
         if self.heap is None:
             self.heap = self.dump.load(progress=progress, **self.options)
             compare_totals(self.out, self.dump, self.heap)
-            compare_graph(self.out, self.dump, self.heap, self.dump.graph.obj_reach <= 1)
-            compare_roots(self.out, self.dump, self.heap, self.plan.roots[0])
+            have = self.heap.graph()
+            every = self.dump.graph.obj_reach <= 1
+            compare_graph(self.out, self.dump, self.heap, have, every)
+            compare_roots(self.out, self.dump, self.heap, have, self.plan.roots[0])
         else:
             if number == 2 and self.plan.root is not None:
                 self.heap.dump.drop_root(self.plan.root)

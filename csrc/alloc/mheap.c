@@ -24,7 +24,7 @@ CORE bool span_check(const struct mheap *h, const gcsim_span *s)
 {
     uint64_t page = span_page(h, s);
     if (s->base != h->arena + (page << PAGE_SHIFT) || s->npages == 0 ||
-        s->npages > h->grown_pages - page || h->page_span[page] != page + 1 ||
+        s->npages > GCSIM_LOAD(&h->grown_pages) - page || h->page_span[page] != page + 1 ||
         h->page_span[page + s->npages - 1] != page + 1)
         return false;
     if (s->state == GCSIM_SPAN_MANUAL)

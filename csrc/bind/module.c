@@ -178,11 +178,11 @@ static int module_exec(PyObject *module)
 
 #define VISIT_EACH(o) Py_VISIT(o);
 #define CLEAR_EACH(o) Py_CLEAR(o);
-#define STATE_OBJECTS(DO)                                                                          \
-    DO(state->ref_type)                                                                            \
-    DO(state->struct_type)                                                                         \
-    DO(state->field_type) DO(state->type_type) DO(state->heap_type) DO(state->weak_type)           \
-        DO(state->type_objects) DO(state->describe) DO(state->byte_type)
+// clang-format off
+#define STATE_OBJECTS(DO) \
+    DO(state->ref_type) DO(state->struct_type) DO(state->field_type) DO(state->type_type) DO(state->heap_type) \
+    DO(state->weak_type) DO(state->type_objects) DO(state->describe) DO(state->byte_type)
+// clang-format on
 
 static int module_traverse(PyObject *module, visitproc visit, void *arg)
 {

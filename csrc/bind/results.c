@@ -30,14 +30,13 @@ static int dict_add(PyObject *dict, const char *name, PyObject *value)
 
 // --- MemStats
 
-#define MEMSTATS_NUMBERS(X)                                                                        \
-    X(alloc)                                                                                       \
-    X(total_alloc)                                                                                 \
-    X(sys)                                                                                         \
-    X(lookups) X(mallocs) X(frees) X(heap_alloc) X(heap_sys) X(heap_idle) X(heap_inuse)            \
-        X(heap_released) X(heap_objects) X(stack_inuse) X(stack_sys) X(mspan_inuse) X(mspan_sys)   \
-            X(mcache_inuse) X(mcache_sys) X(buck_hash_sys) X(gc_sys) X(other_sys) X(next_gc)       \
-                X(last_gc) X(pause_total_ns) X(num_gc) X(num_forced_gc)
+// clang-format off
+#define MEMSTATS_NUMBERS(X) \
+    X(alloc) X(total_alloc) X(sys) X(lookups) X(mallocs) X(frees) X(heap_alloc) X(heap_sys) X(heap_idle) X(heap_inuse) \
+    X(heap_released) X(heap_objects) X(stack_inuse) X(stack_sys) X(mspan_inuse) X(mspan_sys) X(mcache_inuse) \
+    X(mcache_sys) X(buck_hash_sys) X(gc_sys) X(other_sys) X(next_gc) X(last_gc) X(pause_total_ns) X(num_gc) \
+    X(num_forced_gc)
+// clang-format on
 
 static PyObject *memstats_arrays(const gcsim_memstats *from, PyObject *dict)
 {
@@ -108,9 +107,10 @@ static PyObject *heap_py_gc_stats(PyObject *self, PyObject *Py_UNUSED(unused))
     X(number)                                                                                      \
     X(trigger)                                                                                     \
     X(heap_live)                                                                                   \
-    X(goal) X(marked_before) X(stack_scan) X(globals_scan) X(heap_marked) X(next_goal)             \
-        X(objects_marked) X(roots) X(pointers) X(scan_work) X(freed_objects) X(freed_bytes)        \
-            X(weak_cleared) X(rescans) X(start_ns) X(stop_ns) X(mark_ns) X(sweep_ns) X(pause_ns)
+    X(goal)                                                                                        \
+    X(marked_before) X(stack_scan) X(globals_scan) X(heap_marked) X(next_goal) X(objects_marked)   \
+        X(roots) X(pointers) X(scan_work) X(freed_objects) X(freed_bytes) X(weak_cleared)          \
+            X(rescans) X(start_ns) X(stop_ns) X(mark_ns) X(sweep_ns) X(pause_ns)
 
 BIND PyObject *cycle_result(struct heap_object *h, const gcsim_cycle *from)
 {

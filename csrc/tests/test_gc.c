@@ -91,10 +91,9 @@ static void pointers_to_no_object(uint32_t engine)
     void **p = gcsim_new(m, node);
     API->handle_new(m, p);
     gcsim_span *s = span_of(H(m->heap), p);
-    void *const words[] = {
-        s->limit,      s->base + PAGE_BYTES - 1,
-        g->stack + 40, H(m->heap)->arena + (H(m->heap)->grown_pages << PAGE_SHIFT) - 8,
-        &words,        (void *)8};
+    void *words[] = {s->limit,      s->base + PAGE_BYTES - 1,
+                     g->stack + 40, H(m->heap)->arena + (H(m->heap)->grown_pages << PAGE_SHIFT) - 8,
+                     &words,        (void *)8};
     for (int i = 0; i < 6; i++)
         p[i] = words[i];
     check(API->collect(m) == GCSIM_OK && m->heap->gc.objects_marked == 1,
