@@ -103,14 +103,13 @@ static PyObject *heap_py_gc_stats(PyObject *self, PyObject *Py_UNUSED(unused))
 
 // --- cycles
 
-#define CYCLE_NUMBERS(X)                                                                           \
-    X(number)                                                                                      \
-    X(trigger)                                                                                     \
-    X(heap_live)                                                                                   \
-    X(goal)                                                                                        \
-    X(marked_before) X(stack_scan) X(globals_scan) X(heap_marked) X(next_goal) X(objects_marked)   \
-        X(roots) X(pointers) X(scan_work) X(freed_objects) X(freed_bytes) X(weak_cleared)          \
-            X(rescans) X(start_ns) X(stop_ns) X(mark_ns) X(sweep_ns) X(pause_ns)
+// clang-format off
+#define CYCLE_NUMBERS(X) \
+    X(number) X(trigger) X(heap_live) X(goal) X(marked_before) X(stack_scan) X(globals_scan) \
+    X(heap_marked) X(next_goal) X(objects_marked) X(roots) X(pointers) X(scan_work) \
+    X(freed_objects) X(freed_bytes) X(weak_cleared) X(rescans) X(start_ns) X(stop_ns) \
+    X(mark_ns) X(sweep_ns) X(pause_ns)
+// clang-format on
 
 BIND PyObject *cycle_result(struct heap_object *h, const gcsim_cycle *from)
 {
