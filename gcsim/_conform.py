@@ -208,7 +208,7 @@ def _go_type(spec: dict[str, Any]) -> Any:
     from gcsim import _types as t
 
     if spec["k"] == "array":
-        return t.TypeExpr("array", (_go_type(spec["e"]),), spec["n"])
+        return t.TypeExpr("array", (t.to_expr(_go_type(spec["e"])),), spec["n"])
     if spec["k"] == "struct":
         return t.anonymous_struct({f"f{i}": _go_type(f) for i, f in enumerate(spec["f"])})
     kinds: dict[str, Any] = {

@@ -33,13 +33,13 @@ def assert_settles(
 
 
 def python_numbers(watched: Iterable[Any] = ()) -> dict[str, float]:
-    """What Python holds after a collection: objects, units of 16 bytes, references to some objects,
+    """What Python holds after a collection: objects, units of 64 bytes, references to some objects,
     and all references where the interpreter counts them."""
     gc.collect()
     gc.collect()
     numbers: dict[str, float] = {"objects": len(gc.get_objects())}
     if tracemalloc.is_tracing():
-        numbers["memory"] = tracemalloc.get_traced_memory()[0] / 16
+        numbers["memory"] = tracemalloc.get_traced_memory()[0] / 64
     for thing in watched:
         numbers[f"references to {thing!r:.60}"] = sys.getrefcount(thing)
     if hasattr(sys, "gettotalrefcount"):

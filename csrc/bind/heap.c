@@ -622,6 +622,8 @@ static PyObject *heap_verify(PyObject *self, PyObject *Py_UNUSED(unused))
         return NULL;
     if (!n)
         Py_RETURN_TRUE;
+    if (n == 1 && found[0].invariant == 0)
+        return heap_raise_status(h, GCSIM_NO_MEMORY, "verify");
     PyObject *text = violations_text(found, n < ROOM ? n : ROOM, n);
     if (text)
         PyErr_SetObject(h->state->errors[ERR_ERROR], text);

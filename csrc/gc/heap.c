@@ -52,20 +52,25 @@ static void region_sizes(uint64_t reserved[WORLD_REGIONS], uint64_t arena_bytes,
     reserved[REGION_ARENA] = arena_bytes;
 }
 
-// The world: as asked for, or by default the largest power of two that the system grants (a limit on address space may be in force).
+// The world: as asked for; by default HEAP_LARGEST_SHIFT, or where a limit on address space is in force, half of the largest power of
+// two that the system grants: the rest of the program needs address space too.
 static struct world *reserve_world(const gcsim_options *options, uint64_t *arena_bytes)
 {
     uint64_t reserved[WORLD_REGIONS];
     unsigned shift = HEAP_LARGEST_SHIFT;
-    for (;;) {
+    for (bool halved = false;; shift--) {
         *arena_bytes = options->reserve_bytes
                            ? round_up(options->reserve_bytes, (uint64_t)ARENA_PAGES << PAGE_SHIFT)
                            : 1ull << shift;
         region_sizes(reserved, *arena_bytes, options);
         struct world *w = world_create(reserved);
-        if (w || options->reserve_bytes || shift == HEAP_SMALLEST_SHIFT)
+        bool is_largest = shift == HEAP_LARGEST_SHIFT || halved;
+        if (options->reserve_bytes || shift == HEAP_SMALLEST_SHIFT || (w && is_largest))
             return w;
-        shift--;
+        if (w) {
+            world_destroy(w);
+            halved = true;
+        }
     }
 }
 

@@ -25,7 +25,7 @@ struct global_chunk {
 
 struct goroutine {
     gcsim_goroutine pub; // first
-    struct goroutine *next;
+    struct goroutine *next, *before;
     uint32_t next_serial;
 };
 
@@ -67,8 +67,9 @@ struct gc {
     struct handle_chunk *handle_chunks;
     gcsim_handle *free_handles;    // given back by mutators that went
     gcsim_handle *dropped_handles; // lock-free stack: any thread pushes
-    struct global_chunk *global_chunks;
-    struct goroutine *goroutines, *dead_goroutines;
+    struct global_chunk *global_chunks, *last_global_chunk;
+    gcsim_global *free_globals;
+    struct goroutine *goroutines, *last_goroutine, *dead_goroutines;
     uint32_t next_goroutine_id;
     struct batch *batches, *dead_batches;
 

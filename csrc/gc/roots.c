@@ -102,34 +102,40 @@ CORE uint64_t handles_list(gcsim_heap *heap, void **out, uint64_t room)
 
 // --- globals -----------------------------------------------------------------------------------------------------
 
+// Free slots are linked through their second word.
+static bool globals_add_chunk(struct mheap *h, struct gc *gc)
+{
+    struct global_chunk *chunk = meta_alloc(&h->meta, &h->rt, sizeof *chunk);
+    if (!chunk)
+        return false;
+    for (int i = GLOBALS_PER_CHUNK - 1; i >= 0; i--) {
+        chunk->slots[i].words[1] = gc->free_globals;
+        gc->free_globals = &chunk->slots[i];
+    }
+    if (gc->last_global_chunk) // at the end, so that globals keep the order in which they were made
+        gc->last_global_chunk->next = chunk;
+    else
+        gc->global_chunks = chunk;
+    gc->last_global_chunk = chunk;
+    return true;
+}
+
 CORE gcsim_global *global_make(struct mutator *m, uint32_t name)
 {
     struct mheap *h = mheap_of(m);
     struct gc *gc = &heap_of(h)->gc;
+    gcsim_global *global = NULL;
     rt_lock(&h->rt, &gc->roots_lock);
-    gcsim_global *found = NULL;
-    for (struct global_chunk *chunk = gc->global_chunks; chunk && !found; chunk = chunk->next)
-        for (int i = 0; i < GLOBALS_PER_CHUNK && !found; i++)
-            if (!chunk->slots[i].in_use)
-                found = &chunk->slots[i];
-    if (!found) {
-        struct global_chunk *chunk = meta_alloc(&h->meta, &h->rt, sizeof *chunk);
-        if (chunk) { // at the end, so that globals keep the order in which they were made
-            struct global_chunk **link = &gc->global_chunks;
-            while (*link)
-                link = &(*link)->next;
-            *link = chunk;
-            found = &chunk->slots[0];
-        }
-    }
-    if (found) {
-        *found = (gcsim_global){.name = name, .in_use = 1};
-        gc->globals_scan += sizeof found->words;
+    if (gc->free_globals || globals_add_chunk(h, gc)) {
+        global = gc->free_globals;
+        gc->free_globals = global->words[1];
+        *global = (gcsim_global){.name = name, .in_use = 1};
+        gc->globals_scan += sizeof global->words;
     } else {
         m->pub.status = GCSIM_NO_MEMORY;
     }
     rt_unlock(&h->rt, &gc->roots_lock);
-    return found;
+    return global;
 }
 
 CORE void global_release(struct mutator *m, gcsim_global *global)
@@ -138,7 +144,8 @@ CORE void global_release(struct mutator *m, gcsim_global *global)
     struct gc *gc = &heap_of(h)->gc;
     gcsim_store(&m->pub, &global->words[0], NULL);
     rt_lock(&h->rt, &gc->roots_lock);
-    global->in_use = 0;
+    *global = (gcsim_global){.words = {NULL, gc->free_globals}};
+    gc->free_globals = global;
     gc->globals_scan -= sizeof global->words;
     rt_unlock(&h->rt, &gc->roots_lock);
 }
@@ -182,12 +189,13 @@ CORE gcsim_goroutine *goroutine_make(struct mutator *m, uint32_t name)
                                         .name = name,
                                         .id = ++gc->next_goroutine_id,
                                         .in_use = 1},
-                                .next = NULL,
+                                .before = gc->last_goroutine,
                                 .next_serial = serial};
-        struct goroutine **link = &gc->goroutines;
-        while (*link)
-            link = &(*link)->next;
-        *link = g;
+        if (g->before) // at the end: listed in the order in which they were made
+            g->before->next = g;
+        else
+            gc->goroutines = g;
+        gc->last_goroutine = g;
     }
     rt_unlock(&h->rt, &gc->roots_lock);
     if (!g) {
@@ -205,10 +213,15 @@ CORE void goroutine_finish(struct mutator *m, gcsim_goroutine *pub)
     struct goroutine *g = goroutine_of(pub);
     mheap_free(h, span_of(h, pub->stack));
     rt_lock(&h->rt, &gc->roots_lock);
-    struct goroutine **link = &gc->goroutines;
-    while (*link != g)
-        link = &(*link)->next;
-    *link = g->next;
+    if (g->before)
+        g->before->next = g->next;
+    else
+        gc->goroutines = g->next;
+    if (g->next)
+        g->next->before = g->before;
+    else
+        gc->last_goroutine = g->before;
+    g->before = NULL;
     g->pub = (gcsim_goroutine){.top = NO_FRAME};
     g->next = gc->dead_goroutines;
     gc->dead_goroutines = g;
