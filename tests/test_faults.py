@@ -155,7 +155,15 @@ def test_rebuilding_a_recorded_heap(mode: str) -> None:
 
 def test_many_failures_in_a_row(mode: str) -> None:
     """A heap that has to grow all the time lives through a storm, and keeps what it held."""
-    names = ("objects", "large_objects", "strings", "slices", "frames", "weak_references", "batches")
+    names = (
+        "objects",
+        "large_objects",
+        "strings",
+        "slices",
+        "frames",
+        "weak_references",
+        "batches",
+    )
     failures, rounds = 0, 300 if SOAK else 20
     for start in range(rounds):
         with gcsim.Heap(mode=mode, reserve="192MiB", gogc=(20, None)[start % 2]) as heap:
@@ -185,7 +193,9 @@ def test_many_failures_in_a_row(mode: str) -> None:
 
 
 @pytest.mark.parametrize("mebibytes", [600, 1024, 2048, 8192])
-def test_a_heap_under_ulimit_v_works_or_says_what_to_set(run_python: Any, mode: str, mebibytes: int) -> None:
+def test_a_heap_under_ulimit_v_works_or_says_what_to_set(
+    run_python: Any, mode: str, mebibytes: int
+) -> None:
     done = run_python(
         """
         import resource, sys

@@ -16,6 +16,8 @@ import pytest
 import gcsim
 from gcsim import _core, i64, ptr
 
+pytestmark = pytest.mark.soak  # minutes: each operation is repeated until what is measured settles
+
 SOAK = os.environ.get("GCSIM_SOAK") == "1"
 SMALL = [name for name in operations.ALL if name != "large_objects"]
 
@@ -44,7 +46,6 @@ WATCHED = (
 )
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("traced_memory")
 @pytest.mark.parametrize("name", operations.ALL)
 def test_operations_leave_no_references_and_no_memory(mode: str, name: str) -> None:
@@ -53,7 +54,9 @@ def test_operations_leave_no_references_and_no_memory(mode: str, name: str) -> N
         watched = (heap, *WATCHED)
         if name == "handles":
             tracemalloc.stop()  # it looks at all objects of the process, which tracing makes very slow
-        kept = [heap.new(operations.Node) for _ in range(300)]  # what the binding keeps to use again
+        kept = [
+            heap.new(operations.Node) for _ in range(300)
+        ]  # what the binding keeps to use again
         kept.clear()
         leakcheck.assert_settles(
             lambda: operation(heap), lambda: leakcheck.python_numbers(watched), 200 if SOAK else 4
@@ -146,7 +149,6 @@ def use_and_close(mode: str, i: int) -> None:
     del kept, frame, head, heap  # and without close()
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("traced_memory")
 def test_a_thousand_heaps_in_turn_leave_nothing(mode: str) -> None:
     """In soak runs, 10^5."""

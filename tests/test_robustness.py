@@ -264,7 +264,10 @@ ENDING = """
         ("closing at exit", "atexit.register(other.close); atexit.register(view.release)"),
         ("a class that is gone first", "del sys.modules['operations'], operations"),
         ("the module first", "sys.modules.clear()"),
-        ("in a thread", "threading.Thread(target=lambda: (time.sleep(0.05), heap.collect())).start()"),
+        (
+            "in a thread",
+            "threading.Thread(target=lambda: (time.sleep(0.05), heap.collect())).start()",
+        ),
         (
             "daemon threads at work",
             """
@@ -361,7 +364,9 @@ CALLS = {
 
 
 @pytest.mark.parametrize("name", CALLS)
-def test_ctrl_c_comes_through_and_leaves_the_heap_whole(run_python: Run, mode: str, name: str) -> None:
+def test_ctrl_c_comes_through_and_leaves_the_heap_whole(
+    run_python: Run, mode: str, name: str
+) -> None:
     if name == "graph":
         pytest.importorskip("numpy")
     done = run_python(
@@ -430,7 +435,9 @@ def test_ctrl_c_while_a_recording_is_rebuilt_closes_the_unfinished_heap(
     )
 
 
-def test_a_handler_that_uses_the_heap_gets_an_error_and_no_deadlock(run_python: Run, mode: str) -> None:
+def test_a_handler_that_uses_the_heap_gets_an_error_and_no_deadlock(
+    run_python: Run, mode: str
+) -> None:
     """Whatever the heap is in the middle of on that thread."""
     done = run_python(
         INTERRUPT
@@ -499,7 +506,9 @@ def test_many_threads_do_everything_in_one_heap(mode: str) -> None:
 
         def work(seed: int) -> None:
             rng = random.Random(seed)
-            names = [n for n in operations.ALL if n not in ("globals", "handles", "results", "heaps")]
+            names = [
+                n for n in operations.ALL if n not in ("globals", "handles", "results", "heaps")
+            ]
             mine = heap.goroutine(f"worker {seed}")
             try:
                 while time.monotonic() < deadline:
@@ -511,7 +520,9 @@ def test_many_threads_do_everything_in_one_heap(mode: str) -> None:
                     node = shared[i]
                     while node is not None and rng.random() < 0.9:
                         assert 0 <= node.n < 64
-                        node.next, node = (node.next, node.next) if rng.random() < 0.5 else (None, None)
+                        node.next, node = (
+                            (node.next, node.next) if rng.random() < 0.5 else (None, None)
+                        )
             except BaseException as error:
                 errors.append(error)
             finally:
@@ -563,7 +574,14 @@ def test_closing_while_many_threads_use_the_heap(mode: str) -> None:
         def work(heap: gcsim.Heap = heap, ended: list[str] = ended) -> None:
             try:
                 while True:
-                    for name in ("objects", "strings", "slices", "frames", "batches", "collections"):
+                    for name in (
+                        "objects",
+                        "strings",
+                        "slices",
+                        "frames",
+                        "batches",
+                        "collections",
+                    ):
                         operations.ALL[name](heap)
             except gcsim.ClosedHeapError:
                 ended.append("closed")
@@ -623,7 +641,9 @@ def test_types_that_contain_themselves_are_refused_and_those_that_refer_are_fine
 
 
 @pytest.mark.parametrize("wrap", [lambda t: ptr[t], lambda t: slice_[t], lambda t: array[t, 1]])
-def test_types_inside_types_have_a_greatest_depth(heap: gcsim.Heap, wrap: Callable[[Any], Any]) -> None:
+def test_types_inside_types_have_a_greatest_depth(
+    heap: gcsim.Heap, wrap: Callable[[Any], Any]
+) -> None:
     t: Any = i64
     with pytest.raises(gcsim.TypeDefinitionError, match="nested deeper"):
         for _ in range(10_000):
@@ -636,7 +656,9 @@ def test_structs_inside_structs_have_a_greatest_depth(heap: gcsim.Heap) -> None:
     made = []
     with pytest.raises(gcsim.TypeDefinitionError):
         for i in range(10_000):
-            inner = gcsim.struct(type(f"Level{i}", (), {"__annotations__": {"inner": inner, "n": i64}}))
+            inner = gcsim.struct(
+                type(f"Level{i}", (), {"__annotations__": {"inner": inner, "n": i64}})
+            )
             made.append(inner)
             gcsim.sizeof(inner)
     assert len(made) > 50
@@ -715,7 +737,10 @@ def test_a_reference_of_another_heap_is_refused_everywhere(heap: gcsim.Heap, mod
         for name, use in uses.items():
             with pytest.raises((gcsim.WrongHeapError, gcsim.ConversionError)) as caught:
                 use()
-            assert isinstance(caught.value, gcsim.WrongHeapError) or name in ("slice range", "copy_from")
+            assert isinstance(caught.value, gcsim.WrongHeapError) or name in (
+                "slice range",
+                "copy_from",
+            )
         assert heap.memstats().mallocs <= before + 3
         heap.collect()
         assert heap.verify() and other.verify()
@@ -759,7 +784,10 @@ def test_no_use_of_a_closed_heap_does_anything_but_raise(mode: str) -> None:
         (lambda h: h.build(Node, 1 << 36), gcsim.HeapMemoryError),
         (lambda h: h.build(u8, 2, counts=buffer("q", [1, 1 << 39])), gcsim.HeapMemoryError),
         (lambda h: h.build(u8, 2, counts=buffer("q", [1, -1])), gcsim.RangeError),
-        (lambda h: h.goroutine("g").push("f", **{f"n{i}": i64 for i in range(100_000)}), gcsim.Error),
+        (
+            lambda h: h.goroutine("g").push("f", **{f"n{i}": i64 for i in range(100_000)}),
+            gcsim.Error,
+        ),
     ],
 )
 def test_absurd_sizes_are_refused_and_cost_nothing(
