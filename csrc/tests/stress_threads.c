@@ -264,7 +264,7 @@ static void one_heap(uint64_t seed, uint64_t rounds, int32_t percent)
 int main(int argc, char **argv)
 {
     bool soak = getenv("GCSIM_SOAK") != NULL;
-    uint64_t rounds = argc > 1 ? strtoull(argv[1], NULL, 10) : soak ? 3000 : GCSIM_DEBUG ? 12 : 60;
+    uint64_t rounds = argc > 1 ? strtoull(argv[1], NULL, 10) : soak ? 3000 : GCSIM_DEBUG ? 6 : 60;
     uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
     printf("      seed %" PRIu64 ", %" PRIu64 " rounds\n", seed, rounds);
     two_heaps(seed, rounds);

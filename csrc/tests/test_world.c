@@ -147,7 +147,7 @@ static void live_a_little(mut *m, gcsim_handle *list, uint64_t seed)
 
 static void heap_back_and_forth(int32_t percent)
 {
-    enum { MARKS = 22 };
+    enum { MARKS = 16 };
     gcsim_options options = small_heap;
     options.gc_percent = percent;
     options.events = 256;
