@@ -122,7 +122,7 @@ ubsan: $(VENV)/.test $(VENV)/.installed ## C and Python tests under the undefine
 TSAN_PYTHON = $(call preload,tsan) TSAN_OPTIONS=$(call options,tsan,halt_on_error=1) \
     $(if $(shell command -v setarch),setarch $(shell uname -m) -R)
 tsan: $(VENV)/.test $(VENV)/.installed ## C tests, and the Python tests marked `threads`, under the thread sanitizer
-	@GCSIM_BUILD=tsan $(MAKE) -C csrc -j$(JOBS) --output-sync=target test
+	@GCSIM_BUILD=tsan $(MAKE) -C csrc -j$(JOBS) --output-sync=target test ONLY=.fast
 	@$(call build_package,tsan)
 	@$(call assert_mode,tsan,$(TSAN_PYTHON))
 	@$(call sanitized_tests,tsan,$(TSAN_PYTHON),-m threads)
