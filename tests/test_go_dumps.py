@@ -25,7 +25,7 @@ from gcsim._dump import FINALIZERS, RECORDS, GoDump, GoObject
 from gcsim._graph import _COLUMNS, HeapGraph, open_graph
 
 HERE = Path(__file__).parent
-SHIPPED = HERE.parent / "gcsim" / "data" / "leaks.graph.npz"
+SHIPPED = Path(gcsim.__file__).parent / "data" / "leaks.graph.npz"
 RAW = HERE / "data" / "heap" / "leaks.dump.gz"
 NOGREENTEA = HERE / "data" / "heap" / "nogreentea.dump.gz"
 SHARED = HERE.parents[1] / "shared" / "data" / "heap"
