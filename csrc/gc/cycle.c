@@ -26,8 +26,9 @@ CORE uint64_t cycle_hold(struct mutator *m)
     world_stop(m);
     heap_of(h)->gc.holds++;
     cycle_commit_goal(h);
+    uint64_t live = h->heap_live;
     world_start(m);
-    return h->heap_live;
+    return live;
 }
 
 CORE void cycle_release(struct mutator *m, uint64_t held)
@@ -53,6 +54,15 @@ CORE int32_t cycle_set_percent(struct mutator *m, int32_t percent)
     return old;
 }
 
+// Word by word, because another thread that sweeps writes to the last one at any time.
+static void record_read(gcsim_cycle *out, const gcsim_cycle *from)
+{
+    _Static_assert(sizeof *out % 8 == 0, "a record is words");
+    const uint64_t *words = (const uint64_t *)from;
+    for (size_t i = 0; i < sizeof *out / 8; i++)
+        ((uint64_t *)out)[i] = GCSIM_LOAD(words + i);
+}
+
 CORE gcsim_status cycle_read(gcsim_heap *heap, uint64_t number, gcsim_cycle *out)
 {
     uint64_t last = heap->gc.cycles;
@@ -60,7 +70,7 @@ CORE gcsim_status cycle_read(gcsim_heap *heap, uint64_t number, gcsim_cycle *out
         number = last;
     if (number == 0 || number > last || last - number >= 256)
         return GCSIM_BAD_SIZE;
-    *out = heap->mheap.history->cycles[(number - 1) % 256];
+    record_read(out, &heap->mheap.history->cycles[(number - 1) % 256]);
     return out->number == number ? GCSIM_OK : GCSIM_BAD_SIZE; // an interrupted cycle took its place
 }
 
@@ -158,7 +168,7 @@ static void sweep_all_politely(struct mutator *m, gcsim_cycle *cycle)
         if (n % 128 == 0)
             gcsim_safepoint(&m->pub);
     if (cycle->number == number)
-        cycle->sweep_ns = rt_now_ns(&h->rt) - from;
+        GCSIM_STORE(&cycle->sweep_ns, rt_now_ns(&h->rt) - from);
     EMIT(h, SWEEP_DONE, m->pub.id, 0, number);
 }
 
