@@ -217,9 +217,10 @@ static void wait_for_world(struct heap_object *h, gcsim_mutator *m)
 // `m`: taken from the pool, and found the world stopping.
 BIND_COLD gcsim_mutator *heap_enter_long_way(struct heap_object *h, gcsim_mutator *m)
 {
+    if (m)
+        gcsim_leave(m);
     for (;;) {
-        if (m) {
-            gcsim_leave(m);
+        if (m) { // outside
             h->idle[h->idle_count++] = m;
             m = NULL;
         }
@@ -237,12 +238,15 @@ BIND_COLD gcsim_mutator *heap_enter_long_way(struct heap_object *h, gcsim_mutato
             continue;
         }
         m = h->idle[--h->idle_count];
-        if (!(h->attention & HEAP_SLOW_STEPS) && heap_mutator_goes_in(m)) {
-            if (h->attention & HEAP_DEFERRED)
-                drop_deferred(h, m, take_deferred(h));
-            return m;
+        if (!(h->attention &
+              HEAP_SLOW_STEPS)) { // else nothing of the core may be touched, not even to leave it
+            if (heap_mutator_goes_in(m)) {
+                if (h->attention & HEAP_DEFERRED)
+                    drop_deferred(h, m, take_deferred(h));
+                return m;
+            }
+            gcsim_leave(m);
         }
-        gcsim_leave(m);
         wait_for_world(h, m);
     }
 }
