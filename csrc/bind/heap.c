@@ -404,7 +404,18 @@ static void heap_finish(struct heap_object *h)
     h->heap = NULL;
     h->attention = HEAP_CLOSED;
     h->api->heap_destroy(heap);
+}
+
+// The same, then gives signals their turn: freeing the types runs finalizers, in which Python would lose a KeyboardInterrupt.
+static int heap_finish_and_check(struct heap_object *h)
+{
+    PyObject *type, *value, *traceback;
+    heap_finish(h);
+    int result = PyErr_CheckSignals();
+    PyErr_Fetch(&type, &value, &traceback);
     heap_free_lists(h);
+    PyErr_Restore(type, value, traceback);
+    return result;
 }
 
 static int heap_refuse_exports(struct heap_object *h)
@@ -450,7 +461,7 @@ static int heap_shut(struct heap_object *h)
     if (result == 0 && h->heap)
         result = heap_refuse_exports(h);
     if (result == 0 && h->heap)
-        heap_finish(h);
+        result = heap_finish_and_check(h);
     else if (h->heap && !h->closing)
         h->attention &= ~(uint32_t)HEAP_CLOSING;
     return result;
@@ -491,8 +502,7 @@ static void heap_dealloc(struct heap_object *h)
         PyObject_ClearWeakRefs((PyObject *)h);
     if (h->heap) // nobody refers to it: no call is inside, no view exists
         heap_finish(h);
-    else
-        heap_free_lists(h);
+    heap_free_lists(h);
     if (h->steps_lock)
         PyThread_free_lock(h->steps_lock);
     tp->tp_free(h);
