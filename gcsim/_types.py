@@ -65,9 +65,7 @@ class TypeExpr(_Immutable):
         count: int | str | None = None,
         python: type | None = None,
     ) -> None:
-        depth = 1 + max((a.depth for a in args if isinstance(a, TypeExpr)), default=0)
-        if depth > MAX_DEPTH:
-            raise TypeDefinitionError(f"types nested deeper than {MAX_DEPTH}")
+        depth = _depth(kind, args)
         self._set(kind=kind, args=args, count=count, python=python, depth=depth)
 
     def _key(self) -> tuple[Any, ...]:
@@ -93,6 +91,21 @@ class TypeExpr(_Immutable):
 
     def __repr__(self) -> str:
         return _go_words(self.kind, [_name(a) for a in self.args], self.count, self.python)
+
+
+def _depth(kind: str, inside: Iterable[Any]) -> int:
+    """One more than the deepest of the types inside. A struct behind a pointer starts anew, because
+    programs link any number of types; all else has a limit, which keeps what recurses from failing.
+    """
+    depth = 1
+    for part in inside:
+        if isinstance(part, _Immutable):  # no name, and no class
+            t: Any = part
+            if kind in ("array", "struct") or t.kind != "struct":
+                depth = max(depth, 1 + t.depth)
+    if depth > MAX_DEPTH:
+        raise TypeDefinitionError(f"types nested deeper than {MAX_DEPTH}")
+    return depth
 
 
 def _name(part: Any) -> str:
@@ -306,6 +319,7 @@ class TypeInfo(_Immutable):
         "align",
         "bytes",
         "count",
+        "depth",
         "fields",
         "kind",
         "module",
@@ -333,6 +347,8 @@ class TypeInfo(_Immutable):
         self._set(kind=kind, bytes=size, align=align, ptr_bytes=ptr_bytes, fields=fields)
         self._set(count=count, python=python, module=module, qualname=qualname)
         self._set(_name=name, _mask=mask, _elem=elem, _key=key, _cls=None)
+        parts = [t for t in (elem, key) if isinstance(t, TypeInfo)]
+        self._set(depth=_depth(kind, [*parts, *(f.type for f in fields)]))
 
     @property
     def noscan(self) -> bool:
