@@ -46,13 +46,9 @@ static const gcsim_type *api_type_by_id(gcsim_heap *heap, uint32_t id)
     return id < H(heap)->types.ntypes ? H(heap)->types.by_id[id] : NULL;
 }
 
-static const gcsim_api api_table;
 static gcsim_mutator *api_mutator_attach(gcsim_heap *heap, gcsim_status *status)
 {
-    gcsim_mutator *m = world_attach(heap, status);
-    if (m)
-        m->api = &api_table;
-    return m;
+    return world_attach(heap, status);
 }
 static void api_mutator_detach(gcsim_mutator *m) { world_detach(M(m)); }
 static void api_enter_slow(gcsim_mutator *m) { world_enter_slow(M(m)); }
@@ -143,7 +139,7 @@ static gcsim_status api_read_links(gcsim_mutator *m, gcsim_batch *batch, uint64_
 static void api_batch_drop(gcsim_mutator *m, gcsim_batch *batch) { batch_release(M(m), batch); }
 
 static gcsim_status api_collect(gcsim_mutator *m) { return cycle_run(M(m), GCSIM_TRIGGER_FORCED); }
-static void api_safepoint(gcsim_mutator *m) { world_poll(M(m)); }
+static void api_safepoint(gcsim_mutator *m) { door_safepoint(M(m)); }
 static gcsim_status api_sweep_all(gcsim_mutator *m) { return sweep_rest(mheap_of(M(m))), GCSIM_OK; }
 static int32_t api_set_gc_percent(gcsim_mutator *m, int32_t percent)
 {
@@ -162,7 +158,7 @@ static void api_memstats(gcsim_mutator *m, gcsim_memstats *out)
 }
 static uint64_t api_verify(gcsim_mutator *m, gcsim_violation *out, uint64_t room)
 {
-    world_stop(M(m));
+    cycle_stop_quiet(M(m));
     uint64_t n = verify_heap(mheap_of(M(m)), out, room);
     world_start(M(m));
     return n;
@@ -195,6 +191,8 @@ static uint64_t api_events(gcsim_heap *heap, gcsim_event *out, uint64_t room)
     return event_read(&H(heap)->history->events, out, room);
 }
 static const char *api_event_name(uint32_t kind) { return event_name_of(kind); }
+
+static uint32_t api_procs(gcsim_heap *heap) { return heap->gc.procs; }
 
 #undef M
 #undef H

@@ -347,7 +347,8 @@ class _Layout:
     def __init__(self) -> None:
         from gcsim.lowlevel import RawHeap
 
-        self.heap = RawHeap(gc_percent=-1)
+        # Swept by nobody else, so that spans come back in one order.
+        self.heap = RawHeap(gc_percent=-1, stop_the_world=1)
         self._spans: dict[int, int] = {}
         self._per_class: dict[int, int] = {}
         self._numbers: dict[int, int] = {}

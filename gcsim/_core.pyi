@@ -172,7 +172,7 @@ class Heap:
         *,
         gogc: int | None = 100,
         memory_limit: _Size | None = None,
-        procs: int | None = 1,
+        procs: int | None = None,
         era: str | None = "1.26",
         barrier: str | None = "hybrid",
         mark: str | None = "object",
@@ -183,6 +183,8 @@ class Heap:
         trace_refs: bool = False,
         green_tea: bool = True,
         clobber_free: bool = False,
+        gcstoptheworld: int = 0,
+        barrier_buffer: int = 512,
     ) -> Self: ...
     def close(self) -> None: ...
     def __enter__(self) -> Self: ...

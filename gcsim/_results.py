@@ -160,7 +160,7 @@ class Cycle:
     """One collection: what led to it, what it did, how long it took."""
 
     number: int  #: 1, 2, ...
-    trigger: str  #: "heap" (the goal was reached) or "forced" (collect was called)
+    trigger: str  #: "heap" (the trigger was reached), "forced" (collect was called) or "periodic"
     gc_percent: int | None  #: GOGC at the start; None is off
     heap_live: int  #: at the start: what the trigger compared
     goal: int | None  #: the goal then in force; None: the collector was off
@@ -179,17 +179,33 @@ class Cycle:
     rescans: int  #: mark passes repeated because work buffers ran out of memory
     start_ns: int  #: since 1970; in step mode, where time is steps, since the heap was made
     stop_ns: int  #: until the world stood still
-    mark_ns: int
+    mark_ns: int  #: from the end of the first stop's work to the marks being final
     sweep_ns: int  #: of the sweep that `collect` itself waits for, else 0
-    pause_ns: int  #: the world stood still
+    pause_ns: int  #: the world was asked to stop or stood still: both stops
+    pause1_ns: (
+        int  #: the stop that begins marking; 0 if the world was stopped from there to the end
+    )
+    pause2_ns: int  #: the stop that ends it
+    trigger_bytes: int | None  #: heap_live at which it was to start; None: never
+    heap_end: int  #: heap_live when marking ended
+    background_ns: int  #: CPU time of marking within the share of 25 % of the processors
+    idle_ns: int  #: beyond that share, on processors that nobody used
+    assist_ns: int  #: by allocations that owed it
+    procs: int
+    stopped: bool  #: the world was stopped while marking (gcstoptheworld)
 
     @property
     def why(self) -> str:
         """What started it, and the arithmetic, line by line."""
         if self.trigger == "forced":
             first = "collect() was called: a full collection and sweep, as runtime.GC"
+        elif self.trigger == "periodic":
+            first = "there had been no collection for the period (Go: 2 minutes)"
         else:
-            first = f"the heap reached its goal: {self.heap_live:_} bytes live >= {self.goal:_}"
+            first = (
+                f"the heap reached its trigger: {self.heap_live:_} bytes live"
+                f" >= {self.trigger_bytes:_}"
+            )
         return "\n".join([first, *self._goal_lines(self.goal)])
 
     def _goal_lines(self, goal: int | None) -> list[str]:
@@ -221,7 +237,7 @@ class Cycle:
     @property
     def stops(self) -> tuple[int, ...]:
         """How long the world stood still, in ns, each time."""
-        return (self.pause_ns,)
+        return (self.pause2_ns,) if self.stopped else (self.pause1_ns, self.pause2_ns)
 
     @property
     def marked(self) -> int:
@@ -247,9 +263,10 @@ class Cycle:
 
 def make_cycle(numbers: dict[str, int]) -> Cycle:
     raw: dict[str, Any] = dict(numbers)
-    raw["trigger"] = "forced" if raw["trigger"] else "heap"
+    raw["trigger"] = ("heap", "forced", "periodic")[raw["trigger"]]
+    raw["stopped"] = bool(raw["stopped"])
     raw["gc_percent"] = None if raw["gc_percent"] < 0 else raw["gc_percent"]
-    for name in ("goal", "next_goal"):
+    for name in ("goal", "next_goal", "trigger_bytes"):
         raw[name] = None if raw[name] == _OFF else raw[name]
     return Cycle(**raw)
 

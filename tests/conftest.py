@@ -37,7 +37,10 @@ def run_python() -> Callable[..., subprocess.CompletedProcess[str]]:
     def run(
         program: str, *args: str, status: int = 0, timeout: float = 60
     ) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-X", "faulthandler", "-c", textwrap.dedent(program), *args]
+        # Whoever runs the tests in the background has interrupts ignored, and children inherit that.
+        listen = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        text = listen + textwrap.dedent(program)
+        command = [sys.executable, "-X", "faulthandler", "-c", text, *args]
         paths = [os.path.dirname(os.path.dirname(gcsim.__file__)), os.environ.get("PYTHONPATH", "")]
         env = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in paths if p)}
         done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, env=env)

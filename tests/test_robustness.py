@@ -479,7 +479,7 @@ def test_a_handler_that_uses_the_heap_gets_an_error_and_no_deadlock(
     signal.signal(signal.SIGALRM, handler)
     deadline = time.time() + 40
     while time.time() < deadline and not all("busy" in seen.get(name, ()) for name in uses):
-        signal.setitimer(signal.ITIMER_REAL, 0.055)
+        signal.setitimer(signal.ITIMER_REAL, 0.02)
         for _ in range(3):
             heap.build(operations.Node, 30 * n)
         signal.setitimer(signal.ITIMER_REAL, 0)

@@ -3,9 +3,10 @@
 
 #include "alloc/mheap.h"
 
-// Another thread wants the world stopped: let it, and return when it runs again.
+// Somebody wants the world, or marking is on: stop as long as asked, pay for what was allocated, give marking its share of the time.
 CORE COLD void door_safepoint(struct mutator *m);
-// heap_live has reached the trigger: run a cycle now (GCSIM_INTERRUPTED: the poll callback stopped it). `keep` is the object that the allocation is about to return.
+// heap_live has reached the trigger: start a cycle (GCSIM_INTERRUPTED: it ran with the world stopped, and the poll callback stopped
+// it). `keep` is the object that the allocation is about to return.
 CORE COLD gcsim_status door_collect(struct mutator *m, void *keep);
 // Sweep a span that waits for it. preserve: the caller keeps it (it is on no list afterwards); else it is filed or freed.
 // Returns false if another thread has it or has had it.

@@ -103,6 +103,12 @@ static void *malloc_large(struct mutator *m, const gcsim_type *t, uint64_t count
         s->large_count = count;
         __atomic_store_n(&s->large_type, t, __ATOMIC_RELEASE);
     }
+    if (UNLIKELY(h->blacken)) { // before any list has it, so that nobody else marks
+        s->marks[0] |= 1;
+        m->work.objects_marked++;
+        m->work.bytes_marked += s->slot_bytes;
+        m->assist_bytes -= (int64_t)s->slot_bytes;
+    }
     mcentral_file(h, s);
     m->refilled = true;
     STEP(h, ALLOC_LARGE, m->pub.id, arena_offset(h, s->base), bytes);
@@ -112,7 +118,7 @@ static void *malloc_large(struct mutator *m, const gcsim_type *t, uint64_t count
 static void *malloc_bytes(struct mutator *m, const gcsim_type *t, uint64_t count, uint64_t bytes)
 {
     struct mheap *h = mheap_of(m);
-    if (UNLIKELY(GCSIM_LOAD(&h->stop) & 1))
+    if (UNLIKELY((GCSIM_LOAD(&h->stop) & ~GCSIM_STOP_FENCE) | GCSIM_LOAD(&h->blacken)))
         door_safepoint(m);
     if (bytes == 0)
         return &h->zerobase;

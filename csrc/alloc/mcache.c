@@ -41,8 +41,9 @@ static void window_prepare(gcsim_span *s, uint64_t ptrs)
     bool zero = s->needzero && s->slot_bytes32 <= WINDOW_ZERO_MAX;
     bool fill = s->heap_bits && s->slot_bytes32 > 8;
     if (fill && ptrs != s->window_ptrs)
-        s->mixed = s->alloc_count != 0;
-    s->window_ptrs = fill ? ptrs : 0;
+        GCSIM_STORE(&s->mixed, s->alloc_count != 0);
+    __atomic_store_n(&s->window_ptrs, fill ? ptrs : 0,
+                     __ATOMIC_RELEASE); // a marker reads it before `mixed`
     for (uint64_t free = s->loaded; free;) {
         unsigned from = bits_lowest(free);
         uint64_t rest = ~(free >> from);
@@ -60,9 +61,24 @@ static void window_prepare(gcsim_span *s, uint64_t ptrs)
     }
 }
 
-// Load the next window with a free slot; false: the span is used up.
-static bool window_next(struct mheap *h, gcsim_span *s, uint64_t ptrs)
+// While marking, a window's free slots are marked when it is loaded, so that the inline path hands out black objects without looking
+// (malloc.go:gcmarknewobject), and unmarked if they come back unused. A window is one word of the mark bits; others mark its other slots.
+static void window_mark(struct mutator *m, gcsim_span *s, bool black)
 {
+    uint64_t *word = &s->marks[s->window_index / 64], n = bits_count(s->free);
+    if (black)
+        __atomic_fetch_or(word, s->free, __ATOMIC_RELAXED);
+    else
+        __atomic_fetch_and(word, ~s->free, __ATOMIC_RELAXED);
+    n = black ? n : -n;
+    m->work.objects_marked += n;
+    m->work.bytes_marked += n * s->slot_bytes;
+}
+
+// Load the next window with a free slot; false: the span is used up.
+static bool window_next(struct mutator *m, gcsim_span *s, uint64_t ptrs)
+{
+    struct mheap *h = mheap_of(m);
     const uint64_t *used = span_alloc_bits(h, s);
     s->alloc_count = (uint16_t)span_in_use(s);
     s->loaded = s->free = 0;
@@ -78,18 +94,40 @@ static bool window_next(struct mheap *h, gcsim_span *s, uint64_t ptrs)
         s->window = span_slot(s, index);
         s->loaded = s->free = free;
         window_prepare(s, ptrs);
+        if (UNLIKELY(h->blacken)) {
+            window_mark(m, s, true);
+            m->assist_bytes -= (int64_t)(bits_count(free) * s->slot_bytes);
+        }
         return true;
     }
     return false;
 }
 
 // Give a window back: free_index returns to its first slot that was not taken. Slots below it are in use.
-static void window_return(gcsim_span *s)
+static void window_return(struct mutator *m, gcsim_span *s)
 {
     s->alloc_count = (uint16_t)span_in_use(s);
-    if (s->free)
+    if (s->free) {
         s->free_index = (uint16_t)(s->window_index + bits_lowest(s->free));
+        if (UNLIKELY(mheap_of(m)->blacken))
+            window_mark(m, s, false);
+    }
     s->loaded = s->free = 0;
+}
+
+CORE void mcache_blacken(struct mutator *m)
+{
+    for (unsigned spc = 0; spc < NUM_SPAN_CLASSES; spc++)
+        if (mcache_spans(m)[spc]->free)
+            window_mark(m, mcache_spans(m)[spc], true);
+}
+
+CORE void mcache_return_windows(struct mutator *m)
+{
+    struct mheap *h = mheap_of(m);
+    for (unsigned spc = 0; spc < NUM_SPAN_CLASSES; spc++)
+        if (mcache_spans(m)[spc] != &h->full_span)
+            window_return(m, mcache_spans(m)[spc]);
 }
 
 // The counters that statistics and the pacer read learn of what was allocated while the span was cached.
@@ -108,7 +146,7 @@ static void publish_counts(struct mheap *h, struct mutator *m, gcsim_span *s)
 static void uncache(struct mheap *h, struct mutator *m, gcsim_span *s)
 {
     DEBUG_CHECK(span_check(h, s));
-    window_return(s);
+    window_return(m, s);
     publish_counts(h, m, s);
     DEBUG_CHECK(span_check(h, s) && s->counted == s->alloc_count);
     EMIT(h, SPAN_UNCACHE, m->pub.id, arena_offset(h, s->base), s->nelems - s->alloc_count);
@@ -148,7 +186,7 @@ CORE gcsim_span *mcache_next(struct mutator *m, unsigned spc, uint64_t ptrs)
     for (;;) {
         if (s->free)
             return s;
-        if (s != &h->full_span && window_next(h, s, ptrs)) {
+        if (s != &h->full_span && window_next(m, s, ptrs)) {
             STEP(h, WINDOW, m->pub.id, arena_offset(h, s->window), bits_count(s->free));
             return s;
         }

@@ -8,6 +8,18 @@
 #include "alloc/mheap.h"
 
 #define WINDOW_ZERO_MAX 1024 // larger slots are zeroed one by one, when they are handed out
+#define SHADE_BUFFER    512  // pointers noted by the write barrier (mwbbuf.go:wbBufEntries)
+
+struct workbuf;
+
+// Marking done by one mutator and not handed over yet (mgcwork.go:gcWork): grey objects, and counters whose sums the collector reads.
+// gc/work.c owns the buffers; the allocator only counts here what it hands out black.
+struct gcwork {
+    struct workbuf *current,
+        *spare; // spare: full, empty or NULL; swapped in before the shared lists are asked
+    uint64_t bytes_marked, objects_marked;
+    uint64_t scan_work, pointers;
+};
 
 struct mutator {
     gcsim_mutator pub; // first: pointers convert
@@ -22,7 +34,14 @@ struct mutator {
     void *keep;                 // object that the running allocation is about to return: a root
     bool refilled; // the running allocation took a span: test the trigger when it is done
     bool attached;
+    uint32_t ragged; // asked to pass a safe point (gc/world.c)
     struct mutator *next;
+
+    struct gcwork work;
+    int64_t
+        assist_bytes; // may be allocated while marking before this mutator has to help (Go: g.gcAssistBytes)
+    uint64_t assist_ns; // spent helping, in this cycle
+    void *shade_buffer[SHADE_BUFFER];
 };
 
 CORE_INLINE struct mutator *mutator_of(gcsim_mutator *m) { return (struct mutator *)m; }
@@ -44,3 +63,7 @@ CORE gcsim_span *mcache_next(struct mutator *m, unsigned span_class, uint64_t pt
 // Give every cached span back (mcache.go:releaseAll), drop the tiny block. World stopped, or by the mutator itself.
 CORE void mcache_flush(struct mutator *m);
 CORE void mcache_flush_pages(struct mutator *m);
+// Marking begins: what the windows still hold is handed out black from now on. Marking ends: what they still hold is not marked after
+// all, and they are given back. World stopped.
+CORE void mcache_blacken(struct mutator *m);
+CORE void mcache_return_windows(struct mutator *m);

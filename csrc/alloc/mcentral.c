@@ -14,6 +14,17 @@ static gcsim_span *pop(struct mheap *h, struct mcentral *c, struct span_list *li
     return s;
 }
 
+// To be swept. Counted before the list looks empty: who finds nothing left and nobody counted knows that all is swept.
+static gcsim_span *pop_unswept(struct mheap *h, struct mcentral *c, struct span_list *list)
+{
+    rt_lock(&h->rt, &c->lock);
+    gcsim_span *s = span_list_pop(h, list);
+    if (s)
+        __atomic_fetch_add(&h->sweeping, 1, __ATOMIC_RELAXED);
+    rt_unlock(&h->rt, &c->lock);
+    return s;
+}
+
 CORE void mcentral_file(struct mheap *h, gcsim_span *s)
 {
     struct mcentral *c = &h->central[s->span_class];
@@ -26,8 +37,8 @@ CORE void mcentral_file(struct mheap *h, gcsim_span *s)
 CORE gcsim_span *mcentral_pop_unswept(struct mheap *h, unsigned span_class)
 {
     struct mcentral *c = &h->central[span_class];
-    gcsim_span *s = pop(h, c, &c->full[!swept_side(h)]);
-    return s ? s : pop(h, c, &c->partial[!swept_side(h)]);
+    gcsim_span *s = pop_unswept(h, c, &c->full[!swept_side(h)]);
+    return s ? s : pop_unswept(h, c, &c->partial[!swept_side(h)]);
 }
 
 CORE gcsim_span *mcentral_cache(struct mheap *h, struct mutator *m, unsigned span_class,
@@ -39,14 +50,14 @@ CORE gcsim_span *mcentral_cache(struct mheap *h, struct mutator *m, unsigned spa
         return s;
     int budget = SWEEP_BUDGET;
     for (; budget >= 0; budget--) { // these have a free slot even before they are swept
-        s = pop(h, c, &c->partial[!swept_side(h)]);
+        s = pop_unswept(h, c, &c->partial[!swept_side(h)]);
         if (!s)
             break;
         if (door_sweep_span(h, s, true))
             return s;
     }
     for (; budget >= 0; budget--) {
-        s = pop(h, c, &c->full[!swept_side(h)]);
+        s = pop_unswept(h, c, &c->full[!swept_side(h)]);
         if (!s)
             break;
         if (!door_sweep_span(h, s, true))
@@ -63,6 +74,7 @@ CORE void mcentral_uncache(struct mheap *h, gcsim_span *s)
 {
     if (s->sweepgen == h->sweepgen + 1) { // cached since before this sweep began
         GCSIM_STORE(&s->sweepgen, h->sweepgen - 2);
+        __atomic_fetch_add(&h->sweeping, 1, __ATOMIC_RELAXED);
         door_sweep_span(h, s, false);
     } else {
         GCSIM_STORE(&s->sweepgen, h->sweepgen);

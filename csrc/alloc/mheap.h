@@ -44,6 +44,7 @@ struct history {
     uint64_t steps; // the clock of the step instantiation
     struct event_ring events;
     uint64_t pause_total_ns, last_gc_ns, gc_ns, created_ns, forced_cycles;
+    uint64_t last_end_ns; // of the last cycle's marking, by the monotonic clock; 0 = none yet
     uint64_t pause_ns[256], pause_end[256];
     gcsim_cycle cycles[256];
 };
@@ -78,18 +79,19 @@ struct mheap {
 
     struct mcentral central[NUM_SPAN_CLASSES];
     uint32_t sweepgen;    // += 2 per cycle
+    uint32_t sweeping;    // spans taken from the unswept lists and not yet swept
     gcsim_span full_span; // what empty cache entries point at
     uint64_t zerobase;    // where objects of size 0 live (malloc.go:zerobase)
 
     // What the collector's door reads and feeds (alloc/door.h).
     uint64_t heap_live; // bytes, counted by spans handed out (mgcpacer.go:heapLive)
     uint64_t trigger;   // heap_live at which a cycle starts; UINT64_MAX = never
+    uint32_t blacken;   // marking is on: objects are handed out black (mgc.go:gcBlackenEnabled)
 
     struct mutator *mutators; // all attached, linked
     struct rt_lock mutators_lock;
     uint32_t next_mutator_id;
-    uint32_t
-        stop; // world.c: bit 0 = the world is being stopped, bit 1 = mutators must fence themselves
+    uint32_t stop; // GCSIM_STOP_*: somebody wants the world (gc/world.c)
 };
 
 #define EMIT(h, kind, m_id, where, arg)                                                            \

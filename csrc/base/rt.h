@@ -18,14 +18,27 @@ struct rt_lock {
 CORE_INLINE void rt_lock_init(struct rt_lock *lock);
 CORE_INLINE void rt_lock(struct rt *rt, struct rt_lock *lock);
 CORE_INLINE void rt_unlock(struct rt *rt, struct rt_lock *lock);
+CORE_INLINE bool rt_try_lock(struct rt *rt, struct rt_lock *lock);
 
 // Wait while *word == value; wake all that wait on it. Spurious returns are allowed: always called in a loop.
+// rt_wait_for also returns after so many ns.
 CORE void rt_wait(struct rt *rt, uint32_t *word, uint32_t value);
+CORE void rt_wait_for(struct rt *rt, uint32_t *word, uint32_t value, uint64_t ns);
 CORE void rt_wake_all(struct rt *rt, uint32_t *word);
 
 // The two sides of the asymmetric fence: every thread's earlier `inside` store is seen after rt_fence_heavy, if its light side
 // (a compiler fence in inline.h) stands between that store and its load of the stop flag.
 CORE void rt_fence_heavy(struct rt *rt);
+
+// A thread of the collector's own, with every signal blocked; false if the system gives none. The step instantiation has none: there
+// all work is done by the calls that come in.
+struct rt_thread;
+// `stack` is RT_STACK_BYTES of memory that outlives it.
+CORE bool rt_spawn(struct rt *rt, struct rt_thread *thread, char *stack, void *(*run)(void *),
+                   void *arg);
+CORE void rt_join(struct rt *rt, struct rt_thread *thread);
+CORE uint32_t
+rt_processors(struct rt *rt); // that this process may use; 2 in the step instantiation
 
 CORE uint64_t rt_now_ns(struct rt *rt);   // monotonic
 CORE uint64_t rt_epoch_ns(struct rt *rt); // since 1970

@@ -22,9 +22,9 @@
 
 // Instrumented frames are larger.
 #if GCSIM_DEBUG || defined(CORE_ASAN) || defined(CORE_TSAN)
-enum { RT_COROUTINES = 16, RT_STACK_BYTES = 256 << 10 };
+enum { RT_COROUTINES = 16, RT_STACK_BYTES = 256 << 10, RT_HAS_THREADS = 0 };
 #else
-enum { RT_COROUTINES = 16, RT_STACK_BYTES = 64 << 10 };
+enum { RT_COROUTINES = 16, RT_STACK_BYTES = 64 << 10, RT_HAS_THREADS = 0 };
 #endif
 
 typedef void (*rt_call_fn)(void *args);
@@ -282,10 +282,44 @@ CORE void rt_unlock(struct rt *rt, struct rt_lock *lock)
     lock->holder = 0;
 }
 
+CORE_INLINE bool rt_try_lock(struct rt *rt, struct rt_lock *lock)
+{
+    rt_step(rt);
+    if (lock->holder)
+        return false;
+    lock->holder = rt->current ? rt->current : UINT32_MAX;
+    return true;
+}
+
 CORE void rt_wait(struct rt *rt, uint32_t *word, uint32_t value)
 {
     if (*word == value)
         wait_for(rt, word, value);
+}
+
+CORE void rt_wait_for(struct rt *rt, uint32_t *word, uint32_t value, uint64_t ns)
+{
+    (void)word, (void)value, (void)ns;
+    rt_step(rt); // nobody is left waiting by a clock that stands still
+}
+
+struct rt_thread {
+    uint32_t unused;
+};
+
+CORE bool rt_spawn(struct rt *rt, struct rt_thread *thread, char *stack, void *(*run)(void *),
+                   void *arg)
+{
+    (void)rt, (void)thread, (void)stack, (void)run, (void)arg;
+    return false;
+}
+
+CORE void rt_join(struct rt *rt, struct rt_thread *thread) { (void)rt, (void)thread; }
+
+CORE uint32_t rt_processors(struct rt *rt)
+{
+    (void)rt;
+    return 2;
 }
 
 CORE void rt_wake_all(struct rt *rt, uint32_t *word)

@@ -1,17 +1,21 @@
 // Real threads: futex locks, membarrier, the system's clocks.
 #include "base/rt.h"
 
+#include "base/os.h"
 #include "base/world.h"
 
 #include <errno.h>
 #include <linux/futex.h>
 #include <linux/membarrier.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
-// No coroutines here.
-enum { RT_COROUTINES = 0, RT_STACK_BYTES = 0 };
+// No coroutines here; stacks are those of the collector's own threads.
+enum { RT_COROUTINES = 0, RT_STACK_BYTES = 256 << 10, RT_HAS_THREADS = 1 };
 
 struct rt {
     uint32_t
@@ -39,9 +43,9 @@ CORE void rt_fence_heavy(struct rt *rt)
         __atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
-static long futex(void *word, int op, uint32_t value)
+static long futex(void *word, int op, uint32_t value, const struct timespec *timeout)
 {
-    return syscall(SYS_futex, word, op | FUTEX_PRIVATE_FLAG, value, NULL, NULL, 0);
+    return syscall(SYS_futex, word, op | FUTEX_PRIVATE_FLAG, value, timeout, NULL, 0);
 }
 
 CORE_INLINE void rt_lock_init(struct rt_lock *lock) { lock->futex = 0; }
@@ -56,7 +60,7 @@ CORE COLD void rt_lock_wait(struct rt_lock *lock)
             return;
     }
     while (__atomic_exchange_n(&lock->futex, 2, __ATOMIC_ACQUIRE) != 0)
-        futex(&lock->futex, FUTEX_WAIT, 2);
+        futex(&lock->futex, FUTEX_WAIT, 2, NULL);
 }
 
 CORE_INLINE void rt_lock(struct rt *rt, struct rt_lock *lock)
@@ -72,19 +76,69 @@ CORE_INLINE void rt_unlock(struct rt *rt, struct rt_lock *lock)
 {
     (void)rt;
     if (UNLIKELY(__atomic_exchange_n(&lock->futex, 0, __ATOMIC_RELEASE) == 2))
-        futex(&lock->futex, FUTEX_WAKE, 1);
+        futex(&lock->futex, FUTEX_WAKE, 1, NULL);
+}
+
+CORE_INLINE bool rt_try_lock(struct rt *rt, struct rt_lock *lock)
+{
+    (void)rt;
+    int32_t free = 0;
+    return __atomic_compare_exchange_n(&lock->futex, &free, 1, false, __ATOMIC_ACQUIRE,
+                                       __ATOMIC_RELAXED);
 }
 
 CORE void rt_wait(struct rt *rt, uint32_t *word, uint32_t value)
 {
     (void)rt;
-    futex(word, FUTEX_WAIT, value);
+    futex(word, FUTEX_WAIT, value, NULL);
+}
+
+CORE void rt_wait_for(struct rt *rt, uint32_t *word, uint32_t value, uint64_t ns)
+{
+    (void)rt;
+    struct timespec timeout = {(time_t)(ns / 1000000000u), (long)(ns % 1000000000u)};
+    futex(word, FUTEX_WAIT, value, &timeout);
 }
 
 CORE void rt_wake_all(struct rt *rt, uint32_t *word)
 {
     (void)rt;
-    futex(word, FUTEX_WAKE, INT32_MAX);
+    futex(word, FUTEX_WAKE, INT32_MAX, NULL);
+}
+
+struct rt_thread {
+    pthread_t id;
+};
+
+// Signals are for the program's own threads: a handler must not find itself on one of these.
+CORE bool rt_spawn(struct rt *rt, struct rt_thread *thread, char *stack, void *(*run)(void *),
+                   void *arg)
+{
+    (void)rt;
+    sigset_t all, before;
+    pthread_attr_t attributes;
+    if (os_fault() || pthread_attr_init(&attributes) != 0)
+        return false;
+    pthread_attr_setstack(&attributes, stack, RT_STACK_BYTES);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    bool made = pthread_create(&thread->id, &attributes, run, arg) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attributes);
+    return made;
+}
+
+CORE void rt_join(struct rt *rt, struct rt_thread *thread)
+{
+    (void)rt;
+    pthread_join(thread->id, NULL);
+}
+
+CORE uint32_t rt_processors(struct rt *rt)
+{
+    (void)rt;
+    cpu_set_t set;
+    return sched_getaffinity(0, sizeof set, &set) == 0 ? (uint32_t)CPU_COUNT(&set) : 1;
 }
 
 static uint64_t clock_ns(clockid_t clock)

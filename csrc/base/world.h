@@ -22,7 +22,7 @@ enum world_region {
     REGION_SUMMARY_2,
     REGION_SUMMARY_3,
     REGION_SUMMARY_4,
-    REGION_COROUTINES, // stacks of the step instantiation
+    REGION_COROUTINES, // stacks: of coroutines, or of the collector's own threads
     REGION_HISTORY,    // struct history, events
     REGION_ARENA,      // the objects' pages
     WORLD_REGIONS

@@ -204,6 +204,7 @@ struct heap_object {
         *traces; // trace_refs=True: dict, handle address -> (class name, file, line); else NULL
     int32_t gc_percent; // negative = off
     uint32_t procs, mark, event_room;
+    uint32_t stop_the_world, shade_entries;
     uint64_t reserve_bytes;        // as asked for; 0 = default
     PyThread_type_lock steps_lock; // step mode: held by the one call that runs without the GIL
 };
@@ -255,8 +256,7 @@ static inline int heap_check_own(struct heap_object *h, const char *doing)
 // must be checked again if that matters. heap_try_enter never waits, never raises: NULL if it is not possible at once.
 BIND_COLD gcsim_mutator *heap_enter_long_way(struct heap_object *h, gcsim_mutator *m);
 
-// gcsim_enter without its wait. The flag's bit 0 says that the world is being stopped, another that this machine needs the
-// full fence (gc/world.h).
+// gcsim_enter without its wait. False if the world is being stopped or the mutator is to pass a safe point (gc/world.h).
 static inline bool heap_mutator_goes_in(gcsim_mutator *m)
 {
     GCSIM_STORE(&m->inside, 1u);
@@ -264,7 +264,7 @@ static inline bool heap_mutator_goes_in(gcsim_mutator *m)
     if (BIND_LIKELY(!__atomic_load_n(m->stop, __ATOMIC_ACQUIRE)))
         return true;
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    return !(__atomic_load_n(m->stop, __ATOMIC_ACQUIRE) & 1);
+    return !(__atomic_load_n(m->stop, __ATOMIC_ACQUIRE) & ~GCSIM_STOP_FENCE);
 }
 
 static inline gcsim_mutator *heap_enter(struct heap_object *h)

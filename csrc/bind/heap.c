@@ -244,7 +244,7 @@ static const char *const heap_barriers_later[] = {"dijkstra", "yuasa", "steele",
 
 struct heap_given { // the arguments of Heap(), NULL where not given
     PyObject *gogc, *memory_limit, *procs, *era, *barrier, *mark, *mode, *seed, *reserve, *events,
-        *trace_refs, *green_tea, *clobber_free;
+        *trace_refs, *green_tea, *clobber_free, *gcstoptheworld, *barrier_buffer;
 };
 
 static int heap_words(struct heap_object *h, const struct heap_given *g)
@@ -272,11 +272,15 @@ static int heap_words(struct heap_object *h, const struct heap_given *g)
 static int heap_numbers(struct heap_object *h, const struct heap_given *g)
 {
     struct bind_state *state = h->state;
-    long long procs = 1, events = 0, seed = 0;
+    long long procs = 0, events = 0, seed = 0, stopped = 0, shades = 512;
     h->gc_percent = 100;
     if ((g->gogc && percent_from_python(state, "gogc", g->gogc, &h->gc_percent) < 0) ||
         (g->procs && g->procs != Py_None &&
-         option_int(state, "procs", g->procs, 1, 1 << 16, &procs) < 0) ||
+         option_int(state, "procs", g->procs, 1, 64, &procs) < 0) ||
+        (g->gcstoptheworld &&
+         option_int(state, "gcstoptheworld", g->gcstoptheworld, 0, 2, &stopped) < 0) ||
+        (g->barrier_buffer &&
+         option_int(state, "barrier_buffer", g->barrier_buffer, 0, 512, &shades) < 0) ||
         (g->events && option_int(state, "events", g->events, 0, 1 << 28, &events) < 0) ||
         (g->seed && g->seed != Py_None &&
          option_int(state, "seed", g->seed, 0, INT64_MAX, &seed) < 0) ||
@@ -289,6 +293,8 @@ static int heap_numbers(struct heap_object *h, const struct heap_given *g)
         return -1;
     }
     h->procs = (uint32_t)procs;
+    h->stop_the_world = (uint32_t)stopped;
+    h->shade_entries = (uint32_t)shades;
     h->event_room = (uint32_t)events;
     return 0;
 }
@@ -312,6 +318,9 @@ static int heap_open(struct heap_object *h, const struct heap_given *g)
         .events = h->event_room,
         .no_green_tea = !green_tea,
         .clobber_free = (uint32_t)clobber,
+        .procs = h->procs,
+        .stop_the_world = h->stop_the_world,
+        .shade_entries = h->shade_entries + 1,
         .poll = heap_poll,
         .poll_arg = h,
     };
@@ -333,6 +342,7 @@ static int heap_open(struct heap_object *h, const struct heap_given *g)
         return -1;
     }
     h->arena = h->api->arena(h->heap, NULL);
+    h->procs = h->api->procs(h->heap);
     if (pool_grow(h) < 0)
         return -1;
     if (h->gc_percent == 0) { // in gcsim_options 0 is the default
@@ -347,17 +357,18 @@ static int heap_open(struct heap_object *h, const struct heap_given *g)
 
 static PyObject *heap_tp_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"gogc",       "memory_limit", "procs",        "era",     "barrier",
-                            "mark",       "mode",         "seed",         "reserve", "events",
-                            "trace_refs", "green_tea",    "clobber_free", NULL};
+    static char *names[] = {"gogc",         "memory_limit",   "procs",          "era",
+                            "barrier",      "mark",           "mode",           "seed",
+                            "reserve",      "events",         "trace_refs",     "green_tea",
+                            "clobber_free", "gcstoptheworld", "barrier_buffer", NULL};
     struct bind_state *state = PyType_GetModuleState(type);
     struct heap_given g = {0};
     if (!state)
         return NULL;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$OOOOOOOOOOOOO:Heap", names, &g.gogc,
-                                     &g.memory_limit, &g.procs, &g.era, &g.barrier, &g.mark,
-                                     &g.mode, &g.seed, &g.reserve, &g.events, &g.trace_refs,
-                                     &g.green_tea, &g.clobber_free))
+    if (!PyArg_ParseTupleAndKeywords(
+            args, kwargs, "|$OOOOOOOOOOOOOOO:Heap", names, &g.gogc, &g.memory_limit, &g.procs,
+            &g.era, &g.barrier, &g.mark, &g.mode, &g.seed, &g.reserve, &g.events, &g.trace_refs,
+            &g.green_tea, &g.clobber_free, &g.gcstoptheworld, &g.barrier_buffer))
         return NULL;
     struct heap_object *h = (struct heap_object *)type->tp_alloc(type, 0);
     if (!h)
@@ -854,7 +865,7 @@ static PyGetSetDef heap_getset[] = {
     {"mode", (getter)heap_mode, NULL, "\"threads\" or \"steps\"", NULL},
     {"mark", (getter)heap_mark, NULL, "the mark engine: \"object\" or \"field\"", NULL},
     {"procs", (getter)heap_procs, NULL,
-     "as given; a collection stops the world, so the number changes nothing yet", NULL},
+     "processors that the program's threads and the collector share (GOMAXPROCS)", NULL},
     {"gc_percent", (getter)heap_get_percent, (setter)heap_set_percent,
      "GOGC, as SetGCPercent; None: the collector is off", NULL},
     {"memory_limit", (getter)heap_limit_get, (setter)heap_limit_set,
@@ -870,15 +881,15 @@ static PyMemberDef heap_members[] = {
 static PyType_Slot heap_slots[] = {
     {Py_tp_doc,
      (void *)PyDoc_STR(
-         "Heap(*, gogc=100, memory_limit=None, procs=1, era=\"1.26\", barrier=\"hybrid\", "
+         "Heap(*, gogc=100, memory_limit=None, procs=None, era=\"1.26\", barrier=\"hybrid\", "
          "mark=\"object\", mode=\"threads\",\n"
          "     seed=None, reserve=None, events=0, trace_refs=False, green_tea=True, "
-         "clobber_free=False)\n--\n\n"
+         "clobber_free=False, gcstoptheworld=0, barrier_buffer=512)\n--\n\n"
          "A heap with Go's allocator and collector. Close it with `with` or close(); or it closes "
          "when it is collected.\n\n"
          "gogc          first gc_percent; None is off\n"
-         "procs         GOMAXPROCS, 1 to 65536; a collection stops the world, so it changes "
-         "nothing yet\n"
+         "procs         GOMAXPROCS, 1 to 64: processors that the program's threads and the "
+         "collector share; None: the machine's\n"
          "mark          \"object\", or \"field\" (the reference engine)\n"
          "mode          \"threads\", or \"steps\": the same collector as coroutines\n"
          "seed          of schedules, an int from 0; nothing is random yet\n"

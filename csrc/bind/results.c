@@ -108,7 +108,8 @@ static PyObject *heap_py_gc_stats(PyObject *self, PyObject *Py_UNUSED(unused))
     X(number) X(trigger) X(heap_live) X(goal) X(marked_before) X(stack_scan) X(globals_scan) \
     X(heap_marked) X(next_goal) X(objects_marked) X(roots) X(pointers) X(scan_work) \
     X(freed_objects) X(freed_bytes) X(weak_cleared) X(rescans) X(start_ns) X(stop_ns) \
-    X(mark_ns) X(sweep_ns) X(pause_ns)
+    X(mark_ns) X(sweep_ns) X(pause_ns) X(pause1_ns) X(pause2_ns) X(trigger_bytes) X(heap_end) \
+    X(background_ns) X(idle_ns) X(assist_ns) X(procs) X(stopped)
 // clang-format on
 
 BIND PyObject *cycle_result(struct heap_object *h, const gcsim_cycle *from)

@@ -1,9 +1,12 @@
 #include "gc/cycle.h"
 
+#include "gc/assist.h"
+#include "gc/barrier.h"
 #include "gc/mark.h"
-#include "gc/pacer.h"
+#include "gc/pace.h"
 #include "gc/roots.h"
 #include "gc/sweep.h"
+#include "gc/worker.h"
 #include "gc/work.h"
 #include "gc/world.h"
 
@@ -13,19 +16,12 @@
 #define CHECK_PHASE(h, phase) ((void)0)
 #endif
 
-CORE void cycle_commit_goal(struct mheap *h)
-{
-    struct gc *gc = &heap_of(h)->gc;
-    gc->goal = pacer_goal(gc->heap_marked, gc->last_stack_scan, gc->globals_scan, gc->gc_percent);
-    __atomic_store_n(&h->trigger, gc->holds ? UINT64_MAX : gc->goal, __ATOMIC_RELAXED);
-}
-
 CORE uint64_t cycle_hold(struct mutator *m)
 {
     struct mheap *h = mheap_of(m);
     world_stop(m);
     heap_of(h)->gc.holds++;
-    cycle_commit_goal(h);
+    pace_commit(h);
     uint64_t live = h->heap_live;
     world_start(m);
     return live;
@@ -38,7 +34,7 @@ CORE void cycle_release(struct mutator *m, uint64_t held)
     world_stop(m);
     gc->holds--;
     gc->heap_marked += h->heap_live > held ? h->heap_live - held : 0;
-    cycle_commit_goal(h);
+    pace_commit(h);
     world_start(m);
 }
 
@@ -49,7 +45,7 @@ CORE int32_t cycle_set_percent(struct mutator *m, int32_t percent)
     world_stop(m);
     int32_t old = gc->gc_percent;
     gc->gc_percent = percent < 0 ? -1 : percent;
-    cycle_commit_goal(h);
+    pace_commit(h);
     world_start(m);
     return old;
 }
@@ -65,7 +61,7 @@ static void record_read(gcsim_cycle *out, const gcsim_cycle *from)
 
 CORE gcsim_status cycle_read(gcsim_heap *heap, uint64_t number, gcsim_cycle *out)
 {
-    uint64_t last = heap->gc.cycles;
+    uint64_t last = heap->gc.cycles - (heap->gc.phase == GC_MARK); // when its marking has ended
     if (number == 0)
         number = last;
     if (number == 0 || number > last || last - number >= 256)
@@ -74,140 +70,369 @@ CORE gcsim_status cycle_read(gcsim_heap *heap, uint64_t number, gcsim_cycle *out
     return out->number == number ? GCSIM_OK : GCSIM_BAD_SIZE; // an interrupted cycle took its place
 }
 
-// Sweep termination: what waits is swept, what was dropped is no root any more, the record is opened.
-static gcsim_cycle *cycle_open(struct mutator *m, gcsim_trigger why, uint64_t start_ns)
+static gcsim_cycle *cycle_record(struct mheap *h)
+{
+    return &h->history->cycles[(heap_of(h)->gc.cycles - 1) % 256];
+}
+
+// Starting one attaches a mutator, for which nobody may wait inside.
+static void wake_workers(struct mutator *m)
+{
+    struct mheap *h = mheap_of(m);
+    if (heap_of(h)->gc.stop_the_world)
+        return;
+    gcsim_leave(&m->pub);
+    worker_wake(h);
+    gcsim_enter(&m->pub);
+}
+
+// --- the stop that begins it -------------------------------------------------------------------------------------
+
+// Sweep termination: what waits is swept, what was dropped is no root any more, the record is opened. Then the barrier goes on, allocation
+// is black, frames are scanned. alone: nothing but this thread will run until marking ends.
+static gcsim_cycle *cycle_open(struct mutator *m, gcsim_trigger why, uint64_t start_ns, bool alone)
 {
     struct mheap *h = mheap_of(m);
     struct gc *gc = &heap_of(h)->gc;
     sweep_rest(h);
     handles_take_dropped(m);
-    gc->bytes_marked = gc->objects_marked = gc->scan_work = gc->stack_work = 0;
-    gc->pointers = gc->root_slots = gc->rescans = 0;
+    gc->bytes_marked = gc->objects_marked = gc->scan_work = gc->pointers = gc->rescans = 0;
     gc->cycles++;
-    gcsim_cycle *cycle = &h->history->cycles[(gc->cycles - 1) % 256];
+    gcsim_cycle *cycle = cycle_record(h);
     *cycle = (gcsim_cycle){.number = gc->cycles,
                            .trigger = why,
                            .gc_percent = gc->gc_percent,
                            .heap_live = h->heap_live,
+                           .trigger_bytes = h->trigger,
                            .goal = gc->goal,
                            .marked_before = gc->heap_marked,
                            .stack_scan = gc->last_stack_scan,
                            .globals_scan = gc->globals_scan,
+                           .procs = gc->procs,
+                           .stopped = alone,
                            .start_ns = rt_epoch_ns(&h->rt),
                            .stop_ns = rt_now_ns(&h->rt) - start_ns};
     STEP(h, CYCLE_START, m->pub.id, 0, gc->cycles);
+    gc->phase = GC_MARK;
+    gc->alone = alone;
+    barrier_switch(h, !alone);
+    for (struct mutator *other = h->mutators; other; other = other->next) {
+        other->assist_bytes = 0;
+        other->assist_ns = 0;
+        if (!alone)
+            mcache_blacken(other);
+    }
+    roots_prepare(h);
+    gc->stack_work = roots_stack_bytes(heap_of(h));
+    gc->mark_start_ns = rt_now_ns(&h->rt);
+    pace_start(h, why);
+    STEP(h, MARK_START, m->pub.id, 0, 0);
+    mark_stopped_roots(m);
     return cycle;
 }
 
-static bool cycle_mark(struct mutator *m)
-{
-    struct mheap *h = mheap_of(m);
-    struct gc *gc = &heap_of(h)->gc;
-    gc->marking = true;
-    STEP(h, MARK_START, m->pub.id, 0, 0);
-    gc->stack_work = roots_stack_bytes(heap_of(h));
-    bool finished = mark_from_roots(m);
-    gc->marking = false;
-    return finished;
-}
+// --- the stop that ends it ---------------------------------------------------------------------------------------
 
-// Mark termination: marks are final. Everything waits to be swept, and the spans that mutators hold are swept at once (they are flushed).
-static void cycle_close_marking(struct mheap *h, gcsim_cycle *cycle)
+static void cycle_fill_record(struct mheap *h, gcsim_cycle *cycle)
 {
     struct gc *gc = &heap_of(h)->gc;
-    roots_clear_batches(h);
-    CHECK_PHASE(h, CYCLE_MARKED);
-    gc->heap_marked = gc->bytes_marked;
-    gc->last_stack_scan = gc->stack_work;
-    gc->last_heap_scan = gc->scan_work;
-    __atomic_store_n(&h->heap_live, gc->bytes_marked, __ATOMIC_RELAXED);
-    STEP(h, MARK_DONE, 0, 0, gc->bytes_marked);
-    work_free(h);
-    h->sweepgen += 2;
-    gc->sweep_class = 0;
-    cycle_commit_goal(h);
-    for (struct mutator *m = h->mutators; m; m = m->next) {
-        mcache_flush(m);
-        mcache_flush_pages(m);
-    }
+    uint64_t end_ns = h->history->last_end_ns, share = assist_background_share(h, end_ns);
+    cycle->mark_ns = end_ns - gc->mark_start_ns;
+    cycle->background_ns = gc->background_ns < share ? gc->background_ns : share;
+    cycle->idle_ns = gc->background_ns - cycle->background_ns;
+    cycle->assist_ns = gc->assist_ns;
     cycle->heap_marked = gc->heap_marked;
     cycle->next_goal = gc->goal;
     cycle->objects_marked = gc->objects_marked;
     cycle->roots = gc->root_slots;
     cycle->pointers = gc->pointers;
-    cycle->scan_work = gc->scan_work;
+    cycle->scan_work = gc->last_heap_scan;
     cycle->rescans = gc->rescans;
+    gc->mark_start_ns = gc->background_ns = gc->assist_ns = 0; // times do not stay in the state
 }
 
-static void count_pause(struct mheap *h, gcsim_cycle *cycle, uint64_t pause_ns)
+// Mark termination: marks are final, nothing is grey. The barrier goes off, mutators' spans are taken from them, everything waits to be swept.
+static void cycle_close_marking(struct mheap *h)
+{
+    struct gc *gc = &heap_of(h)->gc;
+    for (struct mutator *m = h->mutators; m; m = m->next)
+        work_hand_over(h, &m->work); // empty ones
+    roots_clear_batches(h);
+    CHECK_PHASE(h, CYCLE_MARKED);
+    gcsim_cycle *cycle = cycle_record(h);
+    cycle->heap_end = h->heap_live;
+    h->history->last_end_ns = rt_now_ns(&h->rt);
+    pace_end(h);
+    gc->heap_marked = gc->bytes_marked;
+    gc->last_stack_scan = gc->stack_work;
+    gc->last_heap_scan = gc->scan_work;
+    gc->phase = GC_OFF;
+    gc->alone = false;
+    barrier_switch(h, false);
+    GCSIM_STORE(&h->heap_live, gc->bytes_marked);
+    STEP(h, MARK_DONE, 0, 0, gc->bytes_marked);
+    work_free(h);
+    h->sweepgen += 2;
+    GCSIM_STORE(&gc->sweep_class, 0);
+    pace_commit(h);
+    for (struct mutator *m = h->mutators; m;
+         m = m->next) { // their spans are swept first (mcache.go:prepareForSweep)
+        mcache_flush(m);
+        mcache_flush_pages(m);
+    }
+    cycle_fill_record(h, cycle);
+}
+
+static void count_pauses(struct mheap *h, gcsim_cycle *cycle)
 {
     struct history *history = h->history;
-    cycle->pause_ns = pause_ns;
+    cycle->pause_ns = cycle->pause1_ns + cycle->pause2_ns;
     history->forced_cycles += cycle->trigger == GCSIM_TRIGGER_FORCED;
-    history->pause_total_ns += pause_ns;
-    history->gc_ns += pause_ns;
+    history->pause_total_ns += cycle->pause_ns;
+    history->gc_ns += cycle->background_ns + cycle->assist_ns + cycle->pause_ns;
     history->last_gc_ns = rt_epoch_ns(&h->rt);
-    history->pause_ns[(cycle->number - 1) % 256] = pause_ns;
+    history->pause_ns[(cycle->number - 1) % 256] = cycle->pause_ns;
     history->pause_end[(cycle->number - 1) % 256] = history->last_gc_ns;
 }
 
-// The cycle that was interrupted has not been: no mark is left, nothing was freed, its number is free again.
-static void cycle_undo(struct mheap *h)
+// World stopped: buffers overflowed for want of memory, so make up for what was forgotten, however long it takes.
+static void mark_forgotten(struct mutator *m)
+{
+    struct drain drain = {.work = UINT64_MAX, .stopped = true};
+    while (mark_rescan(m))
+        while (mark_drain(m, &drain) != DRAINED)
+            ;
+}
+
+// World stopped since `stop_ns`: close, and let it run.
+static void cycle_end(struct mutator *m, uint64_t stop_ns)
+{
+    struct mheap *h = mheap_of(m);
+    struct gc *gc = &heap_of(h)->gc;
+    gcsim_cycle *cycle = cycle_record(h);
+    for (struct mutator *other = h->mutators; other; other = other->next)
+        mcache_return_windows(other); // first of all: what they still hold is marked and no object
+    mark_forgotten(m);
+    cycle_close_marking(h);
+    if (gc->stop_the_world == 2)
+        sweep_rest(h);
+    cycle->pause2_ns = rt_now_ns(&h->rt) - stop_ns;
+    count_pauses(h, cycle);
+    EMIT(h, CYCLE_END, m->pub.id, 0, cycle->number);
+    CHECK_PHASE(h, CYCLE_QUIET);
+    __atomic_store_n(&gc->ended, (uint32_t)gc->cycles, __ATOMIC_RELEASE);
+    world_start(m);
+    rt_wake_all(&h->rt, &gc->ended);
+    wake_workers(m); // to sweep
+}
+
+// --- in between --------------------------------------------------------------------------------------------------
+
+static bool grey_is_left(struct mheap *h) { return roots_are_left(h) || work_is_shared(h); }
+
+static void hand_over(struct mutator *m)
+{
+    barrier_flush(m);
+    work_hand_over(mheap_of(m), &m->work);
+}
+
+// Grey objects are in the buffers of mutators, in those of the barrier, or shared. All mutators hand theirs over at a safe point; if nothing
+// turns up, the world is stopped and they do so once more: what turns up then was shaded in between. If nothing does, no object is grey,
+// none can become so, and marking ends (mgc.go:gcMarkDone). True: marking ended, or there is work again.
+CORE bool cycle_mark_done(struct mutator *m)
+{
+    struct mheap *h = mheap_of(m);
+    struct gc *gc = &heap_of(h)->gc;
+    if (gc->phase != GC_MARK || GCSIM_LOAD(&gc->draining) ||
+        !rt_try_lock(&h->rt, &gc->mark_done_lock))
+        return false;
+    if (!grey_is_left(h))
+        world_ragged(m, hand_over);
+    if (!grey_is_left(h)) {
+        uint64_t stop_ns = world_stop(m);
+        if (gc->phase == GC_MARK) // else abandoned meanwhile
+            for (struct mutator *other = h->mutators; other; other = other->next)
+                hand_over(other);
+        if (gc->phase != GC_MARK || grey_is_left(h)) {
+            world_start(m);
+        } else {
+            cycle_end(m, stop_ns);
+        }
+    }
+    rt_unlock(&h->rt, &gc->mark_done_lock);
+    return true;
+}
+
+// What an interrupted cycle leaves behind is nothing: no mark, no free slot, and its number is free again.
+CORE void cycle_undo(struct mheap *h)
 {
     struct gc *gc = &heap_of(h)->gc;
     mark_abandon(h);
     work_free(h);
+    gc->next_globals = NULL;
+    gc->next_handles = NULL;
+    gc->phase = GC_OFF;
+    gc->alone = false;
+    barrier_switch(h, false);
     gc->cycles--;
+    pace_commit(h);
 }
 
-static void sweep_all_politely(struct mutator *m, gcsim_cycle *cycle)
+// Mark as a worker does until the marking of cycle `number` is over; the poll callback is asked between slices.
+static gcsim_status help_marking(struct mutator *m, uint64_t number)
 {
+    enum { SLICE_WORK = 1 << 20, OTHERS_NS = 100000 };
     struct mheap *h = mheap_of(m);
-    uint64_t from = rt_now_ns(&h->rt), number = cycle->number;
-    for (uint32_t n = 1; sweep_one(h) != UINT64_MAX; n++)
-        if (n % 128 == 0)
-            gcsim_safepoint(&m->pub);
-    if (cycle->number == number)
-        GCSIM_STORE(&cycle->sweep_ns, rt_now_ns(&h->rt) - from);
-    EMIT(h, SWEEP_DONE, m->pub.id, 0, number);
+    struct gc *gc = &heap_of(h)->gc;
+    while (gc->phase == GC_MARK && gc->cycles == number) {
+        uint32_t ended = GCSIM_LOAD(&gc->ended);
+        uint64_t from = rt_now_ns(&h->rt);
+        struct drain drain = {.work = SLICE_WORK, .background = true};
+        enum drained result = mark_drain(m, &drain);
+        count_add(&gc->background_ns, rt_now_ns(&h->rt) - from);
+        if (result == DRAINED && !cycle_mark_done(m)) {
+            gcsim_leave(&m->pub);
+            rt_wait_for(&h->rt, &gc->ended, ended, OTHERS_NS);
+            gcsim_enter(&m->pub);
+        } else if (world_wanted(h)) {
+            world_poll(m);
+        }
+        if (world_interrupted(m, false))
+            return GCSIM_INTERRUPTED;
+    }
+    return GCSIM_OK;
 }
 
-CORE gcsim_status cycle_run(struct mutator *m, gcsim_trigger why)
+// --- from end to end ---------------------------------------------------------------------------------------------
+
+// Marks with the world stopped; false if the poll callback interrupted.
+static bool mark_alone(struct mutator *m)
+{
+    struct drain drain = {.work = UINT64_MAX, .stopped = true};
+    do
+        if (mark_drain(m, &drain) == DRAIN_ABANDONED)
+            return false;
+    while (mark_rescan(m));
+    return true;
+}
+
+static bool is_needed(struct mheap *h, gcsim_trigger why)
+{
+    if (heap_of(h)->gc.phase == GC_MARK)
+        return false;
+    return why == GCSIM_TRIGGER_HEAP       ? GCSIM_LOAD(&h->heap_live) >= GCSIM_LOAD(&h->trigger)
+           : why == GCSIM_TRIGGER_PERIODIC ? cycle_is_due(h)
+                                           : true;
+}
+
+// Begin a cycle; where the world stays stopped, end it too. *number is 0 if it was not needed after all.
+static gcsim_status cycle_start(struct mutator *m, gcsim_trigger why, uint64_t *number)
 {
     struct mheap *h = mheap_of(m);
-    uint64_t start = world_stop(m);
-    if (why == GCSIM_TRIGGER_HEAP &&
-        h->heap_live < h->trigger) { // another thread's cycle came first
+    struct gc *gc = &heap_of(h)->gc;
+    *number = 0;
+    while (is_needed(h, why) &&
+           sweep_one(h) != UINT64_MAX) // so that little is left to sweep in the stop
+        if (world_wanted(h))
+            world_poll(m);
+    uint64_t stop_ns = world_stop(m);
+    if (!is_needed(h, why)) {
         world_start(m);
         return GCSIM_OK;
     }
     CHECK_PHASE(h, CYCLE_QUIET);
-    gcsim_cycle *cycle = cycle_open(m, why, start);
-    uint64_t mark_start = rt_now_ns(&h->rt);
-    bool finished = cycle_mark(m);
-    if (finished) {
-        cycle_close_marking(h, cycle);
-        cycle->mark_ns = rt_now_ns(&h->rt) - mark_start;
-        count_pause(h, cycle, rt_now_ns(&h->rt) - start);
-        EMIT(h, CYCLE_END, m->pub.id, 0, cycle->number);
-    } else {
-        cycle_undo(h);
+    gcsim_cycle *cycle = cycle_open(m, why, stop_ns, gc->stop_the_world);
+    *number = gc->cycles;
+    if (!gc->alone) {
+        cycle->pause1_ns = rt_now_ns(&h->rt) - stop_ns;
+        world_start(m);
+        wake_workers(m);
+        return GCSIM_OK;
     }
+    if (mark_alone(m)) {
+        cycle_end(m, stop_ns);
+        return GCSIM_OK;
+    }
+    cycle_undo(h);
     CHECK_PHASE(h, CYCLE_QUIET);
     world_start(m);
-    if (!finished)
-        return GCSIM_INTERRUPTED;
-    if (why == GCSIM_TRIGGER_FORCED)
-        sweep_all_politely(m, cycle);
-    return GCSIM_OK;
+    return GCSIM_INTERRUPTED;
+}
+
+static void sweep_all_politely(struct mutator *m, uint64_t number)
+{
+    struct mheap *h = mheap_of(m);
+    struct gc *gc = &heap_of(h)->gc;
+    uint64_t from = rt_now_ns(&h->rt);
+    for (uint32_t n = 1; gc->cycles == number && sweep_one(h) != UINT64_MAX; n++)
+        if (n % 32 == 0 && world_wanted(h))
+            world_poll(m);
+    while (gc->cycles == number && GCSIM_LOAD(&h->sweeping)) { // others are at their last spans
+        gcsim_leave(&m->pub);
+        rt_wait_for(&h->rt, &h->sweeping, GCSIM_LOAD(&h->sweeping), 20000);
+        gcsim_enter(&m->pub);
+    }
+    if (gc->cycles == number)
+        GCSIM_STORE(&cycle_record(h)->sweep_ns, rt_now_ns(&h->rt) - from);
+    EMIT(h, SWEEP_DONE, m->pub.id, 0, number);
+}
+
+// A whole cycle that began after the call (mgc.go:GC): whichever thread starts it.
+static gcsim_status cycle_force(struct mutator *m)
+{
+    struct mheap *h = mheap_of(m);
+    struct gc *gc = &heap_of(h)->gc;
+    gcsim_status status = GCSIM_OK;
+    uint64_t before = gc->cycles, mine;
+    while (status == GCSIM_OK && gc->phase == GC_MARK && gc->cycles == before)
+        status = help_marking(m, before);
+    for (mine = 0; status == GCSIM_OK && mine == 0 && gc->cycles == before;)
+        status = cycle_start(m, GCSIM_TRIGGER_FORCED, &mine);
+    if (status == GCSIM_OK)
+        status = help_marking(m, mine ? mine : before + 1);
+    if (status == GCSIM_OK) {
+        sweep_all_politely(m, mine ? mine : before + 1);
+    } else if (mine) {
+        world_stop(m);
+        if (gc->phase == GC_MARK && gc->cycles == mine)
+            cycle_undo(h);
+        world_start(m);
+    }
+    return status;
+}
+
+CORE gcsim_status cycle_run(struct mutator *m, gcsim_trigger why)
+{
+    uint64_t number;
+    return why == GCSIM_TRIGGER_FORCED ? cycle_force(m) : cycle_start(m, why, &number);
+}
+
+CORE bool cycle_is_due(struct mheap *h)
+{
+    struct gc *gc = &heap_of(h)->gc;
+    uint64_t last = h->history->last_end_ns;
+    return gc->gc_percent >= 0 && last && rt_now_ns(&h->rt) - last > gc->periodic_ns;
+}
+
+CORE uint64_t cycle_stop_quiet(struct mutator *m)
+{
+    struct gc *gc = &heap_of(mheap_of(m))->gc;
+    for (;;) {
+        while (gc->phase == GC_MARK)
+            help_marking(m, gc->cycles);
+        uint64_t stop_ns = world_stop(m);
+        if (gc->phase != GC_MARK)
+            return stop_ns;
+        world_start(m);
+    }
 }
 
 CORE gcsim_status cycle_rehearse(struct mutator *m, void (*look)(struct mheap *h, void *ctx),
                                  void *ctx)
 {
     struct mheap *h = mheap_of(m);
-    cycle_open(m, GCSIM_TRIGGER_FORCED, world_stop(m));
-    bool finished = cycle_mark(m);
+    cycle_open(m, GCSIM_TRIGGER_FORCED, cycle_stop_quiet(m), true);
+    bool finished = mark_alone(m);
     if (finished)
         look(h, ctx);
     cycle_undo(h);

@@ -1,12 +1,20 @@
-// A collection from end to end. In this version the world is stopped from the first root to the last mark; sweeping is lazy.
+// A collection from end to end (mgc.go): a stop that turns the barrier on, marking while the program runs, a stop that turns it off,
+// sweeping. With stop_the_world the world stays stopped in between.
 #pragma once
 
 #include "gc/heap.h"
 
-// Run a cycle. heap: unless another one made it needless; forced: always, and sweep everything afterwards (runtime.GC).
+// heap, periodic: start a cycle, unless one runs or came first. forced: run one from beginning to end and sweep everything (runtime.GC).
+// The caller is at a safe point.
 CORE gcsim_status cycle_run(struct mutator *m, gcsim_trigger why);
+// A marker found nothing grey: end marking if that is true everywhere. False: it is not, and others are at work.
+CORE bool cycle_mark_done(struct mutator *m);
+CORE bool cycle_is_due(struct mheap *h); // for want of a cycle in a long time
+// Stop the world where no marking is under way, after helping with it. world_start ends it.
+CORE uint64_t cycle_stop_quiet(struct mutator *m);
+// Marking that nobody will finish (fork): forget it. World stopped.
+CORE void cycle_undo(struct mheap *h);
 CORE int32_t cycle_set_percent(struct mutator *m, int32_t percent); // returns the old one
-CORE void cycle_commit_goal(struct mheap *h);
 CORE gcsim_status cycle_read(gcsim_heap *heap, uint64_t number, gcsim_cycle *out);
 
 // Mark, let `look` see the marks, and forget them: what an interrupted cycle leaves behind, which is nothing.

@@ -1,11 +1,22 @@
 // What an allocation asks of the collector: the other side of alloc/door.h.
 #include "alloc/door.h"
 
+#include "gc/assist.h"
 #include "gc/cycle.h"
 #include "gc/sweep.h"
 #include "gc/world.h"
 
-CORE COLD void door_safepoint(struct mutator *m) { world_poll(m); }
+CORE COLD void door_safepoint(struct mutator *m)
+{
+    struct mheap *h = mheap_of(m);
+    if (world_wanted(h))
+        world_poll(m);
+    if (!GCSIM_LOAD(&h->blacken))
+        return;
+    assist_safepoint(m);
+    if (world_wanted(h))
+        world_poll(m);
+}
 
 CORE COLD gcsim_status door_collect(struct mutator *m, void *keep)
 {

@@ -4,8 +4,9 @@
 #include "base/bits.h"
 #include "base/os.h"
 #include "base/poison.h"
-#include "gc/cycle.h"
+#include "gc/pace.h"
 #include "gc/registry.h"
+#include "gc/worker.h"
 
 enum {
     HEAP_LARGEST_SHIFT = 36,
@@ -46,7 +47,8 @@ static void region_sizes(uint64_t reserved[WORLD_REGIONS], uint64_t arena_bytes,
     for (int level = 0; level < PAGEALLOC_MAX_LEVELS; level++)
         reserved[REGION_SUMMARY_0 + level] = pagealloc_part_bytes(
             chunks, levels, (enum pagealloc_part)(PAGEALLOC_PART_LEVEL_0 + level));
-    reserved[REGION_COROUTINES] = GCSIM_STEPS ? RT_COROUTINES * RT_STACK_BYTES : 0;
+    reserved[REGION_COROUTINES] =
+        (uint64_t)(GCSIM_STEPS ? RT_COROUTINES : GCSIM_MAX_PROCS) * RT_STACK_BYTES;
     reserved[REGION_HISTORY] =
         sizeof(struct history) + 64 + (uint64_t)options->events * 2 * sizeof(gcsim_event);
     reserved[REGION_ARENA] = arena_bytes;
@@ -114,8 +116,14 @@ static gcsim_status heap_init(gcsim_heap *heap, struct world *w, uint64_t arena_
     gc->poll = options->poll;
     gc->poll_arg = options->poll_arg;
     gc->sweep_class = NUM_SPAN_CLASSES;
+    gc->procs = options->procs ? options->procs : rt_processors(&h->rt);
+    if (gc->procs > GCSIM_MAX_PROCS)
+        gc->procs = GCSIM_MAX_PROCS;
+    gc->stop_the_world = options->stop_the_world > 2 ? 2 : options->stop_the_world;
+    gc->shade_entries = options->shade_entries ? options->shade_entries - 1 : SHADE_BUFFER;
+    gc->periodic_ns = (options->periodic_ms ? options->periodic_ms : 120000) * 1000000ull;
     h->history->created_ns = rt_now_ns(&h->rt);
-    cycle_commit_goal(h);
+    pace_init(h);
     return GCSIM_OK;
 }
 
@@ -126,7 +134,8 @@ CORE gcsim_heap *heap_make(const gcsim_options *given, gcsim_status *status)
         memcpy(&options, given, given->bytes < sizeof options ? given->bytes : sizeof options);
     *status = GCSIM_BAD_SIZE;
     if (options.reserve_bytes > 1ull << 46 || options.mark_engine > GCSIM_MARK_ENGINES ||
-        options.events > 1u << 28)
+        options.events > 1u << 28 || options.procs > GCSIM_MAX_PROCS ||
+        options.shade_entries > SHADE_BUFFER + 1)
         return NULL;
     uint64_t arena_bytes;
     struct world *w = reserve_world(&options, &arena_bytes);
@@ -151,6 +160,7 @@ CORE gcsim_heap *heap_make(const gcsim_options *given, gcsim_status *status)
 
 CORE void heap_unmake(gcsim_heap *heap)
 {
+    worker_stop_all(&heap->mheap);
     registry_remove(heap);
     unpoison(heap->mheap.arena, heap->mheap.grown_pages << PAGE_SHIFT);
     world_destroy(heap->mheap.world);

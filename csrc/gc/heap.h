@@ -4,12 +4,18 @@
 //   gc/work    buffers of grey objects         gc/mark    claim a mark, walk an object's pointers, two engines
 //   gc/cycle   a collection from end to end    gc/sweep   marks become free slots
 //   gc/pacer   when the next one starts        gc/barrier stores
+//   gc/assist  marking by mutators             gc/worker  marking and sweeping by threads of its own
 #pragma once
 
 #include "alloc/malloc.h"
 #include "alloc/mcentral.h"
 
-enum { HANDLES_PER_CHUNK = 511, GLOBALS_PER_CHUNK = 63, WORKBUF_BYTES = 2048 };
+enum {
+    HANDLES_PER_CHUNK = 511,
+    GLOBALS_PER_CHUNK = 63,
+    WORKBUF_BYTES = 2048,
+    GCSIM_MAX_PROCS = 64
+};
 
 // Root slots in chunks that never move. A slot is live (link = HANDLE_LIVE), dropped (on the dropped list, still a root) or free.
 struct handle_chunk {
@@ -49,18 +55,45 @@ struct workbuf {
     void *objects[(WORKBUF_BYTES - 16) / 8];
 };
 
+// What mutators share of the grey objects (gc/work.c).
 struct work {
+    struct rt_lock lock; // of the lists
     struct workbuf *full, *empty;
-    struct workbuf *current; // the one worker's own
-    gcsim_span *spans;       // manual spans that hold buffers, linked through `next`
-    bool overflow; // an object was marked but could not be queued: mark again from the heap
+    gcsim_span *spans; // manual spans that hold buffers, linked through `next`
+    uint32_t hungry;   // markers that found nothing and wait for `news`
+    uint32_t news;     // counts buffers shared while somebody was hungry
+    bool overflow;     // an object was marked but could not be queued: mark again from the heap
+};
+
+// Threads of the collector's own (gc/worker.c).
+struct workers {
+    struct rt_lock lock; // of starting them
+    struct rt_thread threads[GCSIM_MAX_PROCS];
+    struct mutator *mutators[GCSIM_MAX_PROCS];
+    uint32_t started;
+    uint32_t stop; // they are to end
+    uint32_t news; // changes when there may be something to do
+};
+
+enum gc_phase {
+    GC_OFF,  // no marking; spans may wait to be swept
+    GC_MARK, // barrier on, allocation black, grey objects are being scanned
 };
 
 struct gc {
-    struct rt_lock cycle_lock; // one cycle at a time
+    struct rt_lock cycle_lock;     // the right to stop the world
+    struct rt_lock mark_done_lock; // one attempt at mark termination at a time
+    struct rt_lock
+        ragged_lock; // a mutator passes its safe point, or somebody does it for one that is outside
+    void (*ragged_pass)(struct mutator *m);
     struct rt_lock roots_lock; // chunks and lists of roots
     int32_t gc_percent;        // negative = off
     uint32_t mark_engine;
+    uint32_t procs;         // processors that mutators and markers share (GOMAXPROCS)
+    uint32_t shade_entries; // size of the write barrier's buffers
+    uint32_t
+        stop_the_world; // 1: mark with the world stopped, 2: sweep too (GODEBUG=gcstoptheworld); no thread of its own then
+    uint64_t periodic_ns; // a cycle at least so often (proc.go:forcegcperiod); 0 = never
     int (*poll)(void *);
     void *poll_arg;
 
@@ -74,16 +107,29 @@ struct gc {
     struct batch *batches, *dead_batches;
 
     struct work work;
-    bool marking;
-    uint32_t holds;       // calls that want no cycle by the heap trigger
-    uint64_t cycles;      // started
-    uint64_t heap_marked; // by the last cycle
+    struct workers workers;
+    uint32_t phase;  // enum gc_phase; changes while the world is stopped
+    bool alone;      // the world stays stopped and one thread marks: marks need no atomic claim
+    uint32_t holds;  // calls that want no cycle by the heap trigger
+    uint64_t cycles; // started
+    uint32_t ended;  // low bits of the number of the last cycle whose marking ended: to wait on
+    uint64_t heap_marked;                                   // by the last cycle
     uint64_t last_heap_scan, last_stack_scan, globals_scan; // bytes
     uint64_t goal;
     uint32_t sweep_class; // next span class to look for unswept spans in; NUM_SPAN_CLASSES = swept
 
-    // Of the running cycle.
-    uint64_t bytes_marked, objects_marked, scan_work, stack_work, pointers, root_slots, rescans;
+    // Of the running cycle. The counters are sums of what mutators hand over (work_publish).
+    uint64_t bytes_marked, objects_marked, scan_work, pointers;
+    uint64_t stack_work, root_slots, rescans, root_jobs;
+    struct handle_chunk *next_handles; // root jobs that are left
+    struct global_chunk *next_globals;
+    uint32_t draining;  // markers at work
+    uint32_t assisting; // mutators that wait for credit
+    int64_t
+        credit; // scan work done in the background and not yet used by assists (mgcpacer.go:bgScanCredit)
+    uint64_t mark_start_ns;
+    uint64_t background_ns, assist_ns;    // time spent marking
+    double work_per_byte, bytes_per_work; // assist ratio, and its inverse
 };
 
 struct gcsim_heap {

@@ -1,13 +1,15 @@
 #include "gc/mark.h"
 
 #include "base/bits.h"
+#include "gc/assist.h"
 #include "gc/roots.h"
 #include "gc/work.h"
 #include "gc/world.h"
 
 enum {
     OBLET_BYTES = 128 << 10, // larger objects are scanned in pieces (mgcmark.go:maxObletBytes)
-    POLL_OBJECTS = 1 << 14,  // scanned between two polls
+    CHECK_WORK = 4 << 10,    // scan work between two looks at the limits
+    POLL_CHECKS = 64,        // such looks between two calls of the poll callback
     PREFETCH_DISTANCE = 16,
 };
 
@@ -37,8 +39,9 @@ CORE_INLINE void walk_object(struct mheap *h, gcsim_span *s, char *base, uint64_
                              mark_visit visit, void *ctx)
 {
     if (LIKELY(s->heap_bits)) {
-        uint64_t bits = s->window_ptrs;
-        if (UNLIKELY(s->mixed))
+        // In this order: who loads another window makes the span mixed first.
+        uint64_t bits = __atomic_load_n(&s->window_ptrs, __ATOMIC_ACQUIRE);
+        if (UNLIKELY(GCSIM_LOAD(&s->mixed)))
             bits = bits_get((const uint64_t *)(s->base + s->heap_bits),
                             (uint64_t)(base - s->base) / 8, s->slot_bytes32 / 8);
         for (; bits; bits &= bits - 1)
@@ -72,60 +75,63 @@ CORE void typed_pointers(struct mheap *h, const gcsim_type *t, char *data, uint6
 
 CORE bool mark_is_set(const gcsim_span *s, uint32_t index) { return bits_test(s->marks, index); }
 
-// Test before writing; not atomic, because one worker runs alone.
-CORE_INLINE bool mark_claim(gcsim_span *s, uint32_t index)
+// Test before writing; not atomic where one thread marks alone.
+CORE_INLINE bool mark_claim(struct mheap *h, gcsim_span *s, uint32_t index)
 {
     uint64_t *word = s->marks + index / 64, bit = 1ull << (index % 64), old = GCSIM_LOAD(word);
     if (old & bit)
         return false;
+    if (!heap_of(h)->gc.alone)
+        return !(__atomic_fetch_or(word, bit, __ATOMIC_RELAXED) & bit);
     GCSIM_STORE(word, old | bit);
     return true;
 }
 
 // Mark the object that an address of the grown arena lies in, if it lies in one, and queue it. Spans without objects have no limit above
 // their base, so one comparison turns away the core's own memory, unused tails and free pages.
-CORE_INLINE void shade_page(struct mheap *h, char *p, uint64_t page)
+CORE_INLINE void shade_page(struct mheap *h, struct gcwork *w, char *p, uint64_t page)
 {
-    uint32_t first = h->page_span[page];
+    uint32_t first = GCSIM_LOAD(&h->page_span[page]);
     gcsim_span *s = &h->spans[(uint64_t)first - 1];
-    if (UNLIKELY(!first || p >= s->limit))
+    if (UNLIKELY(!first || p >= GCSIM_LOAD(&s->limit)))
         return;
     uint32_t index = span_index(s, p);
-    if (!mark_claim(s, index))
+    if (!mark_claim(h, s, index))
         return;
-    struct gc *gc = &heap_of(h)->gc;
     uint64_t slot_bytes = LIKELY(s->slot_bytes32) ? s->slot_bytes32 : s->slot_bytes;
     char *base = s->base + (uint64_t)index * s->slot_bytes32;
-    gc->bytes_marked += slot_bytes;
-    gc->objects_marked++;
+    w->bytes_marked += slot_bytes;
+    w->objects_marked++;
     STEP(h, SHADE, 0, arena_offset(h, base), slot_bytes);
     if (!span_noscan(s))
-        work_push(h, base);
+        work_push(h, w, base);
 }
 
-CORE_INLINE void shade(struct mheap *h, void *p)
+CORE_INLINE void shade(struct mheap *h, struct gcwork *w, void *p)
 {
     uint64_t page = arena_offset(h, p) >> PAGE_SHIFT;
-    if (LIKELY(page < h->grown_pages)) // else nil, a type word, the core's own memory
-        shade_page(h, p, page);
+    if (LIKELY(page < GCSIM_LOAD(&h->grown_pages))) // else nil, a type word, the core's own memory
+        shade_page(h, w, p, page);
 }
+
+CORE void mark_shade(struct mutator *m, void *p) { shade(mheap_of(m), &m->work, p); }
 
 // --- engines -----------------------------------------------------------------------------------------------------
 
-// Addresses found but not yet looked at. A power of two; empty places hold NULL.
-struct prefetch_queue {
-    void *at[PREFETCH_DISTANCE];
+// What a visit needs: whose buffers, and addresses found but not yet looked at (empty places hold NULL).
+struct marker {
+    struct gcwork *work;
     uint32_t next;
-    uint64_t pointers; // seen so far
+    void *at[PREFETCH_DISTANCE]; // a power of two
 };
 
 CORE_INLINE void visit_now(struct mheap *h, void **slot, void *ctx)
 {
-    struct prefetch_queue *queue = ctx;
+    struct marker *k = ctx;
     void *p = GCSIM_LOAD(slot);
     if (p) {
-        queue->pointers++;
-        shade(h, p);
+        k->work->pointers++;
+        shade(h, k->work, p);
     }
 }
 
@@ -139,140 +145,193 @@ CORE_INLINE void prefetch_for(const void *p)
 
 CORE_INLINE void visit_later(struct mheap *h, void **slot, void *ctx)
 {
-    struct prefetch_queue *queue = ctx;
+    struct marker *k = ctx;
     void *p = GCSIM_LOAD(slot);
-    if (UNLIKELY(arena_offset(h, p) >> PAGE_SHIFT >= h->grown_pages))
+    if (UNLIKELY(arena_offset(h, p) >> PAGE_SHIFT >= GCSIM_LOAD(&h->grown_pages)))
         return;
-    queue->pointers++;
+    k->work->pointers++;
     prefetch_for(p);
-    void *old = queue->at[queue->next];
-    queue->at[queue->next] = p;
-    queue->next = (queue->next + 1) % PREFETCH_DISTANCE;
+    void *old = k->at[k->next];
+    k->at[k->next] = p;
+    k->next = (k->next + 1) % PREFETCH_DISTANCE;
     if (LIKELY(old))
-        shade_page(h, old, arena_offset(h, old) >> PAGE_SHIFT);
+        shade_page(h, k->work, old, arena_offset(h, old) >> PAGE_SHIFT);
 }
 
 // Everything that the queue still holds; false if it was empty.
-CORE_INLINE bool queue_flush(struct mheap *h, struct prefetch_queue *queue)
+CORE_INLINE bool queue_flush(struct mheap *h, struct marker *k)
 {
     bool any = false;
     for (uint32_t i = 0; i < PREFETCH_DISTANCE; i++) {
-        uint32_t at = (queue->next + i) % PREFETCH_DISTANCE;
-        void *p = queue->at[at];
-        queue->at[at] = NULL;
+        uint32_t at = (k->next + i) % PREFETCH_DISTANCE;
+        void *p = k->at[at];
+        k->at[at] = NULL;
         if (p) {
             any = true;
-            shade(h, p);
+            shade(h, k->work, p);
         }
     }
     return any;
 }
 
 // An object from the work buffers, or a piece of a large one: the base of a large object queues its other pieces first.
-CORE_INLINE void scan(struct mheap *h, char *object, mark_visit visit, void *ctx)
+CORE_INLINE void scan(struct mheap *h, struct gcwork *w, char *object, mark_visit visit, void *ctx)
 {
-    gcsim_span *s = &h->spans[h->page_span[arena_offset(h, object) >> PAGE_SHIFT] - 1];
+    gcsim_span *s = &h->spans[GCSIM_LOAD(&h->page_span[arena_offset(h, object) >> PAGE_SHIFT]) - 1];
     uint64_t from = 0, to = s->slot_bytes;
     if (UNLIKELY(to > OBLET_BYTES)) {
         from = (uint64_t)(object - s->base);
         if (from == 0)
             for (uint64_t at = OBLET_BYTES; at < s->slot_bytes; at += OBLET_BYTES)
-                work_push(h, s->base + at);
+                work_push(h, w, s->base + at);
         to = from + OBLET_BYTES;
         object = s->base;
     }
-    heap_of(h)->gc.scan_work += (to < s->slot_bytes ? to : s->slot_bytes) - from;
+    w->scan_work += (to < s->slot_bytes ? to : s->slot_bytes) - from;
     STEP(h, SCAN, 0, arena_offset(h, object), s->slot_bytes);
     walk_object(h, s, object, from, to, visit, ctx);
 }
 
-static bool drain_field(struct mutator *m, struct prefetch_queue *queue)
+// Publish what was done, help the hungry, and say whether to go on.
+static COLD enum drained drain_check(struct mutator *m, struct drain *limit, uint32_t *checks)
 {
     struct mheap *h = mheap_of(m);
-    void *object;
-    for (uint32_t n = 1; (object = work_pop(h)); n++) {
-        scan(h, object, visit_now, queue);
-        if (n % POLL_OBJECTS == 0 && world_interrupted(m, true))
-            return false;
-    }
-    return true;
+    struct gc *gc = &heap_of(h)->gc;
+    uint64_t done = m->work.scan_work;
+    limit->done += done;
+    work_publish(h, &m->work);
+    if (limit->background)
+        assist_credit(h, done);
+    if (limit->stopped)
+        return ++*checks % POLL_CHECKS == 0 && world_interrupted(m, true) ? DRAIN_ABANDONED
+                                                                          : DRAINED;
+    if (GCSIM_LOAD(&gc->work.hungry) && !work_is_shared(h))
+        work_share(h, &m->work);
+    if (world_wanted(h) || limit->done >= limit->work)
+        return DRAIN_ENOUGH;
+    return limit->until_ns && rt_now_ns(&h->rt) >= limit->until_ns ? DRAIN_ENOUGH : DRAINED;
 }
 
-static bool drain_object(struct mutator *m, struct prefetch_queue *queue)
+// Scan until there is nothing or the limit says so. In each engine a copy of its own, with its visit inlined.
+CORE_INLINE enum drained drain_objects(struct mutator *m, struct drain *limit, struct marker *given,
+                                       mark_visit visit)
 {
     struct mheap *h = mheap_of(m);
-    struct prefetch_queue local = *queue; // its place and counter stay in registers
-    bool finished = false;
-    for (uint32_t n = 1;; n++) {
-        void *object = work_pop(h);
+    struct gcwork *w = &m->work;
+    struct marker k = *given; // its place stays in a register
+    enum drained result = DRAINED;
+    uint32_t checks = 0;
+    for (;;) {
+        char *object = work_pop(h, w);
         if (UNLIKELY(!object)) {
-            if (queue_flush(h, &local))
+            if (queue_flush(h, &k))
                 continue;
-            finished = true;
             break;
         }
-        scan(h, object, visit_later, &local);
-        if (UNLIKELY(n % POLL_OBJECTS == 0) && world_interrupted(m, true))
+        scan(h, w, object, visit, &k);
+        if (UNLIKELY(w->scan_work >= CHECK_WORK) &&
+            (result = drain_check(m, limit, &checks)) != DRAINED)
             break;
     }
-    *queue = local;
-    return finished;
+    queue_flush(h, &k);
+    *given = k;
+    return result;
 }
 
-// --- overflow, interruption --------------------------------------------------------------------------------------
-
-typedef void (*span_visit)(struct mheap *h, gcsim_span *s, struct prefetch_queue *queue);
-
-static void each_object_span(struct mheap *h, span_visit visit, struct prefetch_queue *queue)
+static enum drained drain_field(struct mutator *m, struct drain *limit, struct marker *k)
 {
-    for (uint64_t page = 0; page < h->grown_pages;) {
-        gcsim_span *s = h->page_span[page] ? &h->spans[page] : NULL;
-        if (s && s->state == GCSIM_SPAN_IN_USE)
-            visit(h, s, queue);
-        page += s ? s->npages : 1;
-    }
+    return drain_objects(m, limit, k, visit_now);
 }
 
-// Scan every marked object once more: those that were forgotten when the buffers overflowed are among them.
-static void rescan_span(struct mheap *h, gcsim_span *s, struct prefetch_queue *queue)
+static enum drained drain_prefetched(struct mutator *m, struct drain *limit, struct marker *k)
 {
-    if (span_noscan(s))
-        return;
-    for (uint32_t i = 0; i < s->nelems; i++)
-        if (mark_is_set(s, i))
-            walk_object(h, s, span_slot(s, i), 0, s->slot_bytes, visit_now, queue);
+    return drain_objects(m, limit, k, visit_later);
 }
 
 // An engine: how a pointer that was found is treated, and how what is grey is worked off.
 static const struct mark_engine {
     mark_visit visit;
-    bool (*drain)(struct mutator *m, struct prefetch_queue *queue);
+    enum drained (*drain)(struct mutator *m, struct drain *limit, struct marker *k);
 } mark_engines[GCSIM_MARK_ENGINES] = {
     [GCSIM_MARK_FIELD] = {visit_now, drain_field},
-    [GCSIM_MARK_OBJECT] = {visit_later, drain_object},
+    [GCSIM_MARK_OBJECT] = {visit_later, drain_prefetched},
 };
 
-CORE bool mark_from_roots(struct mutator *m)
+CORE enum drained mark_drain(struct mutator *m, struct drain *limit)
 {
     struct mheap *h = mheap_of(m);
     struct gc *gc = &heap_of(h)->gc;
     const struct mark_engine *engine = &mark_engines[gc->mark_engine];
-    struct prefetch_queue queue = {{NULL}, 0, 0};
-    roots_visit(h, engine->visit, &queue);
-    gc->root_slots = queue.pointers;
-    bool finished;
-    while ((finished = engine->drain(m, &queue)) && gc->work.overflow) {
-        gc->work.overflow = false;
-        gc->rescans++;
-        each_object_span(h, rescan_span, &queue);
-    }
-    gc->pointers = queue.pointers;
-    return finished;
+    struct marker k = {.work = &m->work};
+    enum drained result = DRAINED;
+    __atomic_fetch_add(&gc->draining, 1, __ATOMIC_RELAXED);
+    uint64_t pointers = m->work.pointers;
+    while (result == DRAINED && roots_next(h, engine->visit, &k))
+        if (!limit->stopped && world_wanted(h))
+            result = DRAIN_ENOUGH;
+    count_add(&gc->root_slots, m->work.pointers - pointers);
+    if (result == DRAINED)
+        result = engine->drain(m, limit, &k);
+    else
+        queue_flush(h, &k);
+    uint64_t done = m->work.scan_work;
+    limit->done += done;
+    work_publish(h, &m->work);
+    if (limit->background)
+        assist_credit(h, done);
+    __atomic_fetch_sub(&gc->draining, 1, __ATOMIC_RELEASE);
+    return result;
 }
 
-static void clear_marks(struct mheap *h, gcsim_span *s, struct prefetch_queue *queue)
+CORE void mark_stopped_roots(struct mutator *m)
 {
-    (void)h, (void)queue;
+    struct mheap *h = mheap_of(m);
+    struct gc *gc = &heap_of(h)->gc;
+    struct marker k = {.work = &m->work};
+    roots_visit_stopped(h, mark_engines[gc->mark_engine].visit, &k);
+    queue_flush(h, &k);
+    gc->root_slots = m->work.pointers;
+}
+
+// --- overflow, interruption --------------------------------------------------------------------------------------
+
+typedef void (*span_visit)(struct mheap *h, gcsim_span *s, struct marker *k);
+
+static void each_object_span(struct mheap *h, span_visit visit, struct marker *k)
+{
+    for (uint64_t page = 0; page < h->grown_pages;) {
+        gcsim_span *s = h->page_span[page] ? &h->spans[page] : NULL;
+        if (s && s->state == GCSIM_SPAN_IN_USE)
+            visit(h, s, k);
+        page += s ? s->npages : 1;
+    }
+}
+
+// Scan every marked object once more: those that were forgotten when the buffers overflowed are among them.
+static void rescan_span(struct mheap *h, gcsim_span *s, struct marker *k)
+{
+    if (span_noscan(s))
+        return;
+    for (uint32_t i = 0; i < s->nelems; i++)
+        if (mark_is_set(s, i))
+            walk_object(h, s, span_slot(s, i), 0, s->slot_bytes, visit_now, k);
+}
+
+CORE bool mark_rescan(struct mutator *m)
+{
+    struct mheap *h = mheap_of(m);
+    struct gc *gc = &heap_of(h)->gc;
+    if (!gc->work.overflow)
+        return false;
+    gc->work.overflow = false;
+    gc->rescans++;
+    each_object_span(h, rescan_span, &(struct marker){.work = &m->work});
+    return true;
+}
+
+static void clear_marks(struct mheap *h, gcsim_span *s, struct marker *k)
+{
+    (void)h, (void)k;
     memset(s->marks, 0, span_mark_words(s) * 8);
 }
 

@@ -6,6 +6,8 @@
 //
 // `field` takes one object and shades its fields one by one: the reference, and what is stepped. `object` looks at a pointer's span and mark bit
 // only 16 pointers after it was found, when the lines that it asked for have arrived.
+//
+// While the world runs, mutators set marks too (objects handed out black, the write barrier), so a claim is an atomic or; it tests first.
 #pragma once
 
 #include "gc/heap.h"
@@ -20,7 +22,27 @@ CORE void typed_pointers(struct mheap *h, const gcsim_type *t, char *data, uint6
 
 CORE bool mark_is_set(const gcsim_span *s, uint32_t index);
 
-// Mark everything that the roots reach. False: the poll callback interrupted, marks are incomplete.
-CORE bool mark_from_roots(struct mutator *m);
-// Forget all marks of an interrupted cycle.
+// Mark the object that a pointer lies in, if it lies in one, and queue it in the mutator's buffers.
+CORE void mark_shade(struct mutator *m, void *p);
+
+// How far a drain goes. All zero but `work`: until nothing is left.
+struct drain {
+    uint64_t work;     // units of scan work wanted; UINT64_MAX = no limit
+    uint64_t until_ns; // 0 = no limit
+    bool stopped;      // the world is: nobody can want it, but the poll callback is asked
+    bool background;   // what is done is credit for assists
+    uint64_t done;     // out: scan work
+};
+enum drained {
+    DRAINED,         // nothing is left here and on the shared list
+    DRAIN_ENOUGH,    // a limit was reached, or somebody wants the world
+    DRAIN_ABANDONED, // the poll callback interrupted
+};
+// Root jobs, then grey objects. The caller is counted in gc->draining meanwhile.
+CORE enum drained mark_drain(struct mutator *m, struct drain *limit);
+// World stopped: the roots that cannot be scanned while it runs.
+CORE void mark_stopped_roots(struct mutator *m);
+// World stopped and nothing grey: make up for what was forgotten when buffers overflowed; false if nothing was.
+CORE bool mark_rescan(struct mutator *m);
+// Forget all marks and all that is grey. World stopped.
 CORE void mark_abandon(struct mheap *h);

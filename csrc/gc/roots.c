@@ -15,7 +15,7 @@ CORE void handles_take_dropped(struct mutator *m)
     while (list) {
         gcsim_handle *next = (gcsim_handle *)list->link;
         EMIT(h, HANDLE_DROP, m->pub.id, list->ptr ? arena_offset(h, list->ptr) : 0, 0);
-        list->ptr = NULL;
+        barrier_root(m, &list->ptr, NULL);
         list->link = (uintptr_t)m->free_handles;
         m->free_handles = list;
         list = next;
@@ -59,7 +59,7 @@ CORE gcsim_handle *handle_make(struct mutator *m, void *ptr)
     gcsim_handle *handle = m->free_handles;
     m->free_handles = (gcsim_handle *)handle->link;
     handle->link = HANDLE_LIVE;
-    GCSIM_STORE(&handle->ptr, ptr);
+    barrier_root(m, &handle->ptr, ptr);
     STEP(h, HANDLE_NEW, m->pub.id, ptr ? arena_offset(h, ptr) : 0, 0);
     return handle;
 }
@@ -408,6 +408,8 @@ CORE void *weak_read(struct mutator *m, gcsim_weak *w)
         uint32_t sweepgen = object ? __atomic_load_n(&s->sweepgen, __ATOMIC_ACQUIRE) : h->sweepgen;
         if (sweepgen == h->sweepgen - 2 && !mark_is_set(s, span_index(s, p)))
             p = NULL;
+        if (p && h->blacken) // it may be reachable in no other way
+            mark_shade(m, p);
         rt_unlock(&h->rt, &gc->roots_lock);
         if (sweepgen != h->sweepgen - 1)
             return p;
@@ -469,43 +471,72 @@ static void visit_slots(struct mheap *h, void **slots, uint64_t n, uint64_t stri
                         mark_visit visit, void *ctx)
 {
     for (uint64_t i = 0; i < n; i++)
-        if (slots[i * stride])
+        if (GCSIM_LOAD(&slots[i * stride]))
             visit(h, &slots[i * stride], ctx);
 }
 
-static void root_job(struct mheap *h, uint64_t *jobs)
+static void root_job(struct mheap *h)
 {
-    STEP(h, MARK_ROOT, 0, 0, *jobs);
-    ++*jobs;
+    uint64_t job = __atomic_fetch_add(&heap_of(h)->gc.root_jobs, 1, __ATOMIC_RELAXED);
+    STEP(h, MARK_ROOT, 0, 0, job);
 }
 
-CORE uint64_t roots_visit(struct mheap *h, mark_visit visit, void *ctx)
+CORE void roots_prepare(struct mheap *h)
 {
     struct gc *gc = &heap_of(h)->gc;
-    uint64_t jobs = 0;
-    for (struct global_chunk *c = gc->global_chunks; c; c = c->next) {
-        root_job(h, &jobs);
-        visit_slots(h, &c->slots[0].words[0], GLOBALS_PER_CHUNK, sizeof(gcsim_global) / 8, visit,
-                    ctx);
-    }
-    for (struct handle_chunk *c = gc->handle_chunks; c; c = c->next) {
-        root_job(h, &jobs);
-        visit_slots(h, &c->slots[0].ptr, HANDLES_PER_CHUNK, sizeof(gcsim_handle) / 8, visit, ctx);
-    }
+    gc->root_jobs = 0;
+    gc->next_globals = gc->global_chunks;
+    gc->next_handles = gc->handle_chunks;
+}
+
+CORE void roots_visit_stopped(struct mheap *h, mark_visit visit, void *ctx)
+{
+    struct gc *gc = &heap_of(h)->gc;
     for (struct batch *b = gc->batches; b; b = b->next)
         if (b->pub.strong) {
-            root_job(h, &jobs);
+            root_job(h);
             visit_slots(h, b->pub.objects, b->pub.count, 1, visit, ctx);
         }
     for (struct goroutine *g = gc->goroutines; g; g = g->next) {
-        root_job(h, &jobs);
+        root_job(h);
         visit_frames(h, &g->pub, visit, ctx);
     }
     for (struct mutator *m = h->mutators; m;
          m = m->next) { // current tiny blocks live on (mgcmark.go:gcMarkTinyAllocs)
-        root_job(h, &jobs);
+        root_job(h);
         visit_slots(h, (void **)&m->tiny, 1, 1, visit, ctx);
         visit_slots(h, &m->keep, 1, 1, visit, ctx);
     }
-    return jobs;
+}
+
+CORE bool roots_are_left(struct mheap *h)
+{
+    struct gc *gc = &heap_of(h)->gc;
+    return GCSIM_LOAD(&gc->next_globals) || GCSIM_LOAD(&gc->next_handles);
+}
+
+// Chunks that are made later need no job: what is put into them is shaded then.
+CORE bool roots_next(struct mheap *h, mark_visit visit, void *ctx)
+{
+    struct gc *gc = &heap_of(h)->gc;
+    if (!roots_are_left(h))
+        return false;
+    rt_lock(&h->rt, &gc->roots_lock);
+    struct global_chunk *globals = gc->next_globals;
+    struct handle_chunk *handles = globals ? NULL : gc->next_handles;
+    if (globals)
+        GCSIM_STORE(&gc->next_globals, globals->next);
+    if (handles)
+        GCSIM_STORE(&gc->next_handles, handles->next);
+    rt_unlock(&h->rt, &gc->roots_lock);
+    if (!globals && !handles)
+        return false;
+    root_job(h);
+    if (globals)
+        visit_slots(h, &globals->slots[0].words[0], GLOBALS_PER_CHUNK, sizeof(gcsim_global) / 8,
+                    visit, ctx);
+    else
+        visit_slots(h, &handles->slots[0].ptr, HANDLES_PER_CHUNK, sizeof(gcsim_handle) / 8, visit,
+                    ctx);
+    return true;
 }

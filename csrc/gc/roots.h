@@ -35,8 +35,13 @@ CORE void weak_release(struct mutator *m, gcsim_weak *weak);
 CORE uint64_t weak_clear_dead(struct mheap *h,
                               gcsim_span *s); // sweep: before the marks are gone; returns how many
 
-// Visit every strong root slot, job by job; returns the number of jobs.
-CORE uint64_t roots_visit(struct mheap *h, mark_visit visit, void *ctx);
+// The roots of a cycle. While the world is stopped at its beginning: strong batches, goroutine frames, what mutators hold (black from then
+// on); roots_prepare notes the jobs that are left for later: chunks of handles and globals, which are heap locations under the barrier.
+// roots_next does one of those jobs; false when none is left.
+CORE void roots_prepare(struct mheap *h);
+CORE void roots_visit_stopped(struct mheap *h, mark_visit visit, void *ctx);
+CORE bool roots_next(struct mheap *h, mark_visit visit, void *ctx);
+CORE bool roots_are_left(struct mheap *h);
 CORE uint64_t roots_stack_bytes(gcsim_heap *heap);
 // Set the entries of weak batches whose object is not marked to NULL.
 CORE void roots_clear_batches(struct mheap *h);

@@ -62,7 +62,7 @@ static void count_freed(struct mheap *h, gcsim_span *s, uint32_t freed)
     count_add(&cycle->freed_bytes, freed * s->slot_bytes);
 }
 
-CORE enum swept sweep_span(struct mheap *h, gcsim_span *s, bool preserve)
+static enum swept sweep_counted(struct mheap *h, gcsim_span *s, bool preserve)
 {
     uint32_t waits = h->sweepgen - 2;
     if (!__atomic_compare_exchange_n(&s->sweepgen, &waits, h->sweepgen - 1, false, __ATOMIC_ACQUIRE,
@@ -87,6 +87,13 @@ CORE enum swept sweep_span(struct mheap *h, gcsim_span *s, bool preserve)
     }
     mcentral_file(h, s);
     return SWEPT;
+}
+
+CORE enum swept sweep_span(struct mheap *h, gcsim_span *s, bool preserve)
+{
+    enum swept swept = sweep_counted(h, s, preserve);
+    __atomic_fetch_sub(&h->sweeping, 1, __ATOMIC_RELEASE);
+    return swept;
 }
 
 CORE uint64_t sweep_one(struct mheap *h)

@@ -11,6 +11,7 @@ enum swept {
     SWEPT,
     SWEPT_AND_FREED
 }; // freed: the span is gone, it may be another one already
+// The caller took the span from a list, or counted itself in h->sweeping.
 CORE enum swept sweep_span(struct mheap *h, gcsim_span *s, bool preserve);
 CORE uint64_t sweep_one(struct mheap *h); // pages freed; UINT64_MAX: nothing waits
 CORE void sweep_rest(struct mheap *h);    // until nothing waits

@@ -2,73 +2,185 @@
 
 enum { WORK_SPAN_PAGES = 4 };
 
-static struct workbuf *workbuf_get(struct mheap *h)
+// --- the shared lists --------------------------------------------------------------------------------------------
+
+// `lock` is held.
+static bool work_grow(struct mheap *h, struct work *shared)
 {
-    struct work *w = &heap_of(h)->gc.work;
-    if (!w->empty) {
-        gcsim_status status;
-        gcsim_span *s = mheap_alloc_manual(h, WORK_SPAN_PAGES, GCSIM_MANUAL_WORKBUF, &status);
-        if (!s)
-            return NULL;
-        s->next = w->spans ? span_page(h, w->spans) + 1 : 0;
-        w->spans = s;
-        for (uint32_t i = 0; i < WORK_SPAN_PAGES * PAGE_BYTES / WORKBUF_BYTES; i++) {
-            struct workbuf *buf = (struct workbuf *)(void *)(s->base + i * WORKBUF_BYTES);
-            buf->n = 0;
-            buf->next = w->empty;
-            w->empty = buf;
-        }
+    gcsim_status status;
+    gcsim_span *s = mheap_alloc_manual(h, WORK_SPAN_PAGES, GCSIM_MANUAL_WORKBUF, &status);
+    if (!s)
+        return false;
+    s->next = shared->spans ? span_page(h, shared->spans) + 1 : 0;
+    shared->spans = s;
+    for (uint32_t i = 0; i < WORK_SPAN_PAGES * PAGE_BYTES / WORKBUF_BYTES; i++) {
+        struct workbuf *buf = (struct workbuf *)(void *)(s->base + i * WORKBUF_BYTES);
+        buf->n = 0;
+        buf->next = shared->empty;
+        shared->empty = buf;
     }
-    struct workbuf *buf = w->empty;
-    w->empty = buf->next;
-    buf->next = NULL;
+    return true;
+}
+
+static struct workbuf *workbuf_pop(struct workbuf **list)
+{
+    struct workbuf *buf = *list;
+    if (buf) {
+        GCSIM_STORE(list, buf->next);
+        buf->next = NULL;
+    }
     return buf;
 }
 
-CORE COLD bool work_push_slow(struct mheap *h)
+static void workbuf_push(struct workbuf **list, struct workbuf *buf)
 {
-    struct work *w = &heap_of(h)->gc.work;
-    struct workbuf *buf = workbuf_get(h);
+    buf->next = *list;
+    GCSIM_STORE(list, buf);
+}
+
+static struct workbuf *workbuf_get_empty(struct mheap *h)
+{
+    struct work *shared = &heap_of(h)->gc.work;
+    rt_lock(&h->rt, &shared->lock);
+    if (!shared->empty)
+        work_grow(h, shared);
+    struct workbuf *buf = workbuf_pop(&shared->empty);
+    rt_unlock(&h->rt, &shared->lock);
+    return buf;
+}
+
+static void workbuf_put(struct mheap *h, struct workbuf *buf)
+{
+    struct work *shared = &heap_of(h)->gc.work;
+    bool full = buf->n != 0;
+    rt_lock(&h->rt, &shared->lock);
+    workbuf_push(full ? &shared->full : &shared->empty, buf);
+    rt_unlock(&h->rt, &shared->lock);
+    if (full && GCSIM_LOAD(&shared->hungry)) {
+        __atomic_fetch_add(&shared->news, 1, __ATOMIC_RELEASE);
+        rt_wake_all(&h->rt, &shared->news);
+    }
+}
+
+CORE bool work_is_shared(struct mheap *h)
+{
+    return __atomic_load_n(&heap_of(h)->gc.work.full, __ATOMIC_ACQUIRE) != NULL;
+}
+
+// --- one mutator's -----------------------------------------------------------------------------------------------
+
+static void swap_buffers(struct gcwork *w)
+{
+    struct workbuf *buf = w->current;
+    w->current = w->spare;
+    w->spare = buf;
+}
+
+CORE COLD bool work_push_slow(struct mheap *h, struct gcwork *w)
+{
+    if (w->current)
+        swap_buffers(w);
+    if (w->current && w->current->n < WORKBUF_OBJECTS)
+        return true;
+    struct workbuf *buf = workbuf_get_empty(h);
     if (!buf) {
-        w->overflow = true;
+        if (w->current && w->spare && w->spare->n < WORKBUF_OBJECTS) {
+            swap_buffers(w);
+            return true;
+        }
+        __atomic_store_n(&heap_of(h)->gc.work.overflow, true, __ATOMIC_RELAXED);
         return false;
     }
-    if (w->current) {
-        w->current->next = w->full;
-        w->full = w->current;
-    }
+    if (w->current)
+        workbuf_put(h, w->current);
     w->current = buf;
     return true;
 }
 
-CORE COLD void *work_pop_slow(struct mheap *h)
+CORE COLD void *work_pop_slow(struct mheap *h, struct gcwork *w)
 {
-    struct work *w = &heap_of(h)->gc.work;
-    if (!w->full)
+    if (w->spare && w->spare->n) {
+        swap_buffers(w);
+        return w->current->objects[--w->current->n];
+    }
+    struct work *shared = &heap_of(h)->gc.work;
+    if (!work_is_shared(h))
         return NULL;
-    w->current->next = w->empty;
-    w->empty = w->current;
-    w->current = w->full;
-    w->full = w->current->next;
-    w->current->next = NULL;
-    return w->current->objects[--w->current->n];
+    rt_lock(&h->rt, &shared->lock);
+    struct workbuf *buf = workbuf_pop(&shared->full);
+    if (buf && w->current)
+        workbuf_push(&shared->empty, w->current);
+    rt_unlock(&h->rt, &shared->lock);
+    if (!buf)
+        return NULL;
+    w->current = buf;
+    return buf->objects[--buf->n];
 }
+
+CORE void work_share(struct mheap *h, struct gcwork *w)
+{
+    if (w->spare && w->spare->n) {
+        workbuf_put(h, w->spare);
+        w->spare = NULL;
+        return;
+    }
+    if (!w->current || w->current->n <= 4)
+        return;
+    struct workbuf *half = w->spare ? w->spare : workbuf_get_empty(h);
+    w->spare = NULL;
+    if (!half)
+        return;
+    uint64_t n = w->current->n / 2; // the older half stays behind in the buffer that is given away
+    memcpy(half->objects, w->current->objects + w->current->n - n, n * sizeof half->objects[0]);
+    half->n = n;
+    w->current->n -= n;
+    workbuf_put(h, w->current);
+    w->current = half;
+}
+
+CORE void work_publish(struct mheap *h, struct gcwork *w)
+{
+    struct gc *gc = &heap_of(h)->gc;
+    count_add(&gc->bytes_marked, w->bytes_marked);
+    count_add(&gc->objects_marked, w->objects_marked);
+    count_add(&gc->scan_work, w->scan_work);
+    count_add(&gc->pointers, w->pointers);
+    w->bytes_marked = w->objects_marked = w->scan_work = w->pointers = 0;
+}
+
+CORE bool work_hand_over(struct mheap *h, struct gcwork *w)
+{
+    bool any = false;
+    struct workbuf *bufs[] = {w->current, w->spare};
+    w->current = w->spare = NULL;
+    for (int i = 0; i < 2; i++)
+        if (bufs[i]) {
+            any |= bufs[i]->n != 0;
+            workbuf_put(h, bufs[i]);
+        }
+    work_publish(h, w);
+    return any;
+}
+
+// --- the end -----------------------------------------------------------------------------------------------------
 
 CORE void work_discard(struct mheap *h)
 {
-    while (work_pop(h))
-        ;
-    heap_of(h)->gc.work.overflow = false;
+    struct work *shared = &heap_of(h)->gc.work;
+    for (struct mutator *m = h->mutators; m; m = m->next)
+        m->work = (struct gcwork){0};
+    shared->full = shared->empty = NULL; // the spans have them all
+    shared->overflow = false;
 }
 
 CORE void work_free(struct mheap *h)
 {
-    struct work *w = &heap_of(h)->gc.work;
-    INVARIANT(!w->full && (!w->current || w->current->n == 0));
-    w->current = w->empty = NULL;
-    while (w->spans) {
-        gcsim_span *s = w->spans;
-        w->spans = s->next ? &h->spans[s->next - 1] : NULL;
+    struct work *shared = &heap_of(h)->gc.work;
+    INVARIANT(!shared->full && !shared->overflow);
+    shared->empty = NULL;
+    while (shared->spans) {
+        gcsim_span *s = shared->spans;
+        shared->spans = s->next ? &h->spans[s->next - 1] : NULL;
         s->next = 0;
         mheap_free(h, s);
     }

@@ -1,32 +1,43 @@
-// Grey objects: marked, not yet scanned. A stack of 2 KiB buffers in manual spans of 32 KiB (mgcwork.go).
+// Grey objects: marked, not yet scanned (mgcwork.go). Buffers of 2 KiB, cut from manual spans of 32 KiB. A mutator has two of its own
+// (struct gcwork in alloc/mcache.h); full ones go to a shared list, from which who has nothing takes.
+//
+// A grey object is in exactly one buffer: a mutator's, or one on the shared list. Marking is complete when all of them are empty
+// (gc/cycle.c: mark_done).
 //
 // Running out of memory for buffers is an ordinary case: the object is forgotten and `overflow` set; marking then ends with a pass over
-// all marked objects (gc/mark.c:mark_rescan), as often as needed.
+// all marked objects, as often as needed.
 #pragma once
 
 #include "gc/heap.h"
 
-CORE bool work_push_slow(struct mheap *h);
-CORE void *work_pop_slow(struct mheap *h);
-
 enum { WORKBUF_OBJECTS = (WORKBUF_BYTES - 16) / 8 };
 
-CORE_INLINE void work_push(struct mheap *h, void *object)
+CORE bool work_push_slow(struct mheap *h, struct gcwork *w);
+CORE void *work_pop_slow(struct mheap *h, struct gcwork *w);
+
+CORE_INLINE void work_push(struct mheap *h, struct gcwork *w, void *object)
 {
-    struct work *w = &heap_of(h)->gc.work;
-    if (UNLIKELY(!w->current || w->current->n == WORKBUF_OBJECTS) && !work_push_slow(h))
+    if (UNLIKELY(!w->current || w->current->n == WORKBUF_OBJECTS) && !work_push_slow(h, w))
         return;
     w->current->objects[w->current->n++] = object;
 }
 
-CORE_INLINE void *work_pop(struct mheap *h) // NULL: none
+CORE_INLINE void *work_pop(struct mheap *h, struct gcwork *w) // NULL: none here and none shared
 {
-    struct workbuf *buf = heap_of(h)->gc.work.current;
+    struct workbuf *buf = w->current;
     if (UNLIKELY(!buf || buf->n == 0))
-        return work_pop_slow(h);
+        return work_pop_slow(h, w);
     return buf->objects[--buf->n];
 }
 
-CORE void work_discard(struct mheap *h); // forget what is queued
-CORE void work_free(
-    struct mheap *h); // give the buffers back to the page heap; the queue must be empty
+// Half of what this one has goes to the shared list, for others who have nothing (mgcwork.go:balance).
+CORE void work_share(struct mheap *h, struct gcwork *w);
+// Everything goes: objects to the shared list, counters to the collector's. True if there were objects.
+CORE bool work_hand_over(struct mheap *h, struct gcwork *w);
+// Counters only.
+CORE void work_publish(struct mheap *h, struct gcwork *w);
+CORE bool work_is_shared(struct mheap *h); // the shared list is not empty
+// For an interrupted cycle: forget what is queued anywhere. World stopped.
+CORE void work_discard(struct mheap *h);
+// Give the buffers back to the page heap; none may hold an object. World stopped.
+CORE void work_free(struct mheap *h);

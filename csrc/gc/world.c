@@ -1,6 +1,10 @@
 #include "gc/world.h"
 
+#include "gc/barrier.h"
 #include "gc/roots.h"
+#include "gc/work.h"
+
+static const gcsim_api api_table; // api.c
 
 CORE gcsim_mutator *world_attach(gcsim_heap *heap, gcsim_status *status)
 {
@@ -10,11 +14,12 @@ CORE gcsim_mutator *world_attach(gcsim_heap *heap, gcsim_status *status)
         *status = GCSIM_NO_MEMORY;
         return NULL;
     }
+    m->pub.api = &api_table;
     m->pub.heap = heap;
     m->pub.stop = &h->stop;
-    m->pub.barrier = GCSIM_STEPS; // stores always leave the inline path there
     mcache_init(m, h);
     rt_lock(&h->rt, &h->mutators_lock);
+    barrier_init(m);
     m->pub.id = ++h->next_mutator_id;
     m->attached = true;
     m->next = h->mutators;
@@ -31,6 +36,8 @@ CORE void world_detach(struct mutator *m)
     mcache_flush(m);
     mcache_flush_pages(m);
     handles_give_back(m);
+    barrier_flush(m);
+    work_hand_over(h, &m->work);
     gcsim_leave(&m->pub);
     rt_lock(&h->rt, &h->mutators_lock);
     struct mutator **link = &h->mutators;
@@ -42,12 +49,64 @@ CORE void world_detach(struct mutator *m)
     meta_free(&h->meta, &h->rt, m, sizeof *m);
 }
 
+// --- the ragged barrier ------------------------------------------------------------------------------------------
+
+// The mutator passes its safe point itself, unless that was done for it while it was outside.
+static COLD void ragged_answer(struct mutator *m)
+{
+    struct mheap *h = mheap_of(m);
+    struct gc *gc = &heap_of(h)->gc;
+    rt_lock(&h->rt, &gc->ragged_lock);
+    if (m->ragged) {
+        gc->ragged_pass(m);
+        m->ragged = 0;
+        rt_wake_all(&h->rt, &m->pub.inside);
+    }
+    rt_unlock(&h->rt, &gc->ragged_lock);
+}
+
+// Whoever finds the flag set when it enters waits for the lock, so who is outside while we hold it stays there.
+static bool ragged_pass_outside(struct mheap *h, struct gc *gc, struct mutator *other)
+{
+    rt_lock(&h->rt, &gc->ragged_lock);
+    if (other->ragged && !__atomic_load_n(&other->pub.inside, __ATOMIC_ACQUIRE)) {
+        gc->ragged_pass(other);
+        other->ragged = 0;
+    }
+    bool passed = !other->ragged;
+    rt_unlock(&h->rt, &gc->ragged_lock);
+    return passed;
+}
+
+CORE void world_ragged(struct mutator *m, void (*pass)(struct mutator *m))
+{
+    struct mheap *h = mheap_of(m);
+    struct gc *gc = &heap_of(h)->gc;
+    gcsim_leave(&m->pub);               // who holds the lock may be stopping the world
+    rt_lock(&h->rt, &h->mutators_lock); // none comes or goes, and the world is not stopped
+    gc->ragged_pass = pass;
+    for (struct mutator *other = h->mutators; other; other = other->next)
+        other->ragged = 1;
+    __atomic_fetch_or(&h->stop, STOP_RAGGED, __ATOMIC_SEQ_CST);
+    rt_fence_heavy(&h->rt);
+    for (struct mutator *other = h->mutators; other; other = other->next)
+        while (!ragged_pass_outside(h, gc, other)) // it wakes us when it passes or leaves
+            rt_wait_for(&h->rt, &other->pub.inside, 1, 100000);
+    __atomic_fetch_and(&h->stop, ~STOP_RAGGED, __ATOMIC_SEQ_CST);
+    rt_unlock(&h->rt, &h->mutators_lock);
+    gcsim_enter(&m->pub);
+}
+
+// --- in and out --------------------------------------------------------------------------------------------------
+
 CORE void world_enter_slow(struct mutator *m)
 {
     struct mheap *h = mheap_of(m);
     for (;;) {
         __atomic_thread_fence(__ATOMIC_SEQ_CST);
         uint32_t stop = __atomic_load_n(&h->stop, __ATOMIC_ACQUIRE);
+        if (stop & STOP_RAGGED)
+            ragged_answer(m);
         if (!(stop & STOP_NOW))
             return;
         __atomic_store_n(&m->pub.inside, 0u, __ATOMIC_RELEASE);

@@ -10,14 +10,25 @@
 
 #include "gc/heap.h"
 
-#define STOP_NOW   1u
-#define STOP_FENCE 2u
+#define STOP_NOW    GCSIM_STOP_NOW
+#define STOP_FENCE  GCSIM_STOP_FENCE
+#define STOP_RAGGED GCSIM_STOP_RAGGED
 
 CORE gcsim_mutator *world_attach(gcsim_heap *heap, gcsim_status *status);
 CORE void world_detach(struct mutator *m);
 CORE void world_enter_slow(struct mutator *m);
 CORE void world_leave_slow(struct mutator *m);
 CORE void world_poll(struct mutator *m);
+
+// Somebody waits for this thread to pass a safe point.
+CORE_INLINE bool world_wanted(const struct mheap *h)
+{
+    return UNLIKELY(GCSIM_LOAD(&h->stop) & ~STOP_FENCE);
+}
+
+// The ragged barrier: `pass` has been called for every mutator when this returns, each at its own safe point or, if it is outside, by the
+// caller in its place (proc.go:forEachP). The caller is inside, at a safe point, and the only one to try (mark_done_lock).
+CORE void world_ragged(struct mutator *m, void (*pass)(struct mutator *m));
 
 // Stop every other mutator. The caller is inside; it counts as outside while it waits, so another cycle may run before this
 // returns. Returns the time from which on the others were asked to stop. Between stop and start no mutator runs and none is attached or detached.

@@ -328,6 +328,7 @@ static void check_weaks(struct model *f, bool collected)
 
 static void full_collection(struct model *f)
 {
+    EXPECT(verifies(f->now)); // also ends a cycle that is under way, which drops the current blocks
     for (int i = 0; i < MUTATORS; i++)
         f->tiny[i] = mutator_of(f->m[i])->tiny;
     EXPECT(API->collect(f->now) == GCSIM_OK);
@@ -639,6 +640,8 @@ static bool run_stream(uint64_t count, uint64_t seed)
     options.no_green_tea = chance(f, 20);
     options.clobber_free = chance(f, 50);
     options.events = chance(f, 30) ? 4096 : 0;
+    options.stop_the_world = chance(f, 20) ? 1 + (uint32_t)choose(f, 2) : 0;
+    options.shade_entries = chance(f, 50) ? 1 + (uint32_t)choose(f, 4) : 0;
     f->now = f->m[0] = open_heap(options);
     f->heap = f->now->heap;
     gcsim_status status;

@@ -43,7 +43,7 @@ static void grow_list(struct worker *w, mut *m, gcsim_handle *list, uint64_t *ra
             return;
         p[1] = (uint64_t)i;
         gcsim_store(m, p, list->ptr);
-        list->ptr = p;
+        gcsim_store(m, &list->ptr, p);
         if (below(random, 4) == 0) { // garbage of other classes
             char *b = API->new_array(m, below(random, 2) ? w->wide : w->bytes,
                                      1 + below(random, below(random, 50) ? 10 : 500));

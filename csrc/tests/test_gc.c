@@ -13,6 +13,13 @@ static gcsim_options with_percent(int32_t percent)
     return options;
 }
 
+static gcsim_options stopped_with_percent(int32_t percent)
+{
+    gcsim_options options = with_percent(percent);
+    options.stop_the_world = 1;
+    return options;
+}
+
 static void reachability(uint32_t engine)
 {
     gcsim_options options = small_heap;
@@ -26,7 +33,7 @@ static void reachability(uint32_t engine)
     for (int i = 0; i < 10000; i++) {
         void *p = gcsim_new(m, node);
         set(m, p, 0, root->ptr);
-        root->ptr = p;
+        gcsim_store(m, &root->ptr, p);
         chain_end = chain_end ? chain_end : p;
     }
     for (int i = 0; i < 2; i++)
@@ -45,7 +52,7 @@ static void reachability(uint32_t engine)
     check(is_object(heap, held_inside), "engine %u: a pointer to the last byte keeps the object",
           engine);
     set(m, chain_end, 1, NULL);
-    root->ptr = field(field(root->ptr, 0), 0);
+    gcsim_store(m, &root->ptr, field(field(root->ptr, 0), 0));
     API->collect(m);
     check(count_objects(m) == 9998, "engine %u: what is unlinked dies at the next collection",
           engine);
@@ -143,7 +150,7 @@ static void engines_agree(void)
 // The goal is that of the pacer, and no cycle starts before heap_live has reached it.
 static void pacing(void)
 {
-    mut *m = open_heap(with_percent(100));
+    mut *m = open_heap(stopped_with_percent(100));
     const gcsim_type *node = make_type(m->heap, "node", 8, 1);
     gcsim_handle *list = API->handle_new(m, NULL);
     bool at_goal = true, goals = true, numbered = true;
@@ -152,7 +159,7 @@ static void pacing(void)
         void *p = gcsim_new(m, node);
         if (i % 2) {
             set(m, p, 0, list->ptr);
-            list->ptr = p;
+            gcsim_store(m, &list->ptr, p);
         }
         gcsim_cycle c;
         if (m->heap->gc.cycles == seen)
@@ -214,7 +221,7 @@ static void returned_object_lives(void)
 
 static void lazy_sweep(void)
 {
-    mut *m = open_heap(with_percent(-1));
+    mut *m = open_heap(stopped_with_percent(-1));
     struct mheap *h = H(m->heap);
     const gcsim_type *node = make_type(m->heap, "node", 2, 1);
     void *objects[5000];
@@ -261,7 +268,7 @@ static int poll(void *arg)
 
 static void interruption(void)
 {
-    gcsim_options options = small_heap;
+    gcsim_options options = stopped_with_percent(-1);
     options.poll = poll;
     mut *m = open_heap(options);
     const gcsim_type *node = make_type(m->heap, "node", 2, 1);
@@ -269,7 +276,7 @@ static void interruption(void)
     for (int i = 0; i < 100000; i++) {
         void *p = gcsim_new(m, node);
         set(m, p, 0, list->ptr);
-        list->ptr = p;
+        gcsim_store(m, &list->ptr, p);
         gcsim_new(m, node);
     }
     API->collect(m);
@@ -335,7 +342,7 @@ static void live_bytes(void)
     for (int i = 0; i < 100; i++) {
         void *p = gcsim_new(m, node);
         set(m, p, 0, list->ptr);
-        list->ptr = p;
+        gcsim_store(m, &list->ptr, p);
     }
     check(h->heap_live == PAGE_BYTES, "a cached span counts whole");
     mcache_flush(mutator_of(m));

@@ -281,14 +281,14 @@ static void heap_full(void)
           "large objects fill the heap: %" PRIu64 " MiB of 64", blocks);
     while ((p = gcsim_new(m, node))) {
         *(void **)p = list->ptr;
-        list->ptr = p;
+        gcsim_store(m, &list->ptr, p);
         n++;
     }
     check(m->status == GCSIM_HEAP_FULL, "small objects fill what is left: %" PRIu64, n);
     check(!API->new_array(m, block, 70) && m->status == GCSIM_HEAP_FULL,
           "an object larger than the heap is refused as such");
     check(verifies(m), "a full heap verifies");
-    list->ptr = NULL;
+    gcsim_store(m, &list->ptr, NULL);
     for (uint64_t i = 0; i < blocks; i += 2)
         API->handle_drop(m->heap, held[i]);
     check(API->collect(m) == GCSIM_OK && gcsim_new(m, node) && gcsim_new(m, block),

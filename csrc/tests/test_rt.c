@@ -206,7 +206,7 @@ static uint64_t steps_of_a_life(uint64_t *events)
         void *p = gcsim_new(m, node);
         if (i % 3 == 0) {
             gcsim_store(m, p, list->ptr);
-            list->ptr = p;
+            gcsim_store(m, &list->ptr, p);
         }
     }
     uint64_t steps = H(m->heap)->history->steps;

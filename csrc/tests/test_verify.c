@@ -65,6 +65,7 @@ static void *must(void *p)
 static struct rich make_rich(void)
 {
     gcsim_options options = small_heap;
+    options.stop_the_world = 1; // spans stay unswept
     options.events = 100;
     struct rich r = {.m = open_heap(options)};
     mut *m = r.m;
@@ -87,13 +88,13 @@ static struct rich make_rich(void)
     for (int i = 0; i < 700; i++) {
         void **p = must(gcsim_new(m, r.node));
         gcsim_store(m, p, r.list->ptr);
-        r.list->ptr = p;
+        gcsim_store(m, &r.list->ptr, p);
     }
     gcsim_type const *const kinds[] = {r.wide, r.word, r.bytes, r.wide};
     for (int i = 0; i < 4; i++)
         r.arrays[i] = must(API->handle_new(m, must(gcsim_new(m, kinds[i]))));
-    r.arrays[3]->ptr = must(API->new_array(m, r.huge, 100)); // 51,200 B: large
-    r.global->words[0] = must(gcsim_new(m, tiny));
+    gcsim_store(m, &r.arrays[3]->ptr, must(API->new_array(m, r.huge, 100))); // 51,200 B: large
+    gcsim_store(m, &r.global->words[0], must(gcsim_new(m, tiny)));
     gcsim_build build = {.count = 300, .types = &r.pair, .ntypes = 1};
     r.batch = must(API->build(m, &build));
     r.weak = must(API->weak_new(m, r.list->ptr));
@@ -291,7 +292,8 @@ static void break_roots(struct mheap *h, struct rich *r)
     BREAK(WEAK, r->weak->ptr, r->arrays[0]->ptr);
     BREAK(WEAK, r->weak->ptr, free_slot(h, mcache_spans(mutator_of(r->m))[r->node->span_class]));
     BREAK(WEAK, r->weak->refs, 0);
-    BREAK(WORK, gc->marking, true);
+    BREAK(WORK, gc->phase, GC_MARK);
+    BREAK(WORK, mutator_of(r->m)->pub.shade_next, mutator_of(r->m)->shade_buffer + 1);
     BREAK(WORK, gc->work.overflow, true);
     BREAK(WORK, gc->work.spans, span_with(h, r->g->stack));
 }

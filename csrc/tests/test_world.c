@@ -126,10 +126,10 @@ static void live_a_little(mut *m, gcsim_handle *list, uint64_t seed)
         INVARIANT(p);
         if (what % 3 == 0) {
             gcsim_store(m, p, list->ptr);
-            list->ptr = p;
+            gcsim_store(m, &list->ptr, p);
         }
         if (what == 50)
-            list->ptr = NULL;
+            gcsim_store(m, &list->ptr, NULL);
     }
     if (seed % 3 == 0)
         INVARIANT(API->collect(m) == GCSIM_OK);
@@ -151,6 +151,7 @@ static void heap_back_and_forth(int32_t percent)
     gcsim_options options = small_heap;
     options.gc_percent = percent;
     options.events = 256;
+    options.stop_the_world = 2; // no thread changes it meanwhile
     mut *m = open_heap(options);
     struct world *w = H(m->heap)->world;
     node = make_type(m->heap, "node", 2, 1);

@@ -72,7 +72,7 @@ static void fill_cycles(struct mheap *h, gcsim_memstats *out)
     const struct history *history = h->history;
     const struct gc *gc = &heap_of(h)->gc;
     out->next_gc = gc->goal;
-    out->num_gc = (uint32_t)gc->cycles;
+    out->num_gc = (uint32_t)(gc->cycles - (gc->phase == GC_MARK));
     out->num_forced_gc = (uint32_t)history->forced_cycles;
     out->last_gc = history->last_gc_ns;
     out->pause_total_ns = history->pause_total_ns;

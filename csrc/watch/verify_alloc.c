@@ -563,7 +563,10 @@ CORE void verify_numbers(struct verify *v)
                                           history + h->world->regions[REGION_HISTORY].committed)),
           "room for %llu", (ull)events->room);
     HOLDS(v, TRIGGER,
-          h->trigger == (gc->holds ? UINT64_MAX : gc->goal) &&
+          (gc->holds || gc->phase == GC_MARK
+               ? h->trigger == UINT64_MAX
+               : h->trigger <= gc->goal &&
+                     h->trigger >= (gc->heap_marked < gc->goal ? gc->heap_marked : gc->goal)) &&
               (gc->gc_percent >= 0 || gc->goal == UINT64_MAX),
           "trigger %llu, goal %llu, %d percent, %u holds", (ull)h->trigger, (ull)gc->goal,
           gc->gc_percent, gc->holds);

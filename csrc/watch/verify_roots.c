@@ -229,7 +229,14 @@ static void check_work(struct verify *v)
     struct gc *gc = &heap_of(v->h)->gc;
     const struct work *w = &gc->work;
     uint64_t most = v->h->grown_pages;
-    HOLDS(v, WORK, !gc->marking && !w->overflow && !w->full && (!w->current || w->current->n == 0),
+    bool grey = w->overflow || w->full;
+    for (const struct mutator *m = v->h->mutators; m; m = m->next) {
+        const struct workbuf *bufs[] = {m->work.current, m->work.spare};
+        for (int i = 0; i < 2; i++)
+            grey |= bufs[i] && bufs[i]->n;
+        grey |= m->pub.shade_next != m->shade_buffer;
+    }
+    HOLDS(v, WORK, !grey && (v->phase == CYCLE_MARKED) == (gc->phase == GC_MARK),
           "grey objects are left");
     for (gcsim_span *s = w->spans; s; s = s->next ? &v->h->spans[s->next - 1] : NULL)
         if (!HOLDS(v, WORK,
@@ -237,8 +244,7 @@ static void check_work(struct verify *v)
                        claim(v, s->base, GCSIM_MANUAL_WORKBUF),
                    "the list of buffers is broken"))
             return;
-    HOLDS(v, WORK, v->phase == CYCLE_MARKED || (!w->spans && !w->current && !w->empty),
-          "buffers are left");
+    HOLDS(v, WORK, v->phase == CYCLE_MARKED || (!w->spans && !w->empty), "buffers are left");
 }
 
 static void check_claims(struct verify *v)

@@ -7,7 +7,8 @@
 //
 // Rules for C callers. (1) Between gcsim_enter and gcsim_leave the world cannot be stopped except at polls: every allocation,
 // gcsim_safepoint, collect. (2) A raw pointer held in a C variable across a poll is not a root. (3) Pointer slots inside heap
-// objects are written with gcsim_store, copied with copy and cleared with clear (the barrier entry points).
+// objects, handles and globals are written with gcsim_store, copied with copy and cleared with clear (the barrier entry points);
+// frames have no barrier.
 // (4) Nothing here is safe against wrong pointers: this is C.
 //
 // All calls go through a function table (`gcsim_api`), one per instantiation: gcsim_fast() runs with real threads,
@@ -101,6 +102,12 @@ typedef struct gcsim_options {
         no_green_tea; /* 1: spans keep back no inline mark bits, as with GOEXPERIMENT=nogreenteagc */
     uint32_t
         clobber_free; /* 1: freed slots are filled with 0xdeadbeef (GODEBUG=clobberfree=1); always so in debug builds */
+    uint32_t
+        procs; /* processors that mutators and markers share (GOMAXPROCS); 0 = those of the machine, at most 64 */
+    uint32_t
+        stop_the_world; /* 1: mark with the world stopped, 2: sweep too (GODEBUG=gcstoptheworld) */
+    uint32_t shade_entries; /* pointers in a write barrier's buffer + 1; 0 = 512 */
+    uint32_t periodic_ms;   /* a collection at least so often; 0 = every 120,000 ms */
     int (*poll)(
         void
             *); /* called every few thousand objects in long calls; non-zero abandons the call: GCSIM_INTERRUPTED */
@@ -176,20 +183,30 @@ struct gcsim_span {
     const gcsim_type *large_type; /* type of a large object, NULL = nothing to scan */
 };
 
+/* Bits of a mutator's barrier flag, and of a heap's stop flag. */
+#define GCSIM_BARRIER_STEPS 1u /* the step instantiation: stores always leave the inline path */
+#define GCSIM_BARRIER_MARKING                                                                      \
+    2u /* marking is on: what a store overwrites and what it stores is shaded */
+#define GCSIM_STOP_NOW    1u /* the world is being stopped */
+#define GCSIM_STOP_FENCE  2u /* for good: this machine needs the full fence at enter */
+#define GCSIM_STOP_RAGGED 4u /* each mutator is to pass a safe point */
+
 /* A thread's share of a heap. The first fields are what the inline paths read. */
 struct gcsim_mutator {
     const gcsim_api *api;
     gcsim_heap *heap;
     uint32_t inside;      /* 1 between enter and leave */
-    uint32_t barrier;     /* non-zero: stores go through store_slow */
-    const uint32_t *stop; /* the heap's flag: the world is being stopped */
+    uint32_t barrier;     /* GCSIM_BARRIER_*: 0 = stores are plain */
+    void **shade_next;    /* where the write barrier notes the next pointer ... */
+    void **shade_end;     /* ... and the end of that buffer */
+    const uint32_t *stop; /* the heap's flag: somebody wants the world (GCSIM_STOP_*) */
     gcsim_status status;  /* why the last allocation returned NULL */
     uint32_t id;
     gcsim_span *alloc
         [GCSIM_SPAN_CLASSES]; /* cached spans; empty entries point at a full span, so there is no null test */
 };
 
-/* A root slot owned by the caller, for as long as it likes. */
+/* A root slot owned by the caller, for as long as it likes. ptr is written with gcsim_store. */
 struct gcsim_handle {
     void *ptr;
     uintptr_t link; /* free list, list of dropped handles, owner's tag: the core's own */
@@ -279,7 +296,11 @@ typedef struct gcsim_memstats {
     } by_size[61];
 } gcsim_memstats;
 
-typedef enum gcsim_trigger { GCSIM_TRIGGER_HEAP = 0, GCSIM_TRIGGER_FORCED = 1 } gcsim_trigger;
+typedef enum gcsim_trigger {
+    GCSIM_TRIGGER_HEAP = 0,
+    GCSIM_TRIGGER_FORCED = 1,
+    GCSIM_TRIGGER_PERIODIC = 2
+} gcsim_trigger;
 
 /* One collection, and the arithmetic that led to it. Bytes and ns. */
 typedef struct gcsim_cycle {
@@ -299,6 +320,13 @@ typedef struct gcsim_cycle {
     uint64_t weak_cleared,
         rescans; /* rescans: mark passes repeated because work buffers ran out of memory */
     uint64_t start_ns, stop_ns, mark_ns, sweep_ns, pause_ns; /* start: ns since 1970 */
+    uint64_t pause1_ns, pause2_ns; /* the stops that begin and end marking; pause_ns is their sum */
+    uint64_t trigger_bytes;        /* heap_live at which it was to start */
+    uint64_t heap_end;             /* heap_live when marking ended */
+    uint64_t background_ns, idle_ns,
+        assist_ns; /* time spent marking: share of 25 %, beyond it, by allocations */
+    uint64_t procs;
+    uint64_t stopped; /* 1: marked with the world stopped */
 } gcsim_cycle;
 
 typedef struct

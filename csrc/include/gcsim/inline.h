@@ -16,7 +16,7 @@ static inline void gcsim_set_slot_ptrs(gcsim_span *s, char *p, uint64_t ptrs)
     uint64_t at = (uint64_t)(p - s->base) / 8, shift = at % 64, words = s->slot_bytes32 / 8;
     uint64_t mask = words < 64 ? ((uint64_t)1 << words) - 1 : ~(uint64_t)0;
     uint64_t *bitmap = (uint64_t *)(void *)(s->base + s->heap_bits) + at / 64;
-    s->mixed = 1;
+    GCSIM_STORE(&s->mixed, 1);
     GCSIM_STORE(bitmap, (GCSIM_LOAD(bitmap) & ~(mask << shift)) | ptrs << shift);
     if (shift + words > 64)
         GCSIM_STORE(bitmap + 1,
@@ -45,13 +45,20 @@ static inline void *gcsim_new(gcsim_mutator *m, const gcsim_type *type)
     return p;
 }
 
-/* *slot = ptr, through the write barrier. */
+/* *slot = ptr, through the write barrier: while marking, the old and the new pointer are noted before the store (Go: mbarrier.go). */
 static inline void gcsim_store(gcsim_mutator *m, void *slot, void *ptr)
 {
-    if (GCSIM_UNLIKELY(m->barrier))
-        m->api->store_slow(m, (void **)slot, ptr);
-    else
-        GCSIM_STORE((void **)slot, ptr);
+    if (GCSIM_UNLIKELY(m->barrier)) {
+        void **note = m->shade_next;
+        if (m->barrier != GCSIM_BARRIER_MARKING || m->shade_end - note < 2) {
+            m->api->store_slow(m, (void **)slot, ptr);
+            return;
+        }
+        note[0] = GCSIM_LOAD((void **)slot);
+        note[1] = ptr;
+        m->shade_next = note + 2;
+    }
+    GCSIM_STORE((void **)slot, ptr);
 }
 
 /* Enter: afterwards the world is not being stopped and will wait for us. The stopper's membarrier makes the light fence safe

@@ -1,0 +1,147 @@
+#include "gc/worker.h"
+
+#include "gc/cycle.h"
+#include "gc/mark.h"
+#include "gc/sweep.h"
+#include "gc/world.h"
+
+enum {
+    MARK_SLICE_NS = 100000, // between two looks at whether a mutator wants the processor
+    SWEEP_SLICE = 32,       // spans
+    NO_PROCESSOR_NS = 500000,
+    HUNGRY_NS = 100000,
+};
+#define IDLE_NS 1000000000u
+
+// Who is inside holds a processor.
+static bool processor_is_free(struct mutator *m)
+{
+    struct mheap *h = mheap_of(m);
+    uint32_t inside = 0;
+    rt_lock(&h->rt, &h->mutators_lock);
+    for (struct mutator *other = h->mutators; other; other = other->next)
+        inside += other != m && __atomic_load_n(&other->pub.inside, __ATOMIC_ACQUIRE);
+    rt_unlock(&h->rt, &h->mutators_lock);
+    return inside < heap_of(h)->gc.procs;
+}
+
+// A slice of marking; false if nothing was grey.
+static bool mark_slice(struct mutator *m)
+{
+    struct mheap *h = mheap_of(m);
+    struct gc *gc = &heap_of(h)->gc;
+    uint64_t from = rt_now_ns(&h->rt);
+    struct drain drain = {.work = UINT64_MAX, .until_ns = from + MARK_SLICE_NS, .background = true};
+    enum drained result = mark_drain(m, &drain);
+    uint64_t ns = rt_now_ns(&h->rt) - from;
+    count_add(&gc->background_ns, ns);
+    EMIT(h, WORKER, m->pub.id, 0, ns);
+    if (result == DRAINED && !cycle_mark_done(m))
+        return false;
+    return true;
+}
+
+static bool sweep_slice(struct mutator *m)
+{
+    struct mheap *h = mheap_of(m);
+    for (int i = 0; i < SWEEP_SLICE; i++)
+        if (sweep_one(h) == UINT64_MAX)
+            return false;
+    return true;
+}
+
+// Marking or sweeping, whichever there is. Returns how long to wait before the next look; 0 = go on.
+static uint64_t work_slice(struct mutator *m)
+{
+    struct mheap *h = mheap_of(m);
+    struct gc *gc = &heap_of(h)->gc;
+    if (!processor_is_free(m))
+        return NO_PROCESSOR_NS;
+    uint64_t wait = 0;
+    gcsim_enter(&m->pub);
+    if (gc->phase == GC_MARK)
+        wait = mark_slice(m) ? 0 : HUNGRY_NS;
+    else if (GCSIM_LOAD(&gc->sweep_class) < NUM_SPAN_CLASSES)
+        wait = sweep_slice(m) ? 0 : IDLE_NS;
+    else if (cycle_is_due(h))
+        cycle_run(m, GCSIM_TRIGGER_PERIODIC);
+    else
+        wait = IDLE_NS;
+    gcsim_leave(&m->pub);
+    return wait;
+}
+
+static void *worker_main(void *arg)
+{
+    struct mutator *m = arg;
+    struct mheap *h = mheap_of(m);
+    struct gc *gc = &heap_of(h)->gc;
+    struct workers *workers = &gc->workers;
+    for (;;) {
+        uint32_t seen = __atomic_load_n(&workers->news, __ATOMIC_ACQUIRE);
+        uint32_t shared = __atomic_load_n(&gc->work.news, __ATOMIC_ACQUIRE);
+        if (__atomic_load_n(&workers->stop, __ATOMIC_ACQUIRE))
+            return NULL;
+        uint64_t wait = work_slice(m);
+        if (wait == HUNGRY_NS) {
+            __atomic_fetch_add(&gc->work.hungry, 1, __ATOMIC_RELAXED);
+            rt_wait_for(&h->rt, &gc->work.news, shared, wait);
+            __atomic_fetch_sub(&gc->work.hungry, 1, __ATOMIC_RELAXED);
+        } else if (wait) {
+            rt_wait_for(&h->rt, &workers->news, seen, wait);
+        }
+    }
+}
+
+// One more. Whoever sees started grow has made it, so each index is used once.
+static bool worker_start(struct mheap *h, uint32_t i)
+{
+    struct workers *workers = &heap_of(h)->gc.workers;
+    gcsim_status status;
+    if (!world_commit(h->world, REGION_COROUTINES, (uint64_t)(i + 1) * RT_STACK_BYTES))
+        return false;
+    gcsim_mutator *m = world_attach(heap_of(h), &status);
+    if (!m)
+        return false;
+    char *stack = world_at(h->world, REGION_COROUTINES) + (uint64_t)i * RT_STACK_BYTES;
+    workers->mutators[i] = mutator_of(m);
+    if (rt_spawn(&h->rt, &workers->threads[i], stack, worker_main, m))
+        return true;
+    world_detach(mutator_of(m));
+    return false;
+}
+
+CORE void worker_wake(struct mheap *h)
+{
+    struct gc *gc = &heap_of(h)->gc;
+    struct workers *workers = &gc->workers;
+    if (RT_HAS_THREADS && GCSIM_LOAD(&workers->started) < gc->procs) {
+        rt_lock(&h->rt, &workers->lock);
+        while (workers->started < gc->procs && !workers->stop && worker_start(h, workers->started))
+            GCSIM_STORE(&workers->started, workers->started + 1);
+        rt_unlock(&h->rt, &workers->lock);
+    }
+    __atomic_fetch_add(&workers->news, 1, __ATOMIC_RELEASE);
+    rt_wake_all(&h->rt, &workers->news);
+}
+
+CORE void worker_stop_all(struct mheap *h)
+{
+    struct gc *gc = &heap_of(h)->gc;
+    struct workers *workers = &gc->workers;
+    __atomic_store_n(&workers->stop, 1u, __ATOMIC_RELEASE);
+    __atomic_fetch_add(&workers->news, 1, __ATOMIC_RELEASE);
+    rt_wake_all(&h->rt, &workers->news);
+    for (uint32_t i = 0; i < workers->started; i++)
+        rt_join(&h->rt, &workers->threads[i]);
+    workers->started = 0;
+}
+
+// Their mutators stay attached: they hold nothing.
+CORE void worker_forget_all(struct mheap *h)
+{
+    struct workers *workers = &heap_of(h)->gc.workers;
+    for (uint32_t i = 0; i < workers->started; i++)
+        workers->mutators[i]->pub.inside = 0;
+    *workers = (struct workers){0};
+}

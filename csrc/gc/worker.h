@@ -1,0 +1,13 @@
+// Threads of the collector's own. They mark while marking is on and sweep afterwards, one slice after another, on processors that no
+// mutator uses: a worker is a mutator that never runs the program, so it is inside while it works, and never are more threads
+// inside than there are processors because of it. Without threads (the step instantiation; none to be had) mutators do all the work.
+#pragma once
+
+#include "gc/heap.h"
+
+// There is something to do: start them if they are not yet, wake them. The caller is outside or at a safe point.
+CORE void worker_wake(struct mheap *h);
+// End and join them. No mutator may be stopping the world.
+CORE void worker_stop_all(struct mheap *h);
+// In a forked child, where the threads are gone: forget them.
+CORE void worker_forget_all(struct mheap *h);
