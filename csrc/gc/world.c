@@ -84,9 +84,11 @@ CORE void world_ragged(struct mutator *m, void (*pass)(struct mutator *m))
     struct gc *gc = &heap_of(h)->gc;
     gcsim_leave(&m->pub);               // who holds the lock may be stopping the world
     rt_lock(&h->rt, &h->mutators_lock); // none comes or goes, and the world is not stopped
+    rt_lock(&h->rt, &gc->ragged_lock);
     gc->ragged_pass = pass;
     for (struct mutator *other = h->mutators; other; other = other->next)
         other->ragged = 1;
+    rt_unlock(&h->rt, &gc->ragged_lock);
     __atomic_fetch_or(&h->stop, STOP_RAGGED, __ATOMIC_SEQ_CST);
     rt_fence_heavy(&h->rt);
     for (struct mutator *other = h->mutators; other; other = other->next)
