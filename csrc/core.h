@@ -23,6 +23,7 @@
 #include "alloc/malloc.c"
 
 #include "gc/pacer.c"
+#include "gc/limiter.c"
 #include "gc/pace.c"
 #include "gc/barrier.c"
 #include "gc/work.c"

@@ -3,6 +3,7 @@
 #include "base/os.h"
 #include "ffi/cdef.h"
 #include "gc/cycle.h"
+#include "gc/limiter.h"
 #include "gc/pacer.h"
 #include "gc/world.h"
 #include "watch/verify.h"
@@ -125,6 +126,56 @@ static int wb_world_log_rewind(struct world_log *log, int64_t mark)
 }
 static uint64_t wb_world_hash(gcsim_heap *heap) { return world_hash(heap->mheap.world); }
 
+#define FIELD_NAME(type, name) #type " " #name,
+static const char *wb_pacer_field(uint32_t index)
+{
+    static const char *const names[] = {PACER_FIELDS(FIELD_NAME) "double last_cons_mark_0",
+                                        "double last_cons_mark_1", "double last_cons_mark_2",
+                                        "double last_cons_mark_3"};
+    _Static_assert(sizeof(struct pacer) == 8 * (sizeof names / sizeof *names), "words");
+    return index < sizeof names / sizeof *names ? names[index] : NULL;
+}
+
+static const char *wb_limiter_field(uint32_t index)
+{
+    static const char *const names[] = {LIMITER_FIELDS(FIELD_NAME)};
+    _Static_assert(sizeof(struct limiter) == 8 * (sizeof names / sizeof *names), "words");
+    return index < sizeof names / sizeof *names ? names[index] : NULL;
+}
+#undef FIELD_NAME
+
+static void wb_pacer_init(struct pacer *p, int32_t gc_percent, int64_t memory_limit)
+{
+    *p = pacer_init(gc_percent, memory_limit);
+}
+static void wb_pacer_commit(struct pacer *p, uint32_t sweep_done)
+{
+    pacer_commit(p, sweep_done != 0);
+}
+static void wb_pacer_trigger(const struct pacer *p, uint64_t *out)
+{
+    struct pacer_trigger t = pacer_trigger(p);
+    out[0] = t.trigger;
+    out[1] = t.goal;
+}
+static uint64_t wb_pacer_heap_goal(const struct pacer *p) { return pacer_heap_goal(p).goal; }
+static void wb_pacer_start_cycle(struct pacer *p, int64_t now, int32_t procs, uint32_t why)
+{
+    pacer_start_cycle(p, now, procs, (enum pacer_start)why, false);
+}
+static void wb_limiter_init(struct limiter *l, int64_t now, int32_t nprocs)
+{
+    *l = limiter_init(now, nprocs);
+}
+static int wb_limiter_need_update(const struct limiter *l, int64_t now)
+{
+    return limiter_need_update(l, now);
+}
+static void wb_limiter_start_transition(struct limiter *l, uint32_t enable, int64_t now)
+{
+    limiter_start_transition(l, enable != 0, now);
+}
+
 // Those that are what they are called.
 #define wb_pacer_goal                pacer_goal
 #define wb_replay_new                pagealloc_replay_new
@@ -150,6 +201,17 @@ static uint64_t wb_world_hash(gcsim_heap *heap) { return world_hash(heap->mheap.
 #define wb_world_log_destroy         world_log_destroy
 #define wb_world_log_mark            world_log_mark
 #define wb_world_log_lines           world_log_lines
+#define wb_pacer_set_gc_percent      pacer_set_gc_percent
+#define wb_pacer_set_memory_limit    pacer_set_memory_limit
+#define wb_pacer_memory_limit_goal   pacer_memory_limit_goal
+#define wb_pacer_revise              pacer_revise
+#define wb_pacer_end_cycle           pacer_end_cycle
+#define wb_pacer_reset_live          pacer_reset_live
+#define wb_limiter_update            limiter_update
+#define wb_limiter_finish_transition limiter_finish_transition
+#define wb_limiter_reset_capacity    limiter_reset_capacity
+#define wb_limiter_add_assist        limiter_add_assist
+#define wb_limiter_add_idle          limiter_add_idle
 
 static const gcsim_whitebox whitebox_table = {
     .bytes = sizeof(gcsim_whitebox),

@@ -34,6 +34,7 @@ def _demo(args: argparse.Namespace) -> int:
 def _conform(args: argparse.Namespace) -> int:
     from gcsim._conform import Conformance, conform
     from gcsim._errors import DumpFormatError
+    from gcsim._open_loop import OpenLoop, totals
 
     results: list[Conformance] = []
     unreadable = 0
@@ -55,9 +56,12 @@ def _conform(args: argparse.Namespace) -> int:
                 "total": r.total,
                 "differences": list(r.differences),
             }
+            | ({"figures": r.figures} if r.figures else {})
             for r in results
         ]
         print(json.dumps(rows, indent=2))
+    elif logs := [r for r in results if isinstance(r, OpenLoop)]:
+        print(totals(logs))
     return 2 if unreadable else 0 if all(r.complete for r in results) else 1
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from gcsim import _conform_pacer, _gctrace
 from gcsim._errors import DumpFormatError
 
 _MAX_DIFFERENCES = 5  # kept for printing
@@ -29,6 +30,9 @@ class Conformance:
     total: int = 0
     matched: int = 0
     differences: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    path: Path = field(default_factory=Path)
+    figures: dict[str, int] = field(default_factory=dict)
 
     def check(self, where: str, ours: object, gos: object) -> None:
         """Count one comparison."""
@@ -38,6 +42,13 @@ class Conformance:
         elif len(self.differences) < _MAX_DIFFERENCES:
             self.differences.append(f"{where}: gcsim {ours}, Go {gos}")
 
+    def check_row(self, where: str, differences: Sequence[str]) -> None:
+        """Count one row whose columns were compared; `differences` tells of those not equal."""
+        self.total += 1
+        self.matched += not differences
+        if len(self.differences) < _MAX_DIFFERENCES:
+            self.differences += [f"{where} {difference}" for difference in differences]
+
     @property
     def complete(self) -> bool:
         """Whether every comparison was equal (and there was at least one)."""
@@ -45,7 +56,7 @@ class Conformance:
 
     def __str__(self) -> str:
         lines = [f"{self.name}: {self.matched}/{self.total}"]
-        return "\n".join(lines + [f"  {difference}" for difference in self.differences])
+        return "\n".join(lines + [f"  {line}" for line in self.notes + self.differences])
 
 
 def conform(path: str | Path) -> Conformance:
@@ -55,12 +66,16 @@ def conform(path: str | Path) -> Conformance:
     cannot be read.
     """
     path = Path(path)
-    text = _read(path)
-    result = Conformance(path.name)
+    text = read_text(path)
+    result = Conformance(path.name, path=path)
     try:
         if text.lstrip().startswith("["):
             _replay_structs(json.loads(text), result)
             return result
+        if _gctrace.is_log(text):
+            from gcsim import _open_loop
+
+            return _open_loop.replay(text, path)
         lines = text.splitlines()
         rows = csv.DictReader(lines)
         replay = _BY_HEADER.get(tuple(rows.fieldnames or ())[:4])
@@ -71,7 +86,7 @@ def conform(path: str | Path) -> Conformance:
                 f" {list(rows.fieldnames or ())[:4]}, known are: {known}"
             )
         replay(rows, result)
-    except (KeyError, ValueError, TypeError, IndexError) as error:
+    except (KeyError, ValueError, TypeError, IndexError, ArithmeticError) as error:
         if isinstance(error, DumpFormatError):
             raise
         raise DumpFormatError(
@@ -80,7 +95,8 @@ def conform(path: str | Path) -> Conformance:
     return result
 
 
-def _read(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """A text file, compressed or not. Raises DumpFormatError, OSError."""
     data = path.read_bytes()
     if data[:2] == b"\x1f\x8b":
         try:
@@ -411,4 +427,11 @@ _BY_HEADER: dict[tuple[str, ...], Callable[[Iterator[_Row], Conformance], None]]
     ("seq", "i", "op", "a"): _replay_pagealloc,
     ("i", "size", "scan", "span_class"): _replay_layout,
     ("case", "size", "scan", "span_class"): _replay_reuse,
+    ("scenario", "cycle", "gc_percent", "memory_limit"): _conform_pacer.replay_pacer,
+    ("scenario", "cycle", "k", "heap_live"): _conform_pacer.replay_revise,
+    ("id", "gc_percent", "memory_limit", "heap_minimum"): _conform_pacer.replay_vectors,
+    ("procs", "dedicated", "fractional_goal", "idle_max_heap_trigger"): (
+        _conform_pacer.replay_workers
+    ),
+    ("seq", "i", "op", "arg"): _conform_pacer.replay_limiter,
 }

@@ -14,6 +14,8 @@ This is C: a wrong pointer crashes the process. Nothing else in gcsim may.
     One heap with one mutator, addresses as ints.
 ``PageAllocReplay``
     A page allocator of its own, as conformance replays it.
+``Pacer``, ``Limiter``
+    The pacer and the CPU limiter as values with the functions over them.
 """
 
 from __future__ import annotations
@@ -29,6 +31,8 @@ from gcsim import _core
 from gcsim._errors import Error, HeapMemoryError
 
 __all__ = [
+    "Limiter",
+    "Pacer",
     "PageAllocReplay",
     "RawHeap",
     "fast",
@@ -320,3 +324,139 @@ class PageAllocReplay:
     def summary_hash(self) -> int:
         """FNV-1a of all summaries, root to leaf."""
         return self._state(_SUMMARY_HASH)
+
+
+def _fields_of(struct: str) -> dict[str, tuple[int, str]]:
+    """The words of a struct by name: index and a pointer type to read them through."""
+    fields: dict[str, tuple[int, str]] = {}
+    names = getattr(whitebox_fast, f"{struct}_field")
+    while (text := names(len(fields))) != ffi.NULL:
+        type_, name = ffi.string(text).decode().split()
+        fields[name] = (len(fields), f"{type_} *")
+    return fields
+
+
+_FIELDS = {struct: _fields_of(struct) for struct in ("pacer", "limiter")}
+
+
+class _Words:
+    """A C struct of 8-byte words by name; doubles are floats, the rest ints."""
+
+    _struct: str
+
+    def __init__(self) -> None:
+        self._slots = _FIELDS[self._struct]
+        self._words = ffi.new("uint64_t[]", len(self._slots))
+        self.c = ffi.cast(f"struct {self._struct} *", self._words)
+
+    def __getitem__(self, name: str) -> Any:
+        index, type_ = self._slots[name]
+        return ffi.cast(type_, self._words + index)[0]
+
+    def __setitem__(self, name: str, value: float) -> None:
+        index, type_ = self._slots[name]
+        ffi.cast(type_, self._words + index)[0] = value
+
+    def save(self) -> bytes:
+        """The whole state."""
+        return bytes(ffi.buffer(self._words))
+
+    def restore(self, saved: bytes) -> None:
+        """Back to what `save` gave."""
+        ffi.buffer(self._words)[:] = saved
+
+
+class Pacer(_Words):
+    """One ``struct pacer`` (csrc/gc/pacer.h): fields as items, the functions as methods."""
+
+    _struct = "pacer"
+
+    def init(self, gc_percent: int, memory_limit: int) -> None:
+        """As for a new heap."""
+        whitebox_fast.pacer_init(self.c, gc_percent, memory_limit)
+
+    def set_gc_percent(self, percent: int) -> int:
+        """Negative: off. Returns the percentage before."""
+        return int(whitebox_fast.pacer_set_gc_percent(self.c, percent))
+
+    def set_memory_limit(self, limit: int) -> int:
+        """Negative: unchanged. Returns the limit before, bytes."""
+        return int(whitebox_fast.pacer_set_memory_limit(self.c, limit))
+
+    def commit(self, sweep_done: bool) -> None:
+        """Goal by percent, sweep distance and runway from the state."""
+        whitebox_fast.pacer_commit(self.c, sweep_done)
+
+    def trigger(self) -> tuple[int, int]:
+        """Trigger and the goal that it follows from, bytes."""
+        out = ffi.new("uint64_t[2]")
+        whitebox_fast.pacer_trigger(self.c, out)
+        return out[0], out[1]
+
+    def heap_goal(self) -> int:
+        """The goal in force, bytes."""
+        return int(whitebox_fast.pacer_heap_goal(self.c))
+
+    def memory_limit_goal(self) -> int:
+        """What the memory limit leaves to the heap, bytes."""
+        return int(whitebox_fast.pacer_memory_limit_goal(self.c))
+
+    def start_cycle(self, now: int, procs: int, *, timed: bool = False) -> None:
+        """A cycle begins at `now` ns, by heap size or by time."""
+        whitebox_fast.pacer_start_cycle(self.c, now, procs, int(timed))
+
+    def revise(self) -> None:
+        """New assist ratios."""
+        whitebox_fast.pacer_revise(self.c)
+
+    def end_cycle(self, now: int, procs: int) -> None:
+        """Marking is over."""
+        whitebox_fast.pacer_end_cycle(self.c, now, procs)
+
+    def reset_live(self, bytes_marked: int) -> None:
+        """The heap is what was marked."""
+        whitebox_fast.pacer_reset_live(self.c, bytes_marked)
+
+
+class Limiter(_Words):
+    """One ``struct limiter`` (csrc/gc/limiter.h); times in ns."""
+
+    _struct = "limiter"
+
+    def init(self, now: int, nprocs: int) -> None:
+        """As for a new heap."""
+        whitebox_fast.limiter_init(self.c, now, nprocs)
+
+    def update(self, now: int) -> None:
+        """Account for the time since the last update."""
+        whitebox_fast.limiter_update(self.c, now)
+
+    def need_update(self, now: int) -> bool:
+        """Whether the last update is more than 10 ms old."""
+        return bool(whitebox_fast.limiter_need_update(self.c, now))
+
+    def start_transition(self, enable: bool, now: int) -> None:
+        """The stop that starts or ends marking begins."""
+        if self["transitioning"] or self["gc_enabled"] == enable:
+            raise ValueError("a transition that cannot start here")
+        whitebox_fast.limiter_start_transition(self.c, enable, now)
+
+    def finish_transition(self, now: int) -> None:
+        """It ends."""
+        if not self["transitioning"]:
+            raise ValueError("no transition to finish")
+        whitebox_fast.limiter_finish_transition(self.c, now)
+
+    def reset_capacity(self, now: int, nprocs: int) -> None:
+        """Another number of processors."""
+        if self["transitioning"]:
+            raise ValueError("a new capacity during a transition")
+        whitebox_fast.limiter_reset_capacity(self.c, now, nprocs)
+
+    def add_assist(self, ns: int) -> None:
+        """CPU time of assists."""
+        whitebox_fast.limiter_add_assist(self.c, ns)
+
+    def add_idle(self, ns: int) -> None:
+        """Idle CPU time."""
+        whitebox_fast.limiter_add_idle(self.c, ns)

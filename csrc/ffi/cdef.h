@@ -6,6 +6,8 @@
 
 #include "gcsim/gcsim.h"
 
+struct limiter;
+struct pacer;
 struct pagealloc_replay;
 struct world_log;
 
