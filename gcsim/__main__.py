@@ -117,7 +117,9 @@ def _parser() -> argparse.ArgumentParser:
         _conform,
         "replay golden files of Go's runtime through the core",
         "Recognises each file by its header, replays it and prints NAME: MATCHED/TOTAL and the"
-        " first differences. Exit status 1 if any row differs, 2 if a file cannot be read.",
+        " first differences. Of a gctrace log (with gcpacertrace=1 and its NAME.metrics.csv beside"
+        " it) it predicts each cycle's goal and trigger, and adds up all logs given. Exit status 1"
+        " if any row differs or a log misses its goals, 2 if a file cannot be read.",
     )
     conform.add_argument("files", nargs="+", type=Path, metavar="FILE")
     conform.add_argument("--json", action="store_true", help="print a JSON array instead of text")

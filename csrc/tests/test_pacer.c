@@ -52,7 +52,10 @@ static bool trigger_lies_between_marked_and_goal(void)
     for (int i = 0; i < 100000; i++) {
         struct pacer p = plausible(&r);
         struct pacer_trigger t = pacer_trigger(&p);
-        uint64_t goal = pacer_heap_goal(&p).goal;
+        struct pacer_goals g = pacer_heap_goal(&p);
+        uint64_t goal = g.goal;
+        if (p.heap_marked < goal && t.trigger < g.min_trigger)
+            return false; // sweeping would not be done
         if (t.goal != goal || t.trigger > goal)
             return false;
         if (p.heap_marked < goal && t.trigger < p.heap_marked)
@@ -130,7 +133,8 @@ static bool workers_take_a_quarter(void)
             ((double)p.dedicated_mark_workers_needed / procs + p.fractional_utilization_goal);
         bool exact = p.fractional_utilization_goal > 0;
         double off = share / 0.25 - 1;
-        if (off > (exact ? 1e-9 : 0.3) || off < (exact ? -1e-9 : -0.3))
+        if (p.fractional_utilization_goal < 0 || off > (exact ? 1e-9 : 0.3) ||
+            off < (exact ? -1e-9 : -0.3))
             return false;
         if (p.max_idle_mark_workers != procs - p.dedicated_mark_workers_needed)
             return false;
