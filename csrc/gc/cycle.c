@@ -111,6 +111,7 @@ static gcsim_cycle *cycle_open(struct mutator *m, gcsim_trigger why, uint64_t st
                            .procs = gc->procs,
                            .stopped = alone,
                            .start_ns = rt_epoch_ns(&h->rt),
+                           .since_ns = start_ns - h->history->created_ns,
                            .stop_ns = rt_now_ns(&h->rt) - start_ns};
     STEP(h, CYCLE_START, m->pub.id, 0, gc->cycles);
     gc->phase = GC_MARK;

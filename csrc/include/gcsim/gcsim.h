@@ -108,6 +108,14 @@ typedef struct gcsim_options {
         stop_the_world; /* 1: mark with the world stopped, 2: sweep too (GODEBUG=gcstoptheworld) */
     uint32_t shade_entries; /* pointers in a write barrier's buffer + 1; 0 = 512 */
     uint32_t periodic_ms;   /* a collection at least so often; 0 = every 120,000 ms */
+    int64_t memory_limit;   /* GOMEMLIMIT, bytes; 0 = none */
+    /* 1: after marking, mark again field by field with the world stopped and compare (GODEBUG=gccheckmark=1). */
+    uint32_t check_mark;
+    /* 1: each object has pages of its own, which are never used again (GODEBUG=efence=1). */
+    uint32_t efence;
+    uint32_t sbrk;          /* 1: nothing is ever collected (GODEBUG=sbrk=1) */
+    uint32_t verify_phases; /* 1: check all invariants at each edge of a cycle, in any build */
+    uint64_t stress_bytes;  /* a cycle whenever so much was allocated; 0 = when the pacer says */
     int (*poll)(
         void
             *); /* called every few thousand objects in long calls; non-zero abandons the call: GCSIM_INTERRUPTED */
@@ -302,31 +310,59 @@ typedef enum gcsim_trigger {
     GCSIM_TRIGGER_PERIODIC = 2
 } gcsim_trigger;
 
-/* One collection, and the arithmetic that led to it. Bytes and ns. */
+/* One collection, and the arithmetic that led to it. Bytes and ns; CPU times are sums over threads. Eight bytes a field but for the
+   two after `number`, so that it can be read word by word. */
 typedef struct gcsim_cycle {
     uint64_t number;  /* 1, 2, ... */
     uint32_t trigger; /* gcsim_trigger */
     int32_t gc_percent;
-    uint64_t heap_live;                /* at the start: what the trigger compared */
-    uint64_t goal;                     /* the goal then in force */
+    /* The start: what was known, and what followed from it. */
+    uint64_t start_ns;                 /* since 1970 */
+    uint64_t since_ns;                 /* since the heap was made */
+    uint64_t heap_live;                /* what the trigger compared */
+    uint64_t trigger_bytes;            /* heap_live at which it was to start */
+    uint64_t goal;                     /* then in force */
     uint64_t marked_before;            /* bytes marked by the cycle before */
     uint64_t stack_scan, globals_scan; /* what else the goal counted */
-    uint64_t heap_marked;              /* bytes marked by this one */
-    uint64_t next_goal;
+    uint64_t heap_scan_before;         /* bytes of objects that the cycle before read */
+    uint64_t heap_scan;                /* scannable part of heap_live */
+    uint64_t memory_limit;             /* INT64_MAX: none */
+    uint64_t limit_goal;               /* what the limit left to the heap; UINT64_MAX: none */
+    uint64_t runway;                   /* bytes expected to be allocated while marking */
+    double cons_mark;                  /* bytes allocated per byte marked, as estimated */
+    double assist_ratio;               /* scan work per byte allocated, at the start */
+    double fractional_goal;            /* share of each processor */
+    uint64_t dedicated_workers;
+    uint64_t procs;
+    uint64_t stopped; /* 1: marked with the world stopped */
+    /* Marking. */
     uint64_t objects_marked, roots,
         pointers;       /* objects marked, root slots seen, non-nil pointers seen */
     uint64_t scan_work; /* bytes of objects read */
-    uint64_t freed_objects, freed_bytes; /* by this cycle's sweep so far (final after collect) */
-    uint64_t weak_cleared,
-        rescans; /* rescans: mark passes repeated because work buffers ran out of memory */
-    uint64_t start_ns, stop_ns, mark_ns, sweep_ns, pause_ns; /* start: ns since 1970 */
-    uint64_t pause1_ns, pause2_ns; /* the stops that begin and end marking; pause_ns is their sum */
-    uint64_t trigger_bytes;        /* heap_live at which it was to start */
-    uint64_t heap_end;             /* heap_live when marking ended */
-    uint64_t background_ns, idle_ns,
-        assist_ns; /* time spent marking: share of 25 %, beyond it, by allocations */
-    uint64_t procs;
-    uint64_t stopped; /* 1: marked with the world stopped */
+    uint64_t stack_work, globals_work;
+    uint64_t dedicated_ns, fractional_ns, idle_ns,
+        assist_ns;          /* CPU time spent marking, by kind of worker */
+    uint64_t background_ns; /* dedicated + fractional */
+    uint64_t rescans;       /* mark passes repeated because work buffers ran out of memory */
+    /* The end. */
+    uint64_t heap_end;    /* heap_live when marking ended */
+    uint64_t end_goal;    /* the goal in force when marking ended */
+    uint64_t heap_marked; /* bytes marked */
+    uint64_t next_goal, next_trigger;
+    double utilization;     /* share of all CPU time that background marking and assists took */
+    double cons_mark_after; /* the estimate from now on */
+    double gc_cpu_fraction; /* share of all CPU time since the heap was made that collecting took */
+    uint64_t limiter_fill, limiter_capacity;
+    uint64_t limited; /* how often the CPU limiter came on, ever */
+    /* Stops: pauseN from the request to the start, stoppingN until the world stood still. pause_ns is their sum. */
+    uint64_t stop_ns, mark_ns, pause_ns;
+    uint64_t pause1_ns, pause2_ns, stopping1_ns, stopping2_ns;
+    /* The sweep as far as it got (final after collect). */
+    uint64_t sweep_ns; /* of the sweep that collect itself waits for */
+    uint64_t freed_objects, freed_bytes;
+    uint64_t weak_cleared;
+    uint64_t pages_swept, sweep_live; /* sweep_live: heap_live when all was swept; 0 = not yet */
+    double sweep_ratio;               /* pages that allocation must sweep per byte */
 } gcsim_cycle;
 
 typedef struct
