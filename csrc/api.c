@@ -48,7 +48,7 @@ static const gcsim_type *api_type_by_id(gcsim_heap *heap, uint32_t id)
 
 static gcsim_mutator *api_mutator_attach(gcsim_heap *heap, gcsim_status *status)
 {
-    return world_attach(heap, status);
+    return world_attach(heap, false, status);
 }
 static void api_mutator_detach(gcsim_mutator *m) { world_detach(M(m)); }
 static void api_enter_slow(gcsim_mutator *m) { world_enter_slow(M(m)); }
@@ -193,6 +193,11 @@ static uint64_t api_events(gcsim_heap *heap, gcsim_event *out, uint64_t room)
 static const char *api_event_name(uint32_t kind) { return event_name_of(kind); }
 
 static uint32_t api_procs(gcsim_heap *heap) { return heap->gc.procs; }
+
+static int64_t api_set_memory_limit(gcsim_mutator *m, int64_t limit)
+{
+    return cycle_set_memory_limit(M(m), limit);
+}
 
 #undef M
 #undef H

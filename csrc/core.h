@@ -27,6 +27,7 @@
 #include "gc/pace.c"
 #include "gc/barrier.c"
 #include "gc/work.c"
+#include "gc/processor.c"
 #include "gc/world.c"
 #include "gc/mark.c"
 #include "gc/roots.c"

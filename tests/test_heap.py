@@ -92,7 +92,6 @@ def test_an_option_out_of_range_names_itself(
 @pytest.mark.parametrize(
     "options",
     [
-        {"memory_limit": "64MiB"},
         {"era": "1.5"},
         {"barrier": "yuasa"},
         {"mark": "span"},
@@ -422,9 +421,6 @@ def test_what_is_not_there_yet_says_so(heap: gcsim.Heap) -> None:
     for use in (heap.snapshot, heap.begin_cycle, lambda: heap.metrics, lambda: gcsim.explore):
         with pytest.raises(gcsim.NotThereYetError, match="not there yet"):
             use()
-    with pytest.raises(gcsim.NotThereYetError):
-        heap.memory_limit = "1GiB"
-    assert heap.memory_limit is None
 
 
 # --- handles

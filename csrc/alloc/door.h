@@ -11,5 +11,8 @@ CORE COLD gcsim_status door_collect(struct mutator *m, void *keep);
 // Sweep a span that waits for it. preserve: the caller keeps it (it is on no list afterwards); else it is filed or freed.
 // Returns false if another thread has it or has had it.
 CORE bool door_sweep_span(struct mheap *h, gcsim_span *s, bool preserve);
-// Sweep the next span anywhere; returns the pages freed, UINT64_MAX when nothing is left.
-CORE uint64_t door_sweep_one(struct mheap *h);
+// heap_live has moved while the pacer watches it (h->watched).
+CORE void door_moved(struct mheap *h);
+// So many bytes are about to be allocated while sweeping is behind (h->sweep_owed): sweep what they owe, less the pages that they will
+// take for themselves (mgcsweep.go:deductSweepCredit).
+CORE COLD void door_sweep_credit(struct mheap *h, uint64_t bytes, uint64_t pages);

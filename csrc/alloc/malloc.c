@@ -87,6 +87,8 @@ static void *malloc_large(struct mutator *m, const gcsim_type *t, uint64_t count
 {
     struct mheap *h = mheap_of(m);
     uint64_t npages = divide_up(bytes, PAGE_BYTES);
+    if (UNLIKELY(GCSIM_LOAD(&h->sweep_owed)))
+        door_sweep_credit(h, npages << PAGE_SHIFT, npages);
     gcsim_span *s =
         mheap_alloc(h, m, npages, span_class_of(LARGE_SIZE_CLASS, type_noscan(t)), &m->pub.status);
     if (!s)
@@ -96,7 +98,10 @@ static void *malloc_large(struct mutator *m, const gcsim_type *t, uint64_t count
     s->counted = 1;
     count_add(&h->history->counts.large_allocs, 1);
     count_add(&h->history->counts.large_alloc_bytes, s->slot_bytes);
+    count_add(&h->total_alloc, s->slot_bytes);
     count_add(&h->heap_live, s->slot_bytes);
+    if (!type_noscan(t) && !h->blacken)
+        count_add(&h->heap_scan, s->slot_bytes);
     if (s->needzero)
         memset(s->base, 0, s->slot_bytes);
     if (!type_noscan(t)) {
@@ -115,10 +120,20 @@ static void *malloc_large(struct mutator *m, const gcsim_type *t, uint64_t count
     return s->base;
 }
 
+// A span was taken: heap_live moves nowhere else, so the trigger is tested nowhere else (malloc.go:mallocgc).
+static COLD void after_refill(struct mutator *m, void *p)
+{
+    struct mheap *h = mheap_of(m);
+    if (GCSIM_LOAD(&h->watched))
+        door_moved(h);
+    if (GCSIM_LOAD(&h->heap_live) >= GCSIM_LOAD(&h->trigger))
+        m->pub.status = door_collect(m, p);
+}
+
 static void *malloc_bytes(struct mutator *m, const gcsim_type *t, uint64_t count, uint64_t bytes)
 {
     struct mheap *h = mheap_of(m);
-    if (UNLIKELY((GCSIM_LOAD(&h->stop) & ~GCSIM_STOP_FENCE) | GCSIM_LOAD(&h->blacken)))
+    if (UNLIKELY((GCSIM_LOAD(&h->stop) & ~GCSIM_STOP_STANDING) | GCSIM_LOAD(&h->blacken)))
         door_safepoint(m);
     if (bytes == 0)
         return &h->zerobase;
@@ -131,9 +146,8 @@ static void *malloc_bytes(struct mutator *m, const gcsim_type *t, uint64_t count
         p = malloc_large(m, t, count, bytes);
     else
         p = malloc_small(m, t, count, rule);
-    // Tested only where a span was taken: heap_live moves nowhere else (malloc.go:mallocgc).
-    if (UNLIKELY(m->refilled && p && GCSIM_LOAD(&h->heap_live) >= GCSIM_LOAD(&h->trigger)))
-        m->pub.status = door_collect(m, p);
+    if (UNLIKELY(m->refilled && p))
+        after_refill(m, p);
     return LIKELY(m->pub.status == GCSIM_OK) ? p : NULL;
 }
 

@@ -75,12 +75,31 @@ static void window_mark(struct mutator *m, gcsim_span *s, bool black)
     m->work.bytes_marked += n * s->slot_bytes;
 }
 
+// What a scan reads of a slot of the window: up to its last pointer, or all of it where the slot has no bits of its own
+// (mbitmap.go:heapSetTypeNoHeader and its siblings).
+static uint64_t slot_scan_bytes(const gcsim_span *s)
+{
+    if (span_noscan(s))
+        return 0;
+    if (!s->heap_bits || s->slot_bytes32 == 8)
+        return s->slot_bytes;
+    return s->window_ptrs ? (bits_highest(s->window_ptrs) + 1) * 8ull : 0;
+}
+
+// The window is used up or given back: its slots that were taken are in use.
+static void window_close(struct mutator *m, gcsim_span *s)
+{
+    uint32_t in_use = span_in_use(s);
+    m->scan_alloc += (in_use - s->alloc_count) * slot_scan_bytes(s);
+    s->alloc_count = (uint16_t)in_use;
+}
+
 // Load the next window with a free slot; false: the span is used up.
 static bool window_next(struct mutator *m, gcsim_span *s, uint64_t ptrs)
 {
     struct mheap *h = mheap_of(m);
     const uint64_t *used = span_alloc_bits(h, s);
-    s->alloc_count = (uint16_t)span_in_use(s);
+    window_close(m, s);
     s->loaded = s->free = 0;
     while (s->free_index < s->nelems) {
         uint32_t index = s->free_index & ~63u;
@@ -106,7 +125,7 @@ static bool window_next(struct mutator *m, gcsim_span *s, uint64_t ptrs)
 // Give a window back: free_index returns to its first slot that was not taken. Slots below it are in use.
 static void window_return(struct mutator *m, gcsim_span *s)
 {
-    s->alloc_count = (uint16_t)span_in_use(s);
+    window_close(m, s);
     if (s->free) {
         s->free_index = (uint16_t)(s->window_index + bits_lowest(s->free));
         if (UNLIKELY(mheap_of(m)->blacken))
@@ -134,8 +153,9 @@ CORE void mcache_return_windows(struct mutator *m)
 static void publish_counts(struct mheap *h, struct mutator *m, gcsim_span *s)
 {
     unsigned size_class = span_class_size_class(s->span_class);
-    count_add(&h->history->counts.small_allocs[size_class],
-              (uint64_t)(s->alloc_count - s->counted));
+    uint64_t fresh = (uint64_t)(s->alloc_count - s->counted);
+    count_add(&h->history->counts.small_allocs[size_class], fresh);
+    count_add(&h->total_alloc, fresh * s->slot_bytes);
     s->counted = s->alloc_count;
     if (s->span_class == TINY_SPAN_CLASS) {
         count_add(&h->history->counts.tiny_allocs, m->tiny_allocs);
@@ -153,6 +173,14 @@ static void uncache(struct mheap *h, struct mutator *m, gcsim_span *s)
     mcentral_uncache(h, s);
 }
 
+// While marking, what is allocated is not scanned: the pacer does not count it (mgcpacer.go:update).
+static void publish_scan(struct mheap *h, struct mutator *m)
+{
+    if (!h->blacken)
+        count_add(&h->heap_scan, m->scan_alloc);
+    m->scan_alloc = 0;
+}
+
 // Replace a used-up span by one with a free slot (mcache.go:refill).
 static gcsim_span *mcache_refill(struct mutator *m, unsigned spc)
 {
@@ -163,6 +191,10 @@ static gcsim_span *mcache_refill(struct mutator *m, unsigned spc)
         uncache(h, m, *entry);
         *entry = &h->full_span;
     }
+    publish_scan(h, m);
+    if (UNLIKELY(GCSIM_LOAD(&h->sweep_owed)))
+        door_sweep_credit(h, (uint64_t)size_class_pages[span_class_size_class(spc)] << PAGE_SHIFT,
+                          0);
     gcsim_span *s = mcentral_cache(h, m, spc, &m->pub.status);
     if (!s)
         return NULL;
@@ -211,6 +243,7 @@ CORE void mcache_flush(struct mutator *m)
                                __ATOMIC_RELAXED);
         uncache(h, m, s);
     }
+    publish_scan(h, m);
     m->tiny = NULL;
     m->tiny_offset = 0;
     count_add(&h->history->counts.tiny_allocs, m->tiny_allocs);

@@ -34,13 +34,18 @@ struct mutator {
     void *keep;                 // object that the running allocation is about to return: a root
     bool refilled; // the running allocation took a span: test the trigger when it is done
     bool attached;
-    uint32_t ragged; // asked to pass a safe point (gc/world.c)
-    struct mutator *next;
+    bool worker;                         // of the collector's own
+    uint32_t ragged;                     // asked to pass a safe point (gc/world.c)
+    uint32_t processor;                  // 1: holds a token (struct processors)
+    uint32_t parked;                     // 1: waits for credit (struct assists)
+    struct mutator *next, *next_waiting; // attached ones; for a token, or for credit
 
     struct gcwork work;
     int64_t
         assist_bytes; // may be allocated while marking before this mutator has to help (Go: g.gcAssistBytes)
     uint64_t assist_ns; // spent helping, in this cycle
+    uint64_t
+        scan_alloc; // scannable bytes handed out and not yet in heap_scan (mcache.go:scanAlloc)
     void *shade_buffer[SHADE_BUFFER];
 };
 

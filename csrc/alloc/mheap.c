@@ -121,9 +121,17 @@ static gcsim_status mheap_grow(struct mheap *h, uint64_t npages)
     if (h->grown_pages >= HUGE_FROM_PAGES)
         os_prefer_huge_pages(h->arena + (h->grown_pages << PAGE_SHIFT), ask << PAGE_SHIFT);
     EMIT(h, GROW, 0, h->grown_pages << PAGE_SHIFT, ask);
-    h->bytes.released += ask << PAGE_SHIFT;
+    count_add(&h->bytes.released, ask << PAGE_SHIFT);
     __atomic_store_n(&h->grown_pages, to, __ATOMIC_RELEASE);
     return GCSIM_OK;
+}
+
+CORE uint64_t mheap_mapped_ready(const struct mheap *h)
+{
+    uint64_t bytes = GCSIM_LOAD(&h->grown_pages) << PAGE_SHIFT;
+    for (int r = 0; r < REGION_ARENA; r++)
+        bytes += world_committed(h->world, (enum world_region)r);
+    return bytes - GCSIM_LOAD(&h->bytes.released);
 }
 
 // --- spans -------------------------------------------------------------------------------------------------------
@@ -211,9 +219,9 @@ static gcsim_span *span_make(struct mheap *h, struct mutator *m, uint64_t npages
         return NULL;
     }
     uint64_t bytes = npages << PAGE_SHIFT, released = scavenged << PAGE_SHIFT;
-    h->bytes.released -= released;
-    h->bytes.free -= bytes - released;
-    *bytes_of_purpose(h, purpose) += bytes;
+    count_add(&h->bytes.released, -released); // the pacer reads them without the lock
+    count_add(&h->bytes.free, released - bytes);
+    count_add(bytes_of_purpose(h, purpose), bytes);
     h->spans_in_use++;
 
     gcsim_span *s = &h->spans[page];
@@ -258,8 +266,8 @@ CORE void mheap_free(struct mheap *h, gcsim_span *s)
     DEBUG_CHECK(span_check(h, s));
     EMIT(h, SPAN_FREE, 0, arena_offset(h, s->base), s->npages);
     rt_lock(&h->rt, &h->lock);
-    *bytes_of_purpose(h, s->purpose) -= bytes;
-    h->bytes.free += bytes;
+    count_add(bytes_of_purpose(h, s->purpose), -bytes);
+    count_add(&h->bytes.free, bytes);
     h->spans_in_use--;
     __atomic_store_n(&s->state, GCSIM_SPAN_DEAD, __ATOMIC_RELEASE);
     s->limit = s->base;

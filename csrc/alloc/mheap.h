@@ -85,8 +85,13 @@ struct mheap {
 
     // What the collector's door reads and feeds (alloc/door.h).
     uint64_t heap_live; // bytes, counted by spans handed out (mgcpacer.go:heapLive)
-    uint64_t trigger;   // heap_live at which a cycle starts; UINT64_MAX = never
-    uint32_t blacken;   // marking is on: objects are handed out black (mgc.go:gcBlackenEnabled)
+    uint64_t heap_scan; // bytes of it that a scan reads, as far as known (mgcpacer.go:heapScan)
+    uint64_t total_alloc, total_free; // bytes of slots, ever
+    uint64_t trigger;                 // heap_live at which a cycle starts; UINT64_MAX = never
+    uint32_t blacken; // marking is on: objects are handed out black (mgc.go:gcBlackenEnabled)
+    uint32_t
+        watched; // the pacer wants to know when heap_live moves: marking is on, or there is a memory limit
+    uint32_t sweep_owed; // allocations owe sweeping
 
     struct mutator *mutators; // all attached, linked
     struct rt_lock mutators_lock;
@@ -171,5 +176,8 @@ CORE gcsim_span *mheap_alloc(struct mheap *h, struct mutator *m, uint64_t npages
 // Pages for the core's own use: stacks, work buffers, batches. Not zeroed.
 CORE gcsim_span *mheap_alloc_manual(struct mheap *h, uint64_t npages, gcsim_manual purpose,
                                     gcsim_status *status);
+// Bytes of the world that the system may have memory behind (mem.go, mstats.go:mappedReady): all that was committed, less what was
+// released.
+CORE uint64_t mheap_mapped_ready(const struct mheap *h);
 // Give a span without live objects back to the page allocator.
 CORE void mheap_free(struct mheap *h, gcsim_span *s);

@@ -303,6 +303,8 @@ CORE void rt_wait_for(struct rt *rt, uint32_t *word, uint32_t value, uint64_t ns
     rt_step(rt); // nobody is left waiting by a clock that stands still
 }
 
+CORE_INLINE void rt_relax(void) {}
+
 struct rt_thread {
     uint32_t unused;
 };

@@ -106,6 +106,16 @@ CORE void rt_wake_all(struct rt *rt, uint32_t *word)
     futex(word, FUTEX_WAKE, INT32_MAX, NULL);
 }
 
+// Between two looks at a word that another thread is about to change.
+CORE_INLINE void rt_relax(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("isb");
+#endif
+}
+
 struct rt_thread {
     pthread_t id;
 };

@@ -181,6 +181,7 @@ struct heap_object {
     uint32_t attention;     // enum heap_attention
     uint32_t forks;         // number of forks when it was made (or adopted): differs in a child
     uint32_t settled_forks; // heap_settle_fork has run for this many
+    int64_t memory_limit;   // INT64_MAX: none
     uint32_t closing;       // threads that wait in close()
     gcsim_mutator **idle;   // mutators that no call uses
     uint32_t idle_count;
@@ -256,7 +257,8 @@ static inline int heap_check_own(struct heap_object *h, const char *doing)
 // must be checked again if that matters. heap_try_enter never waits, never raises: NULL if it is not possible at once.
 BIND_COLD gcsim_mutator *heap_enter_long_way(struct heap_object *h, gcsim_mutator *m);
 
-// gcsim_enter without its wait. False if the world is being stopped or the mutator is to pass a safe point (gc/world.h).
+// gcsim_enter without its wait. False if the world is being stopped or the mutator is to pass a safe point (gc/world.h). It takes no
+// processor: of the threads in short calls one at a time has the GIL.
 static inline bool heap_mutator_goes_in(gcsim_mutator *m)
 {
     GCSIM_STORE(&m->inside, 1u);
@@ -264,7 +266,7 @@ static inline bool heap_mutator_goes_in(gcsim_mutator *m)
     if (BIND_LIKELY(!__atomic_load_n(m->stop, __ATOMIC_ACQUIRE)))
         return true;
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    return !(__atomic_load_n(m->stop, __ATOMIC_ACQUIRE) & ~GCSIM_STOP_FENCE);
+    return !(__atomic_load_n(m->stop, __ATOMIC_ACQUIRE) & (GCSIM_STOP_NOW | GCSIM_STOP_RAGGED));
 }
 
 static inline gcsim_mutator *heap_enter(struct heap_object *h)

@@ -225,12 +225,24 @@ static int percent_from_python(struct bind_state *state, const char *option, PyO
     return 0;
 }
 
-static int not_there(struct bind_state *state, const char *option, PyObject *value)
+static int limit_from_python(struct bind_state *state, PyObject *value, int64_t *out)
 {
-    if (!value || value == Py_None)
-        return 0;
-    bind_raise(state, ERR_NOT_THERE, "Heap(%s=%R) is not there yet", option, value);
-    return -1;
+    uint64_t bytes = INT64_MAX; // None: no limit
+    if (value && value != Py_None && size_from_python(state, "memory_limit", value, &bytes) < 0)
+        return -1;
+    *out = (int64_t)bytes;
+    return 0;
+}
+
+// Negative: only ask. Returns what was; -2 with an error.
+static int64_t heap_swap_limit(struct heap_object *h, int64_t limit)
+{
+    struct slow_call call;
+    if (slow_begin(h, &call, "set the memory limit") < 0)
+        return -2;
+    int64_t before = h->api->set_memory_limit(call.m, limit);
+    slow_end(&call);
+    return slow_failed(&call, GCSIM_OK, "memory_limit") ? -2 : before;
 }
 
 static const char *const heap_modes[] = {"threads", "steps", NULL}, *const heap_modes_later[] = {
@@ -266,7 +278,7 @@ static int heap_words(struct heap_object *h, const struct heap_given *g)
     h->api = mode ? gcsim_steps() : gcsim_fast();
     h->steps = (uint32_t)mode;
     h->mark = (uint32_t)mark;
-    return not_there(state, "memory_limit", g->memory_limit);
+    return 0;
 }
 
 static int heap_numbers(struct heap_object *h, const struct heap_given *g)
@@ -274,6 +286,8 @@ static int heap_numbers(struct heap_object *h, const struct heap_given *g)
     struct bind_state *state = h->state;
     long long procs = 0, events = 0, seed = 0, stopped = 0, shades = 512;
     h->gc_percent = 100;
+    if (limit_from_python(state, g->memory_limit, &h->memory_limit) < 0)
+        return -1;
     if ((g->gogc && percent_from_python(state, "gogc", g->gogc, &h->gc_percent) < 0) ||
         (g->procs && g->procs != Py_None &&
          option_int(state, "procs", g->procs, 1, 64, &procs) < 0) ||
@@ -344,6 +358,8 @@ static int heap_open(struct heap_object *h, const struct heap_given *g)
     h->arena = h->api->arena(h->heap, NULL);
     h->procs = h->api->procs(h->heap);
     if (pool_grow(h) < 0)
+        return -1;
+    if (h->memory_limit != INT64_MAX && heap_swap_limit(h, h->memory_limit) == -2)
         return -1;
     if (h->gc_percent == 0) { // in gcsim_options 0 is the default
         gcsim_mutator *m = heap_enter(h);
@@ -765,17 +781,26 @@ static int heap_set_percent(struct heap_object *h, PyObject *value, void *Py_UNU
     return 0;
 }
 
-static PyObject *heap_limit_get(struct heap_object *Py_UNUSED(h), void *Py_UNUSED(closure))
+static PyObject *heap_limit_get(struct heap_object *h, void *Py_UNUSED(closure))
 {
-    Py_RETURN_NONE;
+    if (heap_check_open(h) < 0)
+        return NULL;
+    if (h->memory_limit == INT64_MAX)
+        Py_RETURN_NONE;
+    return PyLong_FromLongLong(h->memory_limit);
 }
 
 static int heap_limit_set(struct heap_object *h, PyObject *value, void *Py_UNUSED(closure))
 {
-    if (value == Py_None)
-        return 0;
-    bind_raise(h->state, ERR_NOT_THERE, "memory_limit is not there yet");
-    return -1;
+    int64_t limit;
+    if (!value) {
+        bind_raise(h->state, ERR_CONVERSION, "memory_limit cannot be deleted; None is no limit");
+        return -1;
+    }
+    if (limit_from_python(h->state, value, &limit) < 0 || heap_swap_limit(h, limit) == -2)
+        return -1;
+    h->memory_limit = limit;
+    return 0;
 }
 
 static PyObject *heap_repr(PyObject *self)
@@ -869,7 +894,9 @@ static PyGetSetDef heap_getset[] = {
     {"gc_percent", (getter)heap_get_percent, (setter)heap_set_percent,
      "GOGC, as SetGCPercent; None: the collector is off", NULL},
     {"memory_limit", (getter)heap_limit_get, (setter)heap_limit_set,
-     "None; setting a limit is not there yet", NULL},
+     "GOMEMLIMIT in bytes, as SetMemoryLimit: takes an int or a text such as \"64MiB\"; None: no "
+     "limit",
+     NULL},
     {"metrics", (getter)heap_later_metrics, NULL, "not there yet: raises NotThereYetError", NULL},
     HOOKS_HEAP_GETSET,
     {NULL, NULL, NULL, NULL, NULL},
@@ -888,6 +915,7 @@ static PyType_Slot heap_slots[] = {
          "A heap with Go's allocator and collector. Close it with `with` or close(); or it closes "
          "when it is collected.\n\n"
          "gogc          first gc_percent; None is off\n"
+         "memory_limit  GOMEMLIMIT: bytes or \"64MiB\"; None: no limit\n"
          "procs         GOMAXPROCS, 1 to 64: processors that the program's threads and the "
          "collector share; None: the machine's\n"
          "mark          \"object\", or \"field\" (the reference engine)\n"
@@ -899,7 +927,7 @@ static PyType_Slot heap_slots[] = {
          "trace_refs    remember the file and line that made each Ref (slow), for handles()\n"
          "green_tea     False lays spans out as GOEXPERIMENT=nogreenteagc does\n"
          "clobber_free  fill freed memory with 0xdeadbeef, as GODEBUG=clobberfree=1\n\n"
-         "memory_limit, other eras, barriers and mark engines raise NotThereYetError.")},
+         "Other eras, barriers and mark engines raise NotThereYetError.")},
     {Py_tp_new, heap_tp_new},
     {Py_tp_dealloc, heap_dealloc},
     {Py_tp_traverse, heap_traverse},

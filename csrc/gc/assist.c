@@ -8,21 +8,119 @@
 enum {
     OVER_ASSIST_WORK = 64
         << 10, // an assist does at least so much, to do the next one's too (mgcpacer.go:gcOverAssistWork)
-    SLICE_NS = 100000, // of background marking on a mutator's own thread
-    SLICE_LEAST_NS = 10000,
+    PARK_NS = 1000000, // between two looks of one who waits
 };
+
+// --- the queue ---------------------------------------------------------------------------------------------------
+
+// Its lock is held.
+static void queue_push(struct assists *q, struct mutator *m)
+{
+    m->next_waiting = NULL;
+    if (q->last)
+        q->last->next_waiting = m;
+    else
+        GCSIM_STORE(&q->first, m);
+    q->last = m;
+}
+
+static struct mutator *queue_pop(struct assists *q)
+{
+    struct mutator *m = q->first;
+    GCSIM_STORE(&q->first, m->next_waiting);
+    if (!m->next_waiting)
+        q->last = NULL;
+    return m;
+}
+
+static void queue_remove(struct assists *q, struct mutator *gone)
+{
+    struct assists rest = {.lock = q->lock};
+    while (q->first) {
+        struct mutator *m = queue_pop(q);
+        if (m != gone)
+            queue_push(&rest, m);
+    }
+    GCSIM_STORE(&q->first, rest.first);
+    q->last = rest.last;
+}
+
+static void unpark(struct mheap *h, struct mutator *m)
+{
+    __atomic_store_n(&m->parked, 0u, __ATOMIC_RELEASE);
+    rt_wake_all(&h->rt, &m->parked);
+}
 
 CORE void assist_credit(struct mheap *h, uint64_t work)
 {
     struct gc *gc = &heap_of(h)->gc;
-    __atomic_fetch_add(&gc->credit, (int64_t)work, __ATOMIC_RELAXED);
+    struct assists *q = &gc->assists;
+    int64_t credit = (int64_t)work;
+    if (UNLIKELY(GCSIM_LOAD(&q->first))) { // mgcmark.go:gcFlushBgCredit
+        rt_lock(&h->rt, &q->lock);
+        int64_t bytes = (int64_t)(pace_bytes_per_work(h) * (double)credit);
+        while (q->first && bytes > 0) {
+            struct mutator *m = queue_pop(q);
+            bool paid = bytes + m->assist_bytes >= 0;
+            int64_t pays = paid ? -m->assist_bytes : bytes;
+            m->assist_bytes += pays;
+            bytes -= pays;
+            if (paid)
+                unpark(h, m);
+            else
+                queue_push(q, m); // at the end, so that large debts do not stand in the way
+        }
+        credit = bytes > 0 ? (int64_t)(pace_work_per_byte(h) * (double)bytes) : 0;
+        rt_unlock(&h->rt, &q->lock);
+    }
+    __atomic_fetch_add(&gc->credit, credit, __ATOMIC_RELAXED);
 }
 
-CORE uint64_t assist_background_share(struct mheap *h, uint64_t now_ns)
+CORE void assist_wake_all(struct mheap *h)
 {
-    struct gc *gc = &heap_of(h)->gc;
-    return (now_ns - gc->mark_start_ns) * gc->procs / 4;
+    struct assists *q = &heap_of(h)->gc.assists;
+    rt_lock(&h->rt, &q->lock);
+    while (q->first)
+        unpark(h, queue_pop(q));
+    rt_unlock(&h->rt, &q->lock);
 }
+
+CORE void assist_forget_all(struct mheap *h)
+{
+    heap_of(h)->gc.assists.first = heap_of(h)->gc.assists.last = NULL;
+    for (struct mutator *m = h->mutators; m; m = m->next)
+        m->parked = 0;
+}
+
+// Wait a while for credit, outside; not where there are no threads that could earn it.
+static void park(struct mutator *m)
+{
+    struct mheap *h = mheap_of(m);
+    struct gc *gc = &heap_of(h)->gc;
+    struct assists *q = &gc->assists;
+    if (!GCSIM_LOAD(&gc->workers.started))
+        return;
+    rt_lock(&h->rt, &q->lock);
+    bool wait = GCSIM_LOAD(&gc->credit) <= 0;
+    if (wait) {
+        GCSIM_STORE(&m->parked, 1u);
+        queue_push(q, m);
+    }
+    rt_unlock(&h->rt, &q->lock);
+    if (!wait)
+        return;
+    gcsim_leave(&m->pub);
+    rt_wait_for(&h->rt, &m->parked, 1, PARK_NS);
+    rt_lock(&h->rt, &q->lock);
+    if (GCSIM_LOAD(&m->parked)) {
+        queue_remove(q, m);
+        GCSIM_STORE(&m->parked, 0u);
+    }
+    rt_unlock(&h->rt, &q->lock);
+    gcsim_enter(&m->pub);
+}
+
+// --- paying ------------------------------------------------------------------------------------------------------
 
 // Take what the background has done already; returns the work that is left to do.
 static int64_t use_credit(struct gc *gc, struct mutator *m, int64_t work, double bytes_per_work)
@@ -36,42 +134,54 @@ static int64_t use_credit(struct gc *gc, struct mutator *m, int64_t work, double
     return work - stolen;
 }
 
+// Returns whether nothing was left to mark.
+static bool mark_for(struct mutator *m, int64_t work, double bytes_per_work)
+{
+    struct mheap *h = mheap_of(m);
+    uint64_t from = rt_now_ns(&h->rt);
+    struct drain drain = {.work = (uint64_t)work};
+    bool drained = mark_drain(m, &drain) == DRAINED;
+    m->assist_bytes += 1 + (int64_t)(bytes_per_work * (double)drain.done);
+    uint64_t ns = rt_now_ns(&h->rt) - from;
+    m->assist_ns += ns;
+    pace_assisted(h, ns);
+    EMIT(h, ASSIST, m->pub.id, 0, ns);
+    return drained;
+}
+
 static void pay(struct mutator *m)
 {
     struct mheap *h = mheap_of(m);
     struct gc *gc = &heap_of(h)->gc;
-    double bytes_per_work = pace_bytes_per_work(h);
-    int64_t work = (int64_t)(pace_work_per_byte(h) * (double)-m->assist_bytes);
-    if (work < OVER_ASSIST_WORK)
-        work = OVER_ASSIST_WORK;
-    work = use_credit(gc, m, work, bytes_per_work);
-    if (work == 0 || pace_limited(h))
-        return;
-    uint64_t from = rt_now_ns(&h->rt);
-    struct drain drain = {.work = (uint64_t)work};
-    enum drained result = mark_drain(m, &drain);
-    m->assist_bytes += 1 + (int64_t)(bytes_per_work * (double)drain.done);
-    uint64_t ns = rt_now_ns(&h->rt) - from;
-    m->assist_ns += ns;
-    count_add(&gc->assist_ns, ns);
-    EMIT(h, ASSIST, m->pub.id, 0, ns);
-    if (result == DRAINED)
+    while (h->blacken && m->assist_bytes < 0 && !pace_limited(h)) {
+        double bytes_per_work = pace_bytes_per_work(h);
+        int64_t work = (int64_t)(pace_work_per_byte(h) * (double)-m->assist_bytes);
+        if (work < OVER_ASSIST_WORK)
+            work = OVER_ASSIST_WORK;
+        work = use_credit(gc, m, work, bytes_per_work);
+        if (work == 0)
+            return;
+        if (!mark_for(m, work, bytes_per_work)) {
+            if (world_wanted(h))
+                world_poll(m);
+            continue;
+        }
         cycle_mark_done(m);
+        if (!h->blacken || m->assist_bytes >= 0 || !GCSIM_LOAD(&gc->workers.started))
+            return;
+        park(m);
+    }
 }
 
 static void give_time(struct mutator *m)
 {
     struct mheap *h = mheap_of(m);
-    struct gc *gc = &heap_of(h)->gc;
-    uint64_t now = rt_now_ns(&h->rt), share = assist_background_share(h, now);
-    uint64_t done = GCSIM_LOAD(&gc->background_ns);
-    if (done + SLICE_LEAST_NS > share)
+    struct mark_slice slice;
+    if (!pace_slice_begin(h, false, &slice))
         return;
-    uint64_t slice = share - done < SLICE_NS ? share - done : SLICE_NS;
-    count_add(&gc->background_ns, slice); // at once, so that others do not give the same
-    struct drain drain = {.work = UINT64_MAX, .until_ns = now + slice, .background = true};
+    struct drain drain = {.work = UINT64_MAX, .until_ns = slice.until_ns, .background = true};
     enum drained result = mark_drain(m, &drain);
-    count_add(&gc->background_ns, rt_now_ns(&h->rt) - now - slice);
+    pace_slice_end(h, &slice);
     if (result == DRAINED)
         cycle_mark_done(m);
 }

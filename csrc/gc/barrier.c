@@ -17,7 +17,7 @@ CORE void barrier_init(struct mutator *m)
 
 CORE void barrier_switch(struct mheap *h, bool on)
 {
-    h->blacken = on;
+    GCSIM_STORE(&h->blacken, (uint32_t)on);
     for (struct mutator *m = h->mutators; m; m = m->next)
         barrier_init(m);
 }

@@ -33,21 +33,25 @@ CORE void cycle_release(struct mutator *m, uint64_t held)
     struct gc *gc = &heap_of(h)->gc;
     world_stop(m);
     gc->holds--;
-    gc->heap_marked += h->heap_live > held ? h->heap_live - held : 0;
+    gc->pacer.heap_marked += h->heap_live > held ? h->heap_live - held : 0;
     pace_commit(h);
     world_start(m);
 }
 
 CORE int32_t cycle_set_percent(struct mutator *m, int32_t percent)
 {
-    struct mheap *h = mheap_of(m);
-    struct gc *gc = &heap_of(h)->gc;
     world_stop(m);
-    int32_t old = gc->gc_percent;
-    gc->gc_percent = percent < 0 ? -1 : percent;
-    pace_commit(h);
+    int32_t before = pace_set_gc_percent(mheap_of(m), percent);
     world_start(m);
-    return old;
+    return before;
+}
+
+CORE int64_t cycle_set_memory_limit(struct mutator *m, int64_t limit)
+{
+    world_stop(m);
+    int64_t before = pace_set_memory_limit(mheap_of(m), limit);
+    world_start(m);
+    return before;
 }
 
 // Word by word, because another thread that sweeps writes to the last one at any time.
@@ -97,23 +101,20 @@ static gcsim_cycle *cycle_open(struct mutator *m, gcsim_trigger why, uint64_t st
     sweep_rest(h);
     handles_take_dropped(m);
     gc->bytes_marked = gc->objects_marked = gc->scan_work = gc->pointers = gc->rescans = 0;
+    gc->stack_work = roots_stack_bytes(heap_of(h)) + gc->extra_stacks;
+    gc->globals_work = gc->extra_globals;
     gc->cycles++;
     gcsim_cycle *cycle = cycle_record(h);
     *cycle = (gcsim_cycle){.number = gc->cycles,
                            .trigger = why,
-                           .gc_percent = gc->gc_percent,
                            .heap_live = h->heap_live,
-                           .trigger_bytes = h->trigger,
-                           .goal = gc->goal,
-                           .marked_before = gc->heap_marked,
-                           .stack_scan = gc->last_stack_scan,
-                           .globals_scan = gc->globals_scan,
                            .procs = gc->procs,
                            .stopped = alone,
                            .start_ns = rt_epoch_ns(&h->rt),
                            .since_ns = start_ns - h->history->created_ns,
                            .stop_ns = rt_now_ns(&h->rt) - start_ns};
     STEP(h, CYCLE_START, m->pub.id, 0, gc->cycles);
+    pace_transition(h, true);
     gc->phase = GC_MARK;
     gc->alone = alone;
     barrier_switch(h, !alone);
@@ -124,9 +125,7 @@ static gcsim_cycle *cycle_open(struct mutator *m, gcsim_trigger why, uint64_t st
             mcache_blacken(other);
     }
     roots_prepare(h);
-    gc->stack_work = roots_stack_bytes(heap_of(h));
-    gc->mark_start_ns = rt_now_ns(&h->rt);
-    pace_start(h, why);
+    pace_start(h, why, cycle);
     STEP(h, MARK_START, m->pub.id, 0, 0);
     mark_stopped_roots(m);
     return cycle;
@@ -137,45 +136,37 @@ static gcsim_cycle *cycle_open(struct mutator *m, gcsim_trigger why, uint64_t st
 static void cycle_fill_record(struct mheap *h, gcsim_cycle *cycle)
 {
     struct gc *gc = &heap_of(h)->gc;
-    uint64_t end_ns = h->history->last_end_ns, share = assist_background_share(h, end_ns);
-    cycle->mark_ns = end_ns - gc->mark_start_ns;
-    cycle->background_ns = gc->background_ns < share ? gc->background_ns : share;
-    cycle->idle_ns = gc->background_ns - cycle->background_ns;
-    cycle->assist_ns = gc->assist_ns;
-    cycle->heap_marked = gc->heap_marked;
-    cycle->next_goal = gc->goal;
     cycle->objects_marked = gc->objects_marked;
     cycle->roots = gc->root_slots;
     cycle->pointers = gc->pointers;
-    cycle->scan_work = gc->last_heap_scan;
     cycle->rescans = gc->rescans;
-    gc->mark_start_ns = gc->background_ns = gc->assist_ns = 0; // times do not stay in the state
+    cycle->limiter_fill = gc->limiter.fill;
+    cycle->limiter_capacity = gc->limiter.capacity;
+    cycle->limited = gc->limiter.times_limited;
 }
 
 // Mark termination: marks are final, nothing is grey. The barrier goes off, mutators' spans are taken from them, everything waits to be swept.
 static void cycle_close_marking(struct mheap *h)
 {
     struct gc *gc = &heap_of(h)->gc;
-    for (struct mutator *m = h->mutators; m; m = m->next)
+    for (struct mutator *m = h->mutators; m; m = m->next) {
         work_hand_over(h, &m->work); // empty ones
+        m->scan_alloc = 0;           // counted as marked
+    }
     roots_clear_batches(h);
     CHECK_PHASE(h, CYCLE_MARKED);
     gcsim_cycle *cycle = cycle_record(h);
-    cycle->heap_end = h->heap_live;
     h->history->last_end_ns = rt_now_ns(&h->rt);
-    pace_end(h);
-    gc->heap_marked = gc->bytes_marked;
-    gc->last_stack_scan = gc->stack_work;
-    gc->last_heap_scan = gc->scan_work;
-    gc->phase = GC_OFF;
-    gc->alone = false;
+    if (gc->alone)
+        gc->mark_ns[MARK_DEDICATED] = h->history->last_end_ns - gc->mark_start_ns;
+    assist_wake_all(h);
     barrier_switch(h, false);
-    GCSIM_STORE(&h->heap_live, gc->bytes_marked);
+    gc->alone = false;
     STEP(h, MARK_DONE, 0, 0, gc->bytes_marked);
     work_free(h);
     h->sweepgen += 2;
     GCSIM_STORE(&gc->sweep_class, 0);
-    pace_commit(h);
+    pace_end(h, cycle);
     for (struct mutator *m = h->mutators; m;
          m = m->next) { // their spans are swept first (mcache.go:prepareForSweep)
         mcache_flush(m);
@@ -190,7 +181,12 @@ static void count_pauses(struct mheap *h, gcsim_cycle *cycle)
     cycle->pause_ns = cycle->pause1_ns + cycle->pause2_ns;
     history->forced_cycles += cycle->trigger == GCSIM_TRIGGER_FORCED;
     history->pause_total_ns += cycle->pause_ns;
-    history->gc_ns += cycle->background_ns + cycle->assist_ns + cycle->pause_ns;
+    history->gc_ns += cycle->pause_ns * cycle->procs; // marking too, if the world was stopped
+    if (!cycle->stopped)
+        history->gc_ns += cycle->background_ns + cycle->assist_ns;
+    uint64_t lived = rt_now_ns(&h->rt) - history->created_ns;
+    cycle->gc_cpu_fraction =
+        lived ? (double)history->gc_ns / ((double)lived * (double)cycle->procs) : 0;
     history->last_gc_ns = rt_epoch_ns(&h->rt);
     history->pause_ns[(cycle->number - 1) % 256] = cycle->pause_ns;
     history->pause_end[(cycle->number - 1) % 256] = history->last_gc_ns;
@@ -211,6 +207,7 @@ static void cycle_end(struct mutator *m, uint64_t stop_ns)
     struct mheap *h = mheap_of(m);
     struct gc *gc = &heap_of(h)->gc;
     gcsim_cycle *cycle = cycle_record(h);
+    pace_transition(h, false);
     for (struct mutator *other = h->mutators; other; other = other->next)
         mcache_return_windows(other); // first of all: what they still hold is marked and no object
     mark_forgotten(m);
@@ -222,6 +219,7 @@ static void cycle_end(struct mutator *m, uint64_t stop_ns)
     EMIT(h, CYCLE_END, m->pub.id, 0, cycle->number);
     CHECK_PHASE(h, CYCLE_QUIET);
     __atomic_store_n(&gc->ended, (uint32_t)gc->cycles, __ATOMIC_RELEASE);
+    pace_transition_done(h);
     world_start(m);
     rt_wake_all(&h->rt, &gc->ended);
     wake_workers(m); // to sweep
@@ -275,8 +273,11 @@ CORE void cycle_undo(struct mheap *h)
     gc->phase = GC_OFF;
     gc->alone = false;
     barrier_switch(h, false);
+    assist_wake_all(h);
     gc->cycles--;
-    pace_commit(h);
+    pace_transition(h, false);
+    pace_transition_done(h);
+    pace_undo(h);
 }
 
 // Mark as a worker does until the marking of cycle `number` is over; the poll callback is asked between slices.
@@ -287,10 +288,14 @@ static gcsim_status help_marking(struct mutator *m, uint64_t number)
     struct gc *gc = &heap_of(h)->gc;
     while (gc->phase == GC_MARK && gc->cycles == number) {
         uint32_t ended = GCSIM_LOAD(&gc->ended);
-        uint64_t from = rt_now_ns(&h->rt);
-        struct drain drain = {.work = SLICE_WORK, .background = true};
-        enum drained result = mark_drain(m, &drain);
-        count_add(&gc->background_ns, rt_now_ns(&h->rt) - from);
+        struct mark_slice slice;
+        enum drained result = DRAINED;
+        if (pace_slice_begin(h, true, &slice)) { // the processor is ours, and idle otherwise
+            struct drain drain = {
+                .work = SLICE_WORK, .until_ns = slice.until_ns, .background = true};
+            result = mark_drain(m, &drain);
+            pace_slice_end(h, &slice);
+        }
         if (result == DRAINED && !cycle_mark_done(m)) {
             gcsim_leave(&m->pub);
             rt_wait_for(&h->rt, &gc->ended, ended, OTHERS_NS);
@@ -344,6 +349,7 @@ static gcsim_status cycle_start(struct mutator *m, gcsim_trigger why, uint64_t *
     CHECK_PHASE(h, CYCLE_QUIET);
     gcsim_cycle *cycle = cycle_open(m, why, stop_ns, gc->stop_the_world);
     *number = gc->cycles;
+    pace_transition_done(h);
     if (!gc->alone) {
         cycle->pause1_ns = rt_now_ns(&h->rt) - stop_ns;
         world_start(m);
@@ -412,7 +418,7 @@ CORE bool cycle_is_due(struct mheap *h)
 {
     struct gc *gc = &heap_of(h)->gc;
     uint64_t last = h->history->last_end_ns;
-    return gc->gc_percent >= 0 && last && rt_now_ns(&h->rt) - last > gc->periodic_ns;
+    return gc->pacer.gc_percent >= 0 && last && rt_now_ns(&h->rt) - last > gc->periodic_ns;
 }
 
 CORE uint64_t cycle_stop_quiet(struct mutator *m)
@@ -433,6 +439,7 @@ CORE gcsim_status cycle_rehearse(struct mutator *m, void (*look)(struct mheap *h
 {
     struct mheap *h = mheap_of(m);
     cycle_open(m, GCSIM_TRIGGER_FORCED, cycle_stop_quiet(m), true);
+    pace_transition_done(h);
     bool finished = mark_alone(m);
     if (finished)
         look(h, ctx);

@@ -15,6 +15,8 @@ CORE uint64_t cycle_stop_quiet(struct mutator *m);
 // Marking that nobody will finish (fork): forget it. World stopped.
 CORE void cycle_undo(struct mheap *h);
 CORE int32_t cycle_set_percent(struct mutator *m, int32_t percent); // returns the old one
+CORE int64_t cycle_set_memory_limit(struct mutator *m,
+                                    int64_t limit); // the same; negative: only tell
 CORE gcsim_status cycle_read(gcsim_heap *heap, uint64_t number, gcsim_cycle *out);
 
 // Mark, let `look` see the marks, and forget them: what an interrupted cycle leaves behind, which is nothing.

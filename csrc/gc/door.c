@@ -3,6 +3,7 @@
 
 #include "gc/assist.h"
 #include "gc/cycle.h"
+#include "gc/pace.h"
 #include "gc/sweep.h"
 #include "gc/world.h"
 
@@ -31,4 +32,9 @@ CORE bool door_sweep_span(struct mheap *h, gcsim_span *s, bool preserve)
     return sweep_span(h, s, preserve) != SWEPT_BY_OTHER;
 }
 
-CORE uint64_t door_sweep_one(struct mheap *h) { return sweep_one(h); }
+CORE void door_moved(struct mheap *h) { pace_moved(h); }
+
+CORE COLD void door_sweep_credit(struct mheap *h, uint64_t bytes, uint64_t pages)
+{
+    sweep_owed(h, bytes, pages);
+}

@@ -109,9 +109,6 @@ static gcsim_status heap_init(gcsim_heap *heap, struct world *w, uint64_t arena_
         status = types_init(&h->types, &h->meta, &h->rt);
     if (status != GCSIM_OK)
         return status;
-    gc->gc_percent = options->gc_percent == 0  ? 100
-                     : options->gc_percent < 0 ? -1
-                                               : options->gc_percent;
     gc->mark_engine = options->mark_engine ? options->mark_engine - 1 : GCSIM_MARK_OBJECT;
     gc->poll = options->poll;
     gc->poll_arg = options->poll_arg;
@@ -123,7 +120,7 @@ static gcsim_status heap_init(gcsim_heap *heap, struct world *w, uint64_t arena_
     gc->shade_entries = options->shade_entries ? options->shade_entries - 1 : SHADE_BUFFER;
     gc->periodic_ns = (options->periodic_ms ? options->periodic_ms : 120000) * 1000000ull;
     h->history->created_ns = rt_now_ns(&h->rt);
-    pace_init(h);
+    pace_init(h, options);
     return GCSIM_OK;
 }
 
@@ -135,7 +132,7 @@ CORE gcsim_heap *heap_make(const gcsim_options *given, gcsim_status *status)
     *status = GCSIM_BAD_SIZE;
     if (options.reserve_bytes > 1ull << 46 || options.mark_engine > GCSIM_MARK_ENGINES ||
         options.events > 1u << 28 || options.procs > GCSIM_MAX_PROCS ||
-        options.shade_entries > SHADE_BUFFER + 1)
+        options.shade_entries > SHADE_BUFFER + 1 || options.memory_limit < 0)
         return NULL;
     uint64_t arena_bytes;
     struct world *w = reserve_world(&options, &arena_bytes);

@@ -9,6 +9,8 @@
 
 #include "alloc/malloc.h"
 #include "alloc/mcentral.h"
+#include "gc/limiter.h"
+#include "gc/pacer.h"
 
 enum {
     HANDLES_PER_CHUNK = 511,
@@ -65,6 +67,21 @@ struct work {
     bool overflow;     // an object was marked but could not be queued: mark again from the heap
 };
 
+// Tokens: a mutator or worker holds one while it is inside, once there are more program mutators than processors (gc/world.c).
+struct processors {
+    struct rt_lock lock;
+    uint32_t free;                // tokens that nobody holds
+    uint32_t by_workers;          // held by the collector's own threads
+    uint32_t mutators;            // attached by the program
+    struct mutator *first, *last; // who waits for one, first come first served
+};
+
+// Assists that found no work wait for credit, first come first served (mgcmark.go:gcParkAssist).
+struct assists {
+    struct rt_lock lock;
+    struct mutator *first, *last;
+};
+
 // Threads of the collector's own (gc/worker.c).
 struct workers {
     struct rt_lock lock; // of starting them
@@ -74,6 +91,9 @@ struct workers {
     uint32_t stop; // they are to end
     uint32_t news; // changes when there may be something to do
 };
+
+// Who marks. Each slice of background marking is of the first kind that is behind its share (gc/pace.c).
+enum mark_kind { MARK_DEDICATED, MARK_FRACTIONAL, MARK_IDLE, MARK_ASSIST, MARK_KINDS, MARK_NONE };
 
 enum gc_phase {
     GC_OFF,  // no marking; spans may wait to be swept
@@ -87,7 +107,7 @@ struct gc {
         ragged_lock; // a mutator passes its safe point, or somebody does it for one that is outside
     void (*ragged_pass)(struct mutator *m);
     struct rt_lock roots_lock; // chunks and lists of roots
-    int32_t gc_percent;        // negative = off
+
     uint32_t mark_engine;
     uint32_t procs;         // processors that mutators and markers share (GOMAXPROCS)
     uint32_t shade_entries; // size of the write barrier's buffers
@@ -108,28 +128,46 @@ struct gc {
 
     struct work work;
     struct workers workers;
+    struct processors processors;
     uint32_t phase;  // enum gc_phase; changes while the world is stopped
     bool alone;      // the world stays stopped and one thread marks: marks need no atomic claim
     uint32_t holds;  // calls that want no cycle by the heap trigger
     uint64_t cycles; // started
     uint32_t ended;  // low bits of the number of the last cycle whose marking ended: to wait on
-    uint64_t heap_marked;                                   // by the last cycle
-    uint64_t last_heap_scan, last_stack_scan, globals_scan; // bytes
-    uint64_t goal;
+
+    // Decisions (gc/pace.c). The pacer and the limiter are changed under their lock; `goal`, the two ratios and `limited` are what
+    // they say, published.
+    struct rt_lock pace_lock;
+    struct pacer pacer, pacer_before; // before: as of the cycle's start, for a cycle that is undone
+    struct limiter limiter;
+    uint64_t goal;          // UINT64_MAX: none
+    uint32_t limited;       // the CPU limiter forbids assists
+    uint64_t limited_cycle; // when it last came on
+    uint64_t limiter_checked_ns, own_thread_ns,
+        assist_pool_ns;   // since then: marked in the background by threads of its own, assisted
+    double work_per_byte; // assist ratio, and its inverse
+    double bytes_per_work;
+    uint64_t globals_scan; // bytes of globals
+    uint64_t extra_globals, extra_stacks;
+
+    // Proportional sweeping (mgcsweep.go:deductSweepCredit): pages swept must keep up with bytes allocated.
+    double sweep_ratio;        // pages per byte; 0: nothing is owed
+    uint64_t sweep_live_basis; // heap_live when the ratio was set
+    uint64_t pages_swept;      // since this sweep began
     uint32_t sweep_class; // next span class to look for unswept spans in; NUM_SPAN_CLASSES = swept
 
     // Of the running cycle. The counters are sums of what mutators hand over (work_publish).
     uint64_t bytes_marked, objects_marked, scan_work, pointers;
-    uint64_t stack_work, root_slots, rescans, root_jobs;
+    uint64_t stack_work, globals_work, root_slots, rescans, root_jobs;
     struct handle_chunk *next_handles; // root jobs that are left
     struct global_chunk *next_globals;
-    uint32_t draining;  // markers at work
-    uint32_t assisting; // mutators that wait for credit
+    uint32_t draining;     // markers at work
+    uint32_t idle_markers; // at work now
+    struct assists assists;
     int64_t
         credit; // scan work done in the background and not yet used by assists (mgcpacer.go:bgScanCredit)
     uint64_t mark_start_ns;
-    uint64_t background_ns, assist_ns;    // time spent marking
-    double work_per_byte, bytes_per_work; // assist ratio, and its inverse
+    uint64_t mark_ns[MARK_KINDS]; // CPU time spent marking
 };
 
 struct gcsim_heap {

@@ -1,50 +1,382 @@
 #include "gc/pace.h"
 
-#include "gc/pacer.h"
+#include "gc/processor.h"
+#include "gc/roots.h"
 
-CORE void pace_init(struct mheap *h) { pace_commit(h); }
+enum {
+    SLICE_NS = 100000, // of background marking
+    SLICE_LEAST_NS = 10000,
+};
+
+// Doubles that threads read while the pacer changes them.
+static double load_double(const double *p)
+{
+    double x;
+    __atomic_load(p, &x, __ATOMIC_RELAXED);
+    return x;
+}
+
+static void store_double(double *p, double x) { __atomic_store(p, &x, __ATOMIC_RELAXED); }
+
+CORE double pace_work_per_byte(struct mheap *h)
+{
+    return load_double(&heap_of(h)->gc.work_per_byte);
+}
+CORE double pace_bytes_per_work(struct mheap *h)
+{
+    return load_double(&heap_of(h)->gc.bytes_per_work);
+}
+CORE double pace_sweep_ratio(struct mheap *h) { return load_double(&heap_of(h)->gc.sweep_ratio); }
+CORE bool pace_limited(struct mheap *h) { return GCSIM_LOAD(&heap_of(h)->gc.limited); }
+
+// --- what the pacer is told --------------------------------------------------------------------------------------
+
+// Until the three agree (mgcpacer.go:memoryLimitHeapGoal): others allocate meanwhile.
+static void feed_memory(struct mheap *h, struct pacer *p)
+{
+    enum { TRIES = 100 };
+    for (int i = 0; i < TRIES; i++) {
+        p->heap_free = GCSIM_LOAD(&h->bytes.free);
+        p->total_free = GCSIM_LOAD(&h->total_free);
+        p->total_alloc = GCSIM_LOAD(&h->total_alloc);
+        p->mapped_ready = mheap_mapped_ready(h);
+        if (p->heap_free + p->total_alloc - p->total_free <= p->mapped_ready)
+            return;
+    }
+    p->heap_free = p->total_alloc = p->total_free = 0; // all of it counts as not the heap's
+}
+
+static void feed(struct mheap *h)
+{
+    struct gc *gc = &heap_of(h)->gc;
+    struct pacer *p = &gc->pacer;
+    p->heap_live = GCSIM_LOAD(&h->heap_live);
+    p->heap_scan = GCSIM_LOAD(&h->heap_scan);
+    p->max_stack_scan = GCSIM_LOAD(&h->bytes.stacks) + gc->extra_stacks;
+    p->globals_scan = GCSIM_LOAD(&gc->globals_scan) + gc->extra_globals;
+    if (gc->phase == GC_MARK) {
+        p->heap_scan_work = (int64_t)GCSIM_LOAD(&gc->scan_work);
+        p->stack_scan_work = (int64_t)GCSIM_LOAD(&gc->stack_work);
+        p->globals_scan_work = (int64_t)GCSIM_LOAD(&gc->globals_work);
+    }
+    if (p->memory_limit != PACER_NO_MEMORY_LIMIT)
+        feed_memory(h, p);
+}
+
+// --- what it says ------------------------------------------------------------------------------------------------
+
+static bool has_goal(const struct pacer *p)
+{
+    return p->gc_percent >= 0 || p->memory_limit != PACER_NO_MEMORY_LIMIT;
+}
+
+static struct pacer_trigger publish(struct mheap *h)
+{
+    struct gc *gc = &heap_of(h)->gc;
+    struct pacer *p = &gc->pacer;
+    bool marking = gc->phase == GC_MARK, off = !has_goal(p);
+    struct pacer_trigger t = pacer_trigger(p);
+    GCSIM_STORE(&gc->goal, off ? UINT64_MAX : t.goal);
+    GCSIM_STORE(&h->trigger, off || gc->holds || marking ? UINT64_MAX : t.trigger);
+    store_double(&gc->work_per_byte, p->assist_work_per_byte);
+    store_double(&gc->bytes_per_work, p->assist_bytes_per_work);
+    GCSIM_STORE(&h->watched, marking || p->memory_limit != PACER_NO_MEMORY_LIMIT);
+    return t;
+}
+
+static bool all_is_swept(struct mheap *h)
+{
+    return GCSIM_LOAD(&heap_of(h)->gc.sweep_class) == NUM_SPAN_CLASSES && !GCSIM_LOAD(&h->sweeping);
+}
+
+CORE void pace_init(struct mheap *h, const gcsim_options *options)
+{
+    struct gc *gc = &heap_of(h)->gc;
+    int32_t percent = options->gc_percent == 0 ? 100 : options->gc_percent;
+    gc->pacer = pacer_init(percent, options->memory_limit > 0 ? options->memory_limit
+                                                              : PACER_NO_MEMORY_LIMIT);
+    gc->extra_globals = options->extra_globals_bytes;
+    gc->extra_stacks = options->extra_stack_bytes;
+    gc->limiter = limiter_init((int64_t)rt_now_ns(&h->rt), (int32_t)gc->procs);
+    pace_commit(h);
+}
 
 CORE void pace_commit(struct mheap *h)
 {
     struct gc *gc = &heap_of(h)->gc;
-    gc->goal = pacer_goal(gc->heap_marked, gc->last_stack_scan, gc->globals_scan, gc->gc_percent);
-    uint64_t trigger = gc->goal == UINT64_MAX
-                           ? UINT64_MAX
-                           : gc->heap_marked + (gc->goal - gc->heap_marked) / 64 * 61;
-    if (gc->stop_the_world)
-        trigger = gc->goal;
-    GCSIM_STORE(&h->trigger, gc->holds || gc->phase == GC_MARK ? UINT64_MAX : trigger);
+    rt_lock(&h->rt, &gc->pace_lock);
+    feed(h);
+    pacer_commit(&gc->pacer, all_is_swept(h));
+    if (gc->phase == GC_MARK)
+        pacer_revise(&gc->pacer);
+    publish(h);
+    rt_unlock(&h->rt, &gc->pace_lock);
 }
 
-CORE void pace_start(struct mheap *h, gcsim_trigger why)
+CORE int32_t pace_set_gc_percent(struct mheap *h, int32_t percent)
 {
-    (void)why;
+    int32_t before = pacer_set_gc_percent(&heap_of(h)->gc.pacer, percent);
+    pace_commit(h);
+    return before;
+}
+
+CORE int64_t pace_set_memory_limit(struct mheap *h, int64_t limit)
+{
+    int64_t before = pacer_set_memory_limit(&heap_of(h)->gc.pacer, limit);
+    pace_commit(h);
+    return before;
+}
+
+// Who is second need not: the counters are as good a moment later.
+CORE void pace_moved(struct mheap *h)
+{
     struct gc *gc = &heap_of(h)->gc;
-    GCSIM_STORE(&h->trigger, UINT64_MAX);
+    if (!rt_try_lock(&h->rt, &gc->pace_lock))
+        return;
+    feed(h);
+    if (gc->phase == GC_MARK)
+        pacer_revise(&gc->pacer);
+    publish(h);
+    rt_unlock(&h->rt, &gc->pace_lock);
+}
+
+// --- a cycle -----------------------------------------------------------------------------------------------------
+
+static enum pacer_start start_of(gcsim_trigger why)
+{
+    return why == GCSIM_TRIGGER_HEAP       ? PACER_START_HEAP
+           : why == GCSIM_TRIGGER_PERIODIC ? PACER_START_TIME
+                                           : PACER_START_FORCED;
+}
+
+CORE void pace_start(struct mheap *h, gcsim_trigger why, gcsim_cycle *cycle)
+{
+    struct gc *gc = &heap_of(h)->gc;
+    struct pacer *p = &gc->pacer;
+    rt_lock(&h->rt, &gc->pace_lock);
+    gc->pacer_before = *p;
     gc->credit = 0;
-    gc->assist_ns = gc->background_ns = 0;
-    pace_revise(h);
+    for (int kind = 0; kind < MARK_KINDS; kind++)
+        gc->mark_ns[kind] = 0;
+    feed(h);
+    struct pacer_goals goals = pacer_heap_goal(p);
+    cycle->trigger_bytes = GCSIM_LOAD(&h->trigger);
+    cycle->goal = has_goal(p) ? goals.goal : UINT64_MAX;
+    cycle->gc_percent = (int32_t)p->gc_percent;
+    cycle->memory_limit = (uint64_t)p->memory_limit;
+    cycle->limit_goal =
+        p->memory_limit == PACER_NO_MEMORY_LIMIT ? UINT64_MAX : pacer_memory_limit_goal(p);
+    cycle->marked_before = p->heap_marked;
+    cycle->stack_scan = p->last_stack_scan;
+    cycle->globals_scan = p->globals_scan;
+    cycle->heap_scan_before = p->last_heap_scan;
+    cycle->heap_scan = p->heap_scan;
+    cycle->runway = p->runway;
+    cycle->cons_mark = p->cons_mark;
+    pacer_start_cycle(p, (int64_t)rt_now_ns(&h->rt), (int32_t)gc->procs, start_of(why),
+                      gc->stop_the_world != 0);
+    cycle->assist_ratio = p->assist_work_per_byte;
+    cycle->dedicated_workers = (uint64_t)p->dedicated_mark_workers_needed;
+    cycle->fractional_goal = p->fractional_utilization_goal;
+    GCSIM_STORE(&gc->mark_start_ns, (uint64_t)p->mark_start_time);
+    publish(h);
+    rt_unlock(&h->rt, &gc->pace_lock);
 }
 
-CORE void pace_end(struct mheap *h) { (void)h; }
+static void fill_end(struct gc *gc, gcsim_cycle *cycle, uint64_t now_ns)
+{
+    struct pacer *p = &gc->pacer;
+    cycle->mark_ns = now_ns - gc->mark_start_ns;
+    cycle->dedicated_ns = gc->mark_ns[MARK_DEDICATED];
+    cycle->fractional_ns = gc->mark_ns[MARK_FRACTIONAL];
+    cycle->background_ns = cycle->dedicated_ns + cycle->fractional_ns;
+    cycle->idle_ns = gc->mark_ns[MARK_IDLE];
+    cycle->assist_ns = gc->mark_ns[MARK_ASSIST];
+    cycle->heap_end = p->heap_live;
+    cycle->end_goal = has_goal(p) ? p->last_heap_goal : UINT64_MAX;
+    cycle->utilization = pacer_utilization(p, (int64_t)now_ns, (int32_t)gc->procs);
+    cycle->cons_mark_after = p->cons_mark;
+    cycle->scan_work = gc->scan_work;
+    cycle->stack_work = gc->stack_work;
+    cycle->globals_work = gc->globals_work;
+}
 
-CORE void pace_revise(struct mheap *h)
+// From here to the trigger what is left must be swept (mgcsweep.go:gcPaceSweeper).
+static void pace_sweeping(struct mheap *h, uint64_t trigger, gcsim_cycle *cycle)
 {
     struct gc *gc = &heap_of(h)->gc;
-    double left = (double)gc->last_heap_scan - (double)gc->scan_work;
-    double room = (double)gc->goal - (double)h->heap_live;
-    if (left < 1000)
-        left = 1000;
-    if (room < 1)
-        room = 1;
-    gc->work_per_byte = left / room;
-    gc->bytes_per_work = room / left;
+    uint64_t pages = GCSIM_LOAD(&h->bytes.in_use) >> PAGE_SHIFT;
+    gc->pages_swept = 0;
+    gc->sweep_live_basis = h->heap_live;
+    cycle->sweep_ratio = pacer_sweep_pages_per_byte(trigger, h->heap_live, pages, 0);
+    store_double(&gc->sweep_ratio, cycle->sweep_ratio);
+    GCSIM_STORE(&h->sweep_owed, cycle->sweep_ratio > 0);
 }
 
-CORE double pace_work_per_byte(struct mheap *h) { return heap_of(h)->gc.work_per_byte; }
-CORE double pace_bytes_per_work(struct mheap *h) { return heap_of(h)->gc.bytes_per_work; }
-CORE bool pace_limited(struct mheap *h)
+CORE void pace_end(struct mheap *h, gcsim_cycle *cycle)
 {
-    (void)h;
-    return false;
+    struct gc *gc = &heap_of(h)->gc;
+    struct pacer *p = &gc->pacer;
+    rt_lock(&h->rt, &gc->pace_lock);
+    feed(h);
+    uint64_t now_ns = rt_now_ns(&h->rt);
+    p->assist_time = (int64_t)gc->mark_ns[MARK_ASSIST];
+    p->dedicated_mark_time = (int64_t)gc->mark_ns[MARK_DEDICATED];
+    p->fractional_mark_time = (int64_t)gc->mark_ns[MARK_FRACTIONAL];
+    p->idle_mark_time = (int64_t)gc->mark_ns[MARK_IDLE];
+    pacer_end_cycle(p, (int64_t)now_ns, (int32_t)gc->procs);
+    fill_end(gc, cycle, now_ns);
+    pacer_reset_live(p, gc->bytes_marked);
+    GCSIM_STORE(&h->heap_live, p->heap_live);
+    GCSIM_STORE(&h->heap_scan, p->heap_scan);
+    gc->phase = GC_OFF;
+    feed(h); // bytes that the mutators' caches gave back are not subtracted yet: as in Go
+    pacer_commit(p, false);
+    struct pacer_trigger t = publish(h);
+    cycle->heap_marked = p->heap_marked;
+    cycle->next_goal = gc->goal;
+    cycle->next_trigger = h->trigger;
+    pace_sweeping(h, t.trigger, cycle);
+    // Times do not stay in the state.
+    p->mark_start_time = p->assist_time = p->dedicated_mark_time = p->fractional_mark_time =
+        p->idle_mark_time = 0;
+    gc->mark_start_ns = 0;
+    rt_unlock(&h->rt, &gc->pace_lock);
+}
+
+// Settings that were changed meanwhile stay.
+CORE void pace_undo(struct mheap *h)
+{
+    struct gc *gc = &heap_of(h)->gc;
+    rt_lock(&h->rt, &gc->pace_lock);
+    int32_t percent = (int32_t)gc->pacer.gc_percent;
+    int64_t limit = gc->pacer.memory_limit;
+    gc->pacer = gc->pacer_before;
+    bool changed = gc->pacer.gc_percent != percent || gc->pacer.memory_limit != limit;
+    pacer_set_gc_percent(&gc->pacer, percent);
+    pacer_set_memory_limit(&gc->pacer, limit);
+    if (changed)
+        pacer_commit(&gc->pacer, all_is_swept(h));
+    feed(h);
+    publish(h);
+    gc->mark_start_ns = 0;
+    gc->credit = 0;
+    rt_unlock(&h->rt, &gc->pace_lock);
+}
+
+// --- the limiter -------------------------------------------------------------------------------------------------
+
+// What was counted since the last update. A processor that no mutator was on is idle, but for background marking that it did.
+static void feed_limiter(struct mheap *h, uint64_t now_ns)
+{
+    struct gc *gc = &heap_of(h)->gc;
+    struct limiter *l = &gc->limiter;
+    uint32_t busy = processor_busy(h);
+    int64_t window = (int64_t)now_ns - l->last_update, idle = 0;
+    if (window > 0 && busy < gc->procs)
+        idle = window * (int64_t)(gc->procs - busy);
+    idle -= (int64_t)__atomic_exchange_n(&gc->own_thread_ns, 0, __ATOMIC_RELAXED);
+    if (idle > 0)
+        limiter_add_idle(l, idle);
+    limiter_add_assist(l, (int64_t)__atomic_exchange_n(&gc->assist_pool_ns, 0, __ATOMIC_RELAXED));
+}
+
+static void publish_limiter(struct gc *gc)
+{
+    bool limiting = limiter_limiting(&gc->limiter);
+    if (limiting && !gc->limited)
+        gc->limited_cycle = gc->cycles + (gc->phase != GC_MARK);
+    GCSIM_STORE(&gc->limited, limiting);
+    GCSIM_STORE(&gc->limiter_checked_ns, (uint64_t)gc->limiter.last_update);
+}
+
+CORE void pace_check_limiter(struct mheap *h, uint64_t now_ns)
+{
+    struct gc *gc = &heap_of(h)->gc;
+    int64_t since = (int64_t)(now_ns - GCSIM_LOAD(&gc->limiter_checked_ns));
+    if (since < LIMITER_UPDATE_PERIOD_NS || !rt_try_lock(&h->rt, &gc->pace_lock))
+        return;
+    feed_limiter(h, now_ns);
+    limiter_update(&gc->limiter, (int64_t)now_ns);
+    publish_limiter(gc);
+    rt_unlock(&h->rt, &gc->pace_lock);
+}
+
+CORE void pace_transition(struct mheap *h, bool on)
+{
+    struct gc *gc = &heap_of(h)->gc;
+    uint64_t now_ns = rt_now_ns(&h->rt);
+    rt_lock(&h->rt, &gc->pace_lock);
+    feed_limiter(h, now_ns);
+    limiter_start_transition(&gc->limiter, on, (int64_t)now_ns);
+    publish_limiter(gc);
+    rt_unlock(&h->rt, &gc->pace_lock);
+}
+
+CORE void pace_transition_done(struct mheap *h)
+{
+    struct gc *gc = &heap_of(h)->gc;
+    rt_lock(&h->rt, &gc->pace_lock);
+    limiter_finish_transition(&gc->limiter, (int64_t)rt_now_ns(&h->rt));
+    publish_limiter(gc);
+    rt_unlock(&h->rt, &gc->pace_lock);
+}
+
+// --- the time of marking -----------------------------------------------------------------------------------------
+
+// Dedicated first, then fractional (mgcpacer.go:assignWaitingGCWorker), then idle. *behind_ns: what the kind still lacks.
+static enum mark_kind kind_now(struct gc *gc, uint64_t now_ns, bool own_thread, int64_t *behind_ns)
+{
+    uint64_t elapsed = now_ns - GCSIM_LOAD(&gc->mark_start_ns);
+    const struct pacer *p = &gc->pacer;
+    *behind_ns = (int64_t)(elapsed * (uint64_t)p->dedicated_mark_workers_needed -
+                           GCSIM_LOAD(&gc->mark_ns[MARK_DEDICATED]));
+    if (*behind_ns >= SLICE_LEAST_NS)
+        return MARK_DEDICATED;
+    double share = p->fractional_utilization_goal * (double)gc->procs;
+    *behind_ns =
+        (int64_t)((uint64_t)(share * (double)elapsed) - GCSIM_LOAD(&gc->mark_ns[MARK_FRACTIONAL]));
+    if (*behind_ns >= SLICE_LEAST_NS)
+        return MARK_FRACTIONAL;
+    *behind_ns = SLICE_NS;
+    return own_thread && (int64_t)GCSIM_LOAD(&gc->idle_markers) < p->max_idle_mark_workers
+               ? MARK_IDLE
+               : MARK_NONE;
+}
+
+// The time is counted at once, so that others do not give the same.
+CORE bool pace_slice_begin(struct mheap *h, bool own_thread, struct mark_slice *slice)
+{
+    struct gc *gc = &heap_of(h)->gc;
+    int64_t behind;
+    slice->from_ns = rt_now_ns(&h->rt);
+    slice->own_thread = own_thread;
+    slice->kind = kind_now(gc, slice->from_ns, own_thread, &behind);
+    pace_check_limiter(h, slice->from_ns);
+    if (slice->kind == MARK_NONE)
+        return false;
+    uint64_t ns = behind < SLICE_NS ? (uint64_t)behind : SLICE_NS;
+    slice->until_ns = slice->from_ns + ns;
+    count_add(&gc->mark_ns[slice->kind], ns);
+    if (slice->kind == MARK_IDLE)
+        __atomic_fetch_add(&gc->idle_markers, 1, __ATOMIC_RELAXED);
+    return true;
+}
+
+CORE void pace_slice_end(struct mheap *h, const struct mark_slice *slice)
+{
+    struct gc *gc = &heap_of(h)->gc;
+    uint64_t ns = rt_now_ns(&h->rt) - slice->from_ns;
+    count_add(&gc->mark_ns[slice->kind], ns - (slice->until_ns - slice->from_ns));
+    if (slice->kind == MARK_IDLE)
+        __atomic_fetch_sub(&gc->idle_markers, 1, __ATOMIC_RELAXED);
+    else if (slice->own_thread)
+        count_add(&gc->own_thread_ns, ns);
+}
+
+CORE void pace_assisted(struct mheap *h, uint64_t ns)
+{
+    struct gc *gc = &heap_of(h)->gc;
+    count_add(&gc->mark_ns[MARK_ASSIST], ns);
+    count_add(&gc->assist_pool_ns, ns);
 }

@@ -1,7 +1,9 @@
 #include "gc/registry.h"
 
 #include "base/os.h"
+#include "gc/assist.h"
 #include "gc/cycle.h"
+#include "gc/processor.h"
 #include "gc/worker.h"
 
 #include <pthread.h>
@@ -22,10 +24,19 @@ static void free_locks(gcsim_heap *heap)
 {
     struct mheap *h = &heap->mheap;
     struct gc *gc = &heap->gc;
-    struct rt_lock *locks[] = {&h->lock,         &h->mutators_lock, &h->meta.lock,
-                               &h->types.lock,   &gc->cycle_lock,   &gc->mark_done_lock,
-                               &gc->ragged_lock, &gc->roots_lock,   &gc->work.lock,
-                               &gc->workers.lock};
+    struct rt_lock *locks[] = {&h->lock,
+                               &h->mutators_lock,
+                               &h->meta.lock,
+                               &h->types.lock,
+                               &gc->cycle_lock,
+                               &gc->mark_done_lock,
+                               &gc->ragged_lock,
+                               &gc->roots_lock,
+                               &gc->work.lock,
+                               &gc->workers.lock,
+                               &gc->pace_lock,
+                               &gc->assists.lock,
+                               &gc->processors.lock};
     for (size_t i = 0; i < sizeof locks / sizeof *locks; i++)
         rt_lock_init(locks[i]);
     for (unsigned spc = 0; spc < NUM_SPAN_CLASSES; spc++)
@@ -86,7 +97,9 @@ static void in_child(void)
             cut |= m->pub.inside != 0;
             m->pub.inside = 0;
         }
-        heap->mheap.stop &= GCSIM_STOP_FENCE;
+        heap->mheap.stop &= GCSIM_STOP_STANDING;
+        assist_forget_all(&heap->mheap);
+        processor_reset(&heap->mheap);
         heap->forked = cut ? 2 : 1;
         free_locks(heap);
         rt_init_in_child(&heap->mheap.rt);

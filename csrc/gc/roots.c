@@ -130,7 +130,7 @@ CORE gcsim_global *global_make(struct mutator *m, uint32_t name)
         global = gc->free_globals;
         gc->free_globals = global->words[1];
         *global = (gcsim_global){.name = name, .in_use = 1};
-        gc->globals_scan += sizeof global->words;
+        count_add(&gc->globals_scan, sizeof global->words);
     } else {
         m->pub.status = GCSIM_NO_MEMORY;
     }
@@ -146,7 +146,7 @@ CORE void global_release(struct mutator *m, gcsim_global *global)
     rt_lock(&h->rt, &gc->roots_lock);
     *global = (gcsim_global){.words = {NULL, gc->free_globals}};
     gc->free_globals = global;
-    gc->globals_scan -= sizeof global->words;
+    count_add(&gc->globals_scan, -sizeof global->words);
     rt_unlock(&h->rt, &gc->roots_lock);
 }
 
@@ -509,6 +509,16 @@ CORE void roots_visit_stopped(struct mheap *h, mark_visit visit, void *ctx)
     }
 }
 
+static void visit_globals(struct mheap *h, struct global_chunk *chunk, mark_visit visit, void *ctx)
+{
+    visit_slots(h, &chunk->slots[0].words[0], GLOBALS_PER_CHUNK, sizeof(gcsim_global) / 8, visit,
+                ctx);
+    uint64_t in_use = 0;
+    for (int i = 0; i < GLOBALS_PER_CHUNK; i++)
+        in_use += GCSIM_LOAD(&chunk->slots[i].in_use);
+    count_add(&heap_of(h)->gc.globals_work, in_use * sizeof chunk->slots[0].words);
+}
+
 CORE bool roots_are_left(struct mheap *h)
 {
     struct gc *gc = &heap_of(h)->gc;
@@ -533,8 +543,7 @@ CORE bool roots_next(struct mheap *h, mark_visit visit, void *ctx)
         return false;
     root_job(h);
     if (globals)
-        visit_slots(h, &globals->slots[0].words[0], GLOBALS_PER_CHUNK, sizeof(gcsim_global) / 8,
-                    visit, ctx);
+        visit_globals(h, globals, visit, ctx);
     else
         visit_slots(h, &handles->slots[0].ptr, HANDLES_PER_CHUNK, sizeof(gcsim_handle) / 8, visit,
                     ctx);

@@ -2,6 +2,7 @@
 
 #include "base/bits.h"
 #include "base/poison.h"
+#include "gc/pace.h"
 #include "gc/roots.h"
 
 static gcsim_cycle *current_cycle(struct mheap *h)
@@ -60,6 +61,7 @@ static void count_freed(struct mheap *h, gcsim_span *s, uint32_t freed)
     gcsim_cycle *cycle = current_cycle(h);
     count_add(&cycle->freed_objects, freed);
     count_add(&cycle->freed_bytes, freed * s->slot_bytes);
+    count_add(&h->total_free, freed * s->slot_bytes);
 }
 
 static enum swept sweep_counted(struct mheap *h, gcsim_span *s, bool preserve)
@@ -76,6 +78,7 @@ static enum swept sweep_counted(struct mheap *h, gcsim_span *s, bool preserve)
         s->needzero = 1;
         count_freed(h, s, freed);
     }
+    count_add(&heap_of(h)->gc.pages_swept, s->npages);
     DEBUG_CHECK(span_check(h, s) && !s->loaded);
     STEP(h, SWEEP_SPAN, 0, arena_offset(h, s->base), freed);
     __atomic_store_n(&s->sweepgen, h->sweepgen, __ATOMIC_RELEASE);
@@ -112,6 +115,19 @@ CORE uint64_t sweep_one(struct mheap *h)
             return swept == SWEPT_AND_FREED ? npages : 0;
     }
     return UINT64_MAX;
+}
+
+CORE void sweep_owed(struct mheap *h, uint64_t bytes, uint64_t pages)
+{
+    struct gc *gc = &heap_of(h)->gc;
+    double ratio = pace_sweep_ratio(h);
+    int64_t allocated = (int64_t)(GCSIM_LOAD(&h->heap_live) - gc->sweep_live_basis + bytes);
+    int64_t target = (int64_t)(ratio * (double)allocated) - (int64_t)pages;
+    while ((int64_t)GCSIM_LOAD(&gc->pages_swept) < target)
+        if (sweep_one(h) == UINT64_MAX) {
+            GCSIM_STORE(&h->sweep_owed, 0);
+            return;
+        }
 }
 
 CORE void sweep_rest(struct mheap *h)

@@ -15,3 +15,5 @@ enum swept {
 CORE enum swept sweep_span(struct mheap *h, gcsim_span *s, bool preserve);
 CORE uint64_t sweep_one(struct mheap *h); // pages freed; UINT64_MAX: nothing waits
 CORE void sweep_rest(struct mheap *h);    // until nothing waits
+// Before so many bytes are allocated: sweep until sweeping keeps up with allocation, `pages` of which the caller answers for.
+CORE void sweep_owed(struct mheap *h, uint64_t bytes, uint64_t pages);

@@ -2,43 +2,31 @@
 
 #include "gc/cycle.h"
 #include "gc/mark.h"
+#include "gc/pace.h"
+#include "gc/processor.h"
 #include "gc/sweep.h"
 #include "gc/world.h"
 
 enum {
-    MARK_SLICE_NS = 100000, // between two looks at whether a mutator wants the processor
-    SWEEP_SLICE = 32,       // spans
+    SWEEP_SLICE = 32, // spans
     NO_PROCESSOR_NS = 500000,
+    NOT_WANTED_NS = 50000,
     HUNGRY_NS = 100000,
 };
 #define IDLE_NS 1000000000u
 
-// Who is inside holds a processor.
-static bool processor_is_free(struct mutator *m)
+// A slice of marking. Returns how long to wait: for others' grey objects if nothing was left, for the time when a worker is wanted again.
+static uint64_t mark_slice(struct mutator *m)
 {
     struct mheap *h = mheap_of(m);
-    uint32_t inside = 0;
-    rt_lock(&h->rt, &h->mutators_lock);
-    for (struct mutator *other = h->mutators; other; other = other->next)
-        inside += other != m && __atomic_load_n(&other->pub.inside, __ATOMIC_ACQUIRE);
-    rt_unlock(&h->rt, &h->mutators_lock);
-    return inside < heap_of(h)->gc.procs;
-}
-
-// A slice of marking; false if nothing was grey.
-static bool mark_slice(struct mutator *m)
-{
-    struct mheap *h = mheap_of(m);
-    struct gc *gc = &heap_of(h)->gc;
-    uint64_t from = rt_now_ns(&h->rt);
-    struct drain drain = {.work = UINT64_MAX, .until_ns = from + MARK_SLICE_NS, .background = true};
+    struct mark_slice slice;
+    if (!pace_slice_begin(h, true, &slice))
+        return NOT_WANTED_NS;
+    struct drain drain = {.work = UINT64_MAX, .until_ns = slice.until_ns, .background = true};
     enum drained result = mark_drain(m, &drain);
-    uint64_t ns = rt_now_ns(&h->rt) - from;
-    count_add(&gc->background_ns, ns);
-    EMIT(h, WORKER, m->pub.id, 0, ns);
-    if (result == DRAINED && !cycle_mark_done(m))
-        return false;
-    return true;
+    pace_slice_end(h, &slice);
+    EMIT(h, WORKER, m->pub.id, 0, rt_now_ns(&h->rt) - slice.from_ns);
+    return result == DRAINED && !cycle_mark_done(m) ? HUNGRY_NS : 0;
 }
 
 static bool sweep_slice(struct mutator *m)
@@ -55,12 +43,15 @@ static uint64_t work_slice(struct mutator *m)
 {
     struct mheap *h = mheap_of(m);
     struct gc *gc = &heap_of(h)->gc;
-    if (!processor_is_free(m))
+    if (!processor_try(m)) {
+        if (GCSIM_LOAD(&h->blacken)) // then who has one gives marking its share
+            processor_ask(h);
         return NO_PROCESSOR_NS;
+    }
     uint64_t wait = 0;
     gcsim_enter(&m->pub);
     if (gc->phase == GC_MARK)
-        wait = mark_slice(m) ? 0 : HUNGRY_NS;
+        wait = mark_slice(m);
     else if (GCSIM_LOAD(&gc->sweep_class) < NUM_SPAN_CLASSES)
         wait = sweep_slice(m) ? 0 : IDLE_NS;
     else if (cycle_is_due(h))
@@ -100,7 +91,7 @@ static bool worker_start(struct mheap *h, uint32_t i)
     gcsim_status status;
     if (!world_commit(h->world, REGION_COROUTINES, (uint64_t)(i + 1) * RT_STACK_BYTES))
         return false;
-    gcsim_mutator *m = world_attach(heap_of(h), &status);
+    gcsim_mutator *m = world_attach(heap_of(h), true, &status);
     if (!m)
         return false;
     char *stack = world_at(h->world, REGION_COROUTINES) + (uint64_t)i * RT_STACK_BYTES;

@@ -1,12 +1,62 @@
 #include "gc/world.h"
 
 #include "gc/barrier.h"
+#include "gc/processor.h"
 #include "gc/roots.h"
 #include "gc/work.h"
 
 static const gcsim_api api_table; // api.c
 
-CORE gcsim_mutator *world_attach(gcsim_heap *heap, gcsim_status *status)
+// --- everybody out -----------------------------------------------------------------------------------------------
+
+enum { STOP_SPINS = 2000 }; // looks at a mutator that is about to leave, before its thread sleeps
+
+static void wait_until_outside(struct mheap *h, struct mutator *m)
+{
+    for (int i = 0; RT_HAS_THREADS && i < STOP_SPINS; i++) {
+        if (!__atomic_load_n(&m->pub.inside, __ATOMIC_ACQUIRE))
+            return;
+        rt_relax();
+    }
+    while (__atomic_load_n(&m->pub.inside, __ATOMIC_ACQUIRE))
+        rt_wait(&h->rt, &m->pub.inside, 1);
+}
+
+// The caller is outside. Returns the time from which on the others were asked.
+static uint64_t stop_all(struct mheap *h)
+{
+    rt_lock(&h->rt, &heap_of(h)->gc.cycle_lock);
+    rt_lock(&h->rt, &h->mutators_lock);
+    uint64_t asked_ns = rt_now_ns(&h->rt); // waiting for another thread's cycle is no pause of ours
+    __atomic_fetch_or(&h->stop, STOP_NOW, __ATOMIC_SEQ_CST);
+    rt_fence_heavy(&h->rt);
+    for (struct mutator *m = h->mutators; m; m = m->next)
+        wait_until_outside(h, m);
+    return asked_ns;
+}
+
+static void start_all(struct mheap *h)
+{
+    __atomic_fetch_and(&h->stop, ~STOP_NOW, __ATOMIC_SEQ_CST);
+    rt_wake_all(&h->rt, &h->stop);
+    rt_unlock(&h->rt, &h->mutators_lock);
+    rt_unlock(&h->rt, &heap_of(h)->gc.cycle_lock);
+}
+
+// --- coming and going --------------------------------------------------------------------------------------------
+
+// There are more mutators than processors: who is inside from now on holds a token.
+static COLD void count_processors(struct mheap *h)
+{
+    stop_all(h);
+    if (!(h->stop & GCSIM_STOP_TOKENS)) {
+        processor_reset(h);
+        __atomic_fetch_or(&h->stop, GCSIM_STOP_TOKENS, __ATOMIC_SEQ_CST);
+    }
+    start_all(h);
+}
+
+CORE gcsim_mutator *world_attach(gcsim_heap *heap, bool worker, gcsim_status *status)
 {
     struct mheap *h = &heap->mheap;
     struct mutator *m = meta_alloc(&h->meta, &h->rt, sizeof *m);
@@ -22,9 +72,14 @@ CORE gcsim_mutator *world_attach(gcsim_heap *heap, gcsim_status *status)
     barrier_init(m);
     m->pub.id = ++h->next_mutator_id;
     m->attached = true;
+    m->worker = worker;
     m->next = h->mutators;
     h->mutators = m;
+    heap->gc.processors.mutators += !worker;
+    bool too_many = heap->gc.processors.mutators > heap->gc.procs;
     rt_unlock(&h->rt, &h->mutators_lock);
+    if (RT_HAS_THREADS && too_many && !(GCSIM_LOAD(&h->stop) & GCSIM_STOP_TOKENS))
+        count_processors(h);
     *status = GCSIM_OK;
     return &m->pub;
 }
@@ -45,6 +100,7 @@ CORE void world_detach(struct mutator *m)
         link = &(*link)->next;
     *link = m->next;
     m->attached = false;
+    heap_of(h)->gc.processors.mutators -= !m->worker;
     rt_unlock(&h->rt, &h->mutators_lock);
     meta_free(&h->meta, &h->rt, m, sizeof *m);
 }
@@ -101,27 +157,43 @@ CORE void world_ragged(struct mutator *m, void (*pass)(struct mutator *m))
 
 // --- in and out --------------------------------------------------------------------------------------------------
 
+// The mutator is outside. The fence: see the stopper's flag, or have it see us there.
+CORE void world_leave_slow(struct mutator *m)
+{
+    struct mheap *h = mheap_of(m);
+    processor_release(m);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    if (__atomic_load_n(&h->stop, __ATOMIC_RELAXED) & (STOP_NOW | STOP_RAGGED))
+        rt_wake_all(&h->rt, &m->pub.inside);
+}
+
 CORE void world_enter_slow(struct mutator *m)
 {
     struct mheap *h = mheap_of(m);
     for (;;) {
         __atomic_thread_fence(__ATOMIC_SEQ_CST);
         uint32_t stop = __atomic_load_n(&h->stop, __ATOMIC_ACQUIRE);
-        if (stop & STOP_RAGGED)
+        bool wants = (stop & GCSIM_STOP_TOKENS) && !GCSIM_LOAD(&m->processor);
+        if (!wants && (stop & STOP_RAGGED))
             ragged_answer(m);
-        if (!(stop & STOP_NOW))
+        if (!wants && !(stop & STOP_NOW))
             return;
         __atomic_store_n(&m->pub.inside, 0u, __ATOMIC_RELEASE);
-        rt_wake_all(&h->rt, &m->pub.inside);
-        rt_wait(&h->rt, &h->stop, stop);
+        world_leave_slow(m);
+        if (stop & STOP_NOW) {
+            rt_wait(&h->rt, &h->stop, stop);
+        } else {
+            processor_acquire(m);
+        }
         __atomic_store_n(&m->pub.inside, 1u, __ATOMIC_RELAXED);
     }
 }
 
-CORE void world_leave_slow(struct mutator *m) { rt_wake_all(&mheap_of(m)->rt, &m->pub.inside); }
-
 CORE void world_poll(struct mutator *m)
 {
+    struct mheap *h = mheap_of(m);
+    if (GCSIM_LOAD(&h->stop) & GCSIM_STOP_YIELD) // who waits asks again, if it must
+        __atomic_fetch_and(&h->stop, ~GCSIM_STOP_YIELD, __ATOMIC_RELAXED);
     gcsim_leave(&m->pub);
     gcsim_enter(&m->pub);
 }
@@ -130,14 +202,7 @@ CORE uint64_t world_stop(struct mutator *m)
 {
     struct mheap *h = mheap_of(m);
     gcsim_leave(&m->pub);
-    rt_lock(&h->rt, &heap_of(h)->gc.cycle_lock);
-    rt_lock(&h->rt, &h->mutators_lock);
-    uint64_t asked_ns = rt_now_ns(&h->rt); // waiting for another thread's cycle is no pause of ours
-    __atomic_fetch_or(&h->stop, STOP_NOW, __ATOMIC_SEQ_CST);
-    rt_fence_heavy(&h->rt);
-    for (struct mutator *other = h->mutators; other; other = other->next)
-        while (other != m && __atomic_load_n(&other->pub.inside, __ATOMIC_ACQUIRE))
-            rt_wait(&h->rt, &other->pub.inside, 1);
+    uint64_t asked_ns = stop_all(h);
     STEP(h, WORLD_STOP, m->pub.id, 0, 0);
     return asked_ns;
 }
@@ -146,10 +211,7 @@ CORE void world_start(struct mutator *m)
 {
     struct mheap *h = mheap_of(m);
     EMIT(h, WORLD_START, m->pub.id, 0, 0);
-    __atomic_fetch_and(&h->stop, ~STOP_NOW, __ATOMIC_SEQ_CST);
-    rt_wake_all(&h->rt, &h->stop);
-    rt_unlock(&h->rt, &h->mutators_lock);
-    rt_unlock(&h->rt, &heap_of(h)->gc.cycle_lock);
+    start_all(h);
     gcsim_enter(&m->pub);
 }
 

@@ -14,16 +14,17 @@
 #define STOP_FENCE  GCSIM_STOP_FENCE
 #define STOP_RAGGED GCSIM_STOP_RAGGED
 
-CORE gcsim_mutator *world_attach(gcsim_heap *heap, gcsim_status *status);
+// worker: it is one of the collector's own and counts as none of the program's.
+CORE gcsim_mutator *world_attach(gcsim_heap *heap, bool worker, gcsim_status *status);
 CORE void world_detach(struct mutator *m);
 CORE void world_enter_slow(struct mutator *m);
 CORE void world_leave_slow(struct mutator *m);
 CORE void world_poll(struct mutator *m);
 
-// Somebody waits for this thread to pass a safe point.
+// Somebody waits for this thread to pass a safe point, or to let go of its processor.
 CORE_INLINE bool world_wanted(const struct mheap *h)
 {
-    return UNLIKELY(GCSIM_LOAD(&h->stop) & ~STOP_FENCE);
+    return UNLIKELY(GCSIM_LOAD(&h->stop) & ~GCSIM_STOP_STANDING);
 }
 
 // The ragged barrier: `pass` has been called for every mutator when this returns, each at its own safe point or, if it is outside, by the

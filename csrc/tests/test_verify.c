@@ -359,7 +359,7 @@ static void break_unswept(struct rich *r)
             must(gcsim_new(m, r->node));
     mcache_flush(mutator_of(m));
     cycle_run(mutator_of(m), GCSIM_TRIGGER_HEAP); // nothing: the trigger is off
-    h->trigger = 0, gc->goal = 0, gc->gc_percent = 100;
+    h->trigger = 0, gc->goal = 0, gc->pacer.gc_percent = 100;
     EXPECT(cycle_run(mutator_of(m), GCSIM_TRIGGER_HEAP) == GCSIM_OK);
     expect_mended(h);
     gcsim_span *s = NULL;

@@ -78,7 +78,7 @@ static void fill_cycles(struct mheap *h, gcsim_memstats *out)
     out->pause_total_ns = history->pause_total_ns;
     memcpy(out->pause_ns, history->pause_ns, sizeof out->pause_ns);
     memcpy(out->pause_end, history->pause_end, sizeof out->pause_end);
-    uint64_t alive = rt_now_ns(&h->rt) - history->created_ns;
+    uint64_t alive = (rt_now_ns(&h->rt) - history->created_ns) * gc->procs;
     out->gc_cpu_fraction = alive ? (double)history->gc_ns / (double)alive : 0;
     out->enable_gc = 1; // always true, as in Go
 }

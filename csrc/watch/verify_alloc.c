@@ -566,10 +566,12 @@ CORE void verify_numbers(struct verify *v)
           (gc->holds || gc->phase == GC_MARK
                ? h->trigger == UINT64_MAX
                : h->trigger <= gc->goal &&
-                     h->trigger >= (gc->heap_marked < gc->goal ? gc->heap_marked : gc->goal)) &&
-              (gc->gc_percent >= 0 || gc->goal == UINT64_MAX),
+                     h->trigger >=
+                         (gc->pacer.heap_marked < gc->goal ? gc->pacer.heap_marked : gc->goal)) &&
+              (gc->pacer.gc_percent >= 0 || gc->pacer.memory_limit != PACER_NO_MEMORY_LIMIT ||
+               gc->goal == UINT64_MAX),
           "trigger %llu, goal %llu, %d percent, %u holds", (ull)h->trigger, (ull)gc->goal,
-          gc->gc_percent, gc->holds);
+          (int)gc->pacer.gc_percent, gc->holds);
     if (v->phase !=
         CYCLE_QUIET) // a cycle is counted when it starts; its pause, and what it leaves, when it ends
         return;

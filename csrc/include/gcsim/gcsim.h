@@ -109,6 +109,8 @@ typedef struct gcsim_options {
     uint32_t shade_entries; /* pointers in a write barrier's buffer + 1; 0 = 512 */
     uint32_t periodic_ms;   /* a collection at least so often; 0 = every 120,000 ms */
     int64_t memory_limit;   /* GOMEMLIMIT, bytes; 0 = none */
+    /* Bytes of globals and of stacks that the pacer counts besides the heap's own, to follow another program's decisions. */
+    uint64_t extra_globals_bytes, extra_stack_bytes;
     /* 1: after marking, mark again field by field with the world stopped and compare (GODEBUG=gccheckmark=1). */
     uint32_t check_mark;
     /* 1: each object has pages of its own, which are never used again (GODEBUG=efence=1). */
@@ -198,6 +200,11 @@ struct gcsim_span {
 #define GCSIM_STOP_NOW    1u /* the world is being stopped */
 #define GCSIM_STOP_FENCE  2u /* for good: this machine needs the full fence at enter */
 #define GCSIM_STOP_RAGGED 4u /* each mutator is to pass a safe point */
+#define GCSIM_STOP_TOKENS 8u /* for good: more mutators than processors, so who enters takes one */
+#define GCSIM_STOP_YIELD                                                                           \
+    16u /* somebody waits for a processor, or marking for its share of the time */
+/* These ask nothing of who is inside. */
+#define GCSIM_STOP_STANDING (GCSIM_STOP_FENCE | GCSIM_STOP_TOKENS)
 
 /* A thread's share of a heap. The first fields are what the inline paths read. */
 struct gcsim_mutator {
