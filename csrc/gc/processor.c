@@ -111,5 +111,5 @@ CORE void processor_reset(struct mheap *h)
     p->by_workers = 0;
     p->first = p->last = NULL;
     for (struct mutator *m = h->mutators; m; m = m->next)
-        m->processor = 0;
+        GCSIM_STORE(&m->processor, 0u);
 }
