@@ -7,8 +7,8 @@ GCSIM_BUILD      release (default), debug, asan, tsan, ubsan or cov, each built 
 CC               the compiler (default: the first of cc, gcc, clang)
 CFLAGS, LDFLAGS  added to the flags of the mode
 
-gcsim/_core.*.so holds both instantiations of the core, the binding (PyInit__core) and the unit that
-cffi generates (PyInit__ffi). csrc/bind/module.c finds what `gcsim.build_info()` returns in the
+gcsim/_core.*.so holds both instantiations of the core, the built-in workloads, the binding
+(PyInit__core) and the unit that cffi generates (PyInit__ffi). csrc/bind/module.c finds what `gcsim.build_info()` returns in the
 string macros GCSIM_BUILD_MODE, _COMPILER, _FLAGS, _PYTHON and _VERSION.
 """
 
@@ -31,7 +31,12 @@ from setuptools.command.build import build
 from setuptools.command.build_ext import build_ext
 from setuptools.command.build_py import build_py
 
-UNITS = ["csrc/core_fast.c", "csrc/core_step.c", "csrc/bind/module.c"]
+UNITS = [
+    "csrc/core_fast.c",
+    "csrc/core_step.c",
+    "csrc/workloads/workloads.c",
+    "csrc/bind/module.c",
+]
 INCLUDES = ["csrc", "csrc/include"]
 HEADERS = Path("csrc/include/gcsim")
 CDEF = "csrc/ffi/cdef.h"

@@ -40,6 +40,8 @@ from gcsim._core import (
 from gcsim._errors import (
     BoundsError,
     ClosedHeapError,
+    CompileError,
+    CompilerNotFoundError,
     ConversionError,
     DumpFormatError,
     Error,
@@ -55,6 +57,7 @@ from gcsim._errors import (
     TypeDefinitionError,
     UnknownNameError,
     UnsupportedDumpError,
+    WorkloadError,
     WrongHeapError,
 )
 from gcsim._layout import (
@@ -106,14 +109,18 @@ _LAZY = {
     "MemStats": "_results",
     "ObjectInfo": "_results",
     "SpanInfo": "_results",
+    "Workload": "_workload",
+    "WorkloadResult": "_workload",
     "lab": "",
     "lowlevel": "",
     "open_go_dump": "_dump",
     "open_graph": "_graph",
+    "workload": "_workload",
+    "workloads": "_workload",
 }
 
 # Names of the design that this version does not have.
-_LATER = frozenset({"explore", "open_snapshot", "workload"})
+_LATER = frozenset({"explore", "open_snapshot"})
 
 
 def get_include() -> str:

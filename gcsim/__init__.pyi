@@ -50,6 +50,12 @@ from gcsim._errors import (
     ClosedHeapError as ClosedHeapError,
 )
 from gcsim._errors import (
+    CompileError as CompileError,
+)
+from gcsim._errors import (
+    CompilerNotFoundError as CompilerNotFoundError,
+)
+from gcsim._errors import (
     ConversionError as ConversionError,
 )
 from gcsim._errors import (
@@ -93,6 +99,9 @@ from gcsim._errors import (
 )
 from gcsim._errors import (
     UnsupportedDumpError as UnsupportedDumpError,
+)
+from gcsim._errors import (
+    WorkloadError as WorkloadError,
 )
 from gcsim._errors import (
     WrongHeapError as WrongHeapError,
@@ -220,6 +229,18 @@ from gcsim._types import (
 from gcsim._types import (
     uintptr as uintptr,
 )
+from gcsim._workload import (
+    Workload as Workload,
+)
+from gcsim._workload import (
+    WorkloadResult as WorkloadResult,
+)
+from gcsim._workload import (
+    workload as workload,
+)
+from gcsim._workload import (
+    workloads as workloads,
+)
 
 __version__: Final[str]
 
@@ -229,4 +250,3 @@ def __dir__() -> list[str]: ...
 # What the design has and this version has not: raises NotThereYetError.
 def explore(program: Any, /, **options: Any) -> Any: ...
 def open_snapshot(path: Any, /) -> Any: ...
-def workload(source: Any, /, **options: Any) -> Any: ...

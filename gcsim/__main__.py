@@ -1,7 +1,8 @@
-"""The command line: ``python -m gcsim demo``, ``python -m gcsim conform FILE...``.
+"""The command line: ``python -m gcsim demo``, ``conform FILE...``, ``run WORKLOAD``.
 
-Exit status: 0 all is as it should be; 1 a comparison differs; 2 wrong arguments, a file that cannot
-be read or written, a missing package, or a command that is not there yet; 130 Ctrl-C.
+Exit status: 0 all is as it should be; 1 a comparison differs, or a workload fails; 2 wrong
+arguments, a file that cannot be read or written or does not compile, a missing package, or a
+command that is not there yet; 130 Ctrl-C.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 _LATER = {
-    "run": "run a program under the collector",
     "explore": "try every interleaving of a program",
     "heap": "ask a heap dump questions",
     "serve": "show a live heap in the browser",
@@ -65,13 +65,20 @@ def _conform(args: argparse.Namespace) -> int:
     return 2 if unreadable else 0 if all(r.complete for r in results) else 1
 
 
+def _run(args: argparse.Namespace) -> int:
+    from gcsim._run import main
+
+    return main(args)
+
+
 def _later(args: argparse.Namespace) -> int:
     print(f"python -m gcsim {args.command}: not there yet", file=sys.stderr)
     return 2
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     from gcsim import __version__
+    from gcsim._run import STATUS, add_arguments, choose
 
     parser = argparse.ArgumentParser(prog="python -m gcsim", description="Go's memory manager.")
     parser.add_argument("--version", action="version", version=f"gcsim {__version__}")
@@ -124,6 +131,16 @@ def _parser() -> argparse.ArgumentParser:
     conform.add_argument("files", nargs="+", type=Path, metavar="FILE")
     conform.add_argument("--json", action="store_true", help="print a JSON array instead of text")
 
+    run = command(
+        "run",
+        _run,
+        "run a workload in C under the collector",
+        "Runs a built-in workload, or one that it compiles from FILE.c, and prints wall and CPU"
+        " seconds, cycles, bytes, stops, CPU of marking and assists, and the workload's checksum."
+        " The workload's name comes first; its parameters are options. " + STATUS,
+    )
+    add_arguments(run, choose(list(arguments)))
+
     for name, help in _LATER.items():
         later = command(name, _later, f"{help} (not there yet)", f"To {help}: not there yet.")
         later.add_argument("rest", nargs=argparse.REMAINDER, metavar="...", help="ignored")
@@ -132,10 +149,16 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; its exit status."""
-    args = _parser().parse_args(arguments)
-    run: Callable[[argparse.Namespace], int] = args.run
+    from gcsim._errors import CompileError
+
+    given = sys.argv[1:] if arguments is None else arguments
     try:
+        args = _parser(given).parse_args(given)
+        run: Callable[[argparse.Namespace], int] = args.run
         return run(args)
+    except CompileError as error:  # of the workload whose parameters are options
+        print(f"python -m gcsim run: {error}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130

@@ -3,6 +3,7 @@
 
 from array import array as buffer
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from os import PathLike
 from types import TracebackType
 from typing import (
     Any,
@@ -371,3 +372,17 @@ def layout_struct(parts: Iterable[_Part], /) -> tuple[list[int], int, int, int, 
 def layout_array(part: _Part, count: int, /) -> tuple[int, int, int, bytes]: ...
 def layout_best_order(parts: Iterable[_Part], /) -> tuple[int, ...]: ...
 def size_class(bytes: int, noscan: bool, /) -> tuple[Any, ...]: ...
+def builtin_workloads() -> list[Any]: ...
+def open_workload(path: str | PathLike[str], /) -> Any: ...
+def describe_workload(
+    workload: Any, /
+) -> tuple[str, str, tuple[tuple[str, str, str, int, int, int], ...]]: ...
+def run_workload(
+    heap: Heap,
+    workload: Any,
+    threads: SupportsIndex,
+    seed: SupportsIndex,
+    values: tuple[Any, ...],
+    watchdog: float,
+    /,
+) -> dict[str, Any]: ...

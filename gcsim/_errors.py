@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class Error(Exception):
     """Base of all errors that gcsim raises on purpose."""
@@ -76,3 +78,23 @@ class UnknownNameError(Error, KeyError):
 
     def __str__(self) -> str:  # KeyError would show the repr of the sentence
         return str(self.args[0]) if self.args else ""
+
+
+class WorkloadError(Error, RuntimeError):
+    """A workload returned an error, is none, or does not come to an end.
+
+    ``result`` is the :class:`gcsim.WorkloadResult` of the run, with each thread's error; None if
+    it did not come that far.
+    """
+
+    result: Any = None
+
+
+class CompileError(Error, ValueError):
+    """The C compiler refused a workload's source; ``output`` is all that it said."""
+
+    output: str = ""
+
+
+class CompilerNotFoundError(CompileError, FileNotFoundError):
+    """There is no C compiler under the name that was tried."""

@@ -17,7 +17,7 @@ import pytest
 CSRC = Path(__file__).resolve().parent.parent / "csrc"
 
 # From the bottom up. A file may include its own layer and those before it.
-LAYERS = ["include", "base", "types", "alloc", "gc", "watch", "lib", "top", "bind"]
+LAYERS = ["include", "base", "types", "alloc", "gc", "watch", "lib", "top", "workloads", "bind"]
 
 # The files directly in csrc, and the cffi declarations, are the top of the core: they assemble it.
 TOP = {"", "ffi"}
@@ -82,6 +82,13 @@ def test_own_headers_are_found_where_they_are_named() -> None:
         text = re.sub(r"//[^\n]*|/\*.*?\*/", " ", path.read_text(encoding="utf-8"), flags=re.S)
         for name in re.findall(r'^\s*#\s*include\s*"([^"\n]+)"', text, flags=re.MULTILINE):
             assert layer_of(name) is not None, f"{path.relative_to(CSRC)} includes {name}"
+
+
+def test_workloads_know_the_public_api_alone() -> None:
+    for path in sources():
+        if path.relative_to(CSRC).parts[0] == "workloads":
+            layers = {layer_of(name) for name in includes_of(path)}
+            assert layers <= {None, "include", "workloads"}, path
 
 
 def test_only_the_binding_includes_python() -> None:

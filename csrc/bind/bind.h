@@ -44,6 +44,7 @@ enum bind_error { // classes of gcsim/_errors.py
     ERR_FIELD,
     ERR_STATE,
     ERR_OPTION,
+    ERR_WORKLOAD,
     BIND_ERRORS
 };
 
@@ -165,7 +166,8 @@ enum heap_attention { // any bit sends heap_enter the long way
     HEAP_CLOSED = 1,
     HEAP_CLOSING = 2,
     HEAP_DEFERRED = 4,
-    HEAP_SLOW_STEPS = 8 /* step mode: another thread is inside */
+    HEAP_SLOW_STEPS = 8, /* step mode: another thread is inside */
+    HEAP_LEFT = 16       /* a workload that cannot be ended was left behind in it */
 };
 
 struct heap_deferred { // something to drop whose owner died when no mutator could be had
@@ -189,6 +191,7 @@ struct heap_object {
     uint32_t mutators;        // all that are attached
     uint32_t slow_calls;      // calls that are without the GIL now, at work or waiting
     uint32_t step_calls;      // in step mode, those at work
+    uint32_t runs;            // workloads that run in it: close() refuses
     const gcsim_type **types; // by type_object.serial; NULL where the heap has not got the type yet
     uint32_t types_room;
     uint32_t types_by_id_room;

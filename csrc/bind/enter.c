@@ -99,8 +99,8 @@ BIND_COLD void heap_settle_fork(struct heap_object *h)
     if (h->settled_forks == bind_forks)
         return;
     h->settled_forks = bind_forks;
-    h->slow_calls = h->step_calls = 0;
-    h->attention &= ~(uint32_t)(HEAP_SLOW_STEPS | HEAP_CLOSING);
+    h->slow_calls = h->step_calls = h->runs = 0;
+    h->attention &= ~(uint32_t)(HEAP_SLOW_STEPS | HEAP_CLOSING | HEAP_LEFT);
     if (h->steps_lock)
         h->steps_lock = PyThread_allocate_lock(); // the old one cannot be known to be free
 }
@@ -120,6 +120,17 @@ BIND_COLD void heap_raise_own_poll(struct heap_object *h)
     bind_raise(h->state, ERR_STATE,
                "the heap is in the middle of a call on this very thread (a signal handler or "
                "finalizer runs inside it): use it after the call has returned");
+}
+
+// 0, or -1 with an error: waiting for a workload that was left behind could take for ever.
+static int heap_check_left(struct heap_object *h)
+{
+    if (BIND_LIKELY(!(h->attention & HEAP_LEFT)) || !runs_left(h))
+        return 0;
+    bind_raise(h->state, ERR_STATE,
+               "a workload that comes to no poll still runs in the heap; it can be used again when "
+               "that has ended");
+    return -1;
 }
 
 // Around a stretch without the GIL in the core: close() waits for it, and in step mode everybody does.
@@ -224,7 +235,7 @@ BIND_COLD gcsim_mutator *heap_enter_long_way(struct heap_object *h, gcsim_mutato
             h->idle[h->idle_count++] = m;
             m = NULL;
         }
-        if (heap_check_open(h) < 0)
+        if (heap_check_open(h) < 0 || heap_check_left(h) < 0)
             return NULL;
         if (heap_is_own_poll(h)) {
             heap_raise_own_poll(h);
@@ -274,7 +285,7 @@ BIND void heap_drop(struct heap_object *h, void (*drop)(const gcsim_api *, gcsim
 
 BIND int slow_begin(struct heap_object *h, struct slow_call *call, const char *doing)
 {
-    if (heap_check_own(h, doing) < 0)
+    if (heap_check_own(h, doing) < 0 || heap_check_left(h) < 0)
         return -1;
     if (heap_is_own_poll(h)) {
         heap_raise_own_poll(h);

@@ -455,6 +455,15 @@ static int heap_refuse_exports(struct heap_object *h)
     return -1;
 }
 
+static int heap_refuse_runs(struct heap_object *h)
+{
+    if (!runs_left(h))
+        return 0;
+    bind_raise(h->state, ERR_STATE,
+               "cannot close the heap: a workload runs in it; wait for its run() to return");
+    return -1;
+}
+
 // Waits until the calls that run without the GIL have ended; their polls see HEAP_CLOSING and stop them.
 static int heap_wait_idle(struct heap_object *h)
 {
@@ -479,14 +488,14 @@ static int heap_shut(struct heap_object *h)
     }
     if (h->forks != bind_forks)
         heap_settle_fork(h);
-    if (heap_refuse_exports(h) < 0)
+    if (heap_refuse_exports(h) < 0 || heap_refuse_runs(h) < 0)
         return -1;
     h->closing++;
     h->attention |= HEAP_CLOSING;
     int result = heap_wait_idle(h);
     h->closing--;
-    if (result == 0 && h->heap)
-        result = heap_refuse_exports(h);
+    if (result == 0 && h->heap && (heap_refuse_exports(h) < 0 || heap_refuse_runs(h) < 0))
+        result = -1;
     if (result == 0 && h->heap)
         result = heap_finish_and_check(h);
     else if (h->heap && !h->closing)

@@ -86,5 +86,8 @@ static int slices_init(PyObject *module, struct bind_state *state);
 static int batches_init(PyObject *module, struct bind_state *state);
 static int goroutines_init(PyObject *module, struct bind_state *state);
 
+// run_bind.c: workloads that still run in the heap.
+static uint32_t runs_left(struct heap_object *h);
+
 // Frees h->roots; heap_dealloc calls it.
 static void heap_roots_free(struct heap_object *h);

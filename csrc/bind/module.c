@@ -20,6 +20,7 @@
 #include "bind/dump_bind.c"
 #include "bind/load.c"
 #include "bind/layout_bind.c"
+#include "bind/run_bind.c"
 
 #ifndef GCSIM_BUILD_MODE
 #define GCSIM_BUILD_MODE "unknown"
@@ -89,6 +90,7 @@ static PyMethodDef module_methods[] = {
     {"load_graph", (PyCFunction)(void (*)(void))bind_load_graph, METH_FASTCALL,
      PyDoc_STR("load_graph($module, heap, /, *columns)\n--\n\nFor gcsim.open_go_dump.")},
     LAYOUT_BIND_METHODS,
+    RUN_BIND_METHODS,
     {NULL, NULL, 0, NULL},
 };
 
@@ -145,6 +147,7 @@ static const char *const error_names[BIND_ERRORS] = {
     [ERR_FIELD] = "FieldError",
     [ERR_STATE] = "StateError",
     [ERR_OPTION] = "OptionError",
+    [ERR_WORKLOAD] = "WorkloadError",
 };
 
 static int import_errors(struct bind_state *state)

@@ -1,0 +1,372 @@
+#include "workloads/run.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <time.h>
+
+static uint64_t run_clock(clockid_t clock)
+{
+    struct timespec t;
+    clock_gettime(clock, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+// --- a thread's share ----------------------------------------------------------------------------------------------
+
+// The mutator is inside when this returns true. The watcher sees it from now on.
+static bool run_thread_begin(struct run_thread *t)
+{
+    struct run *r = t->run;
+    uint32_t name;
+    gcsim_mutator *m = r->api->mutator_attach(r->heap, &t->status);
+    if (!m)
+        return false;
+    gcsim_enter(m);
+    t->status = r->api->name_intern(r->heap, "workload", &name);
+    if (t->status == GCSIM_OK && !(t->work.g = r->api->goroutine_new(m, name)))
+        t->status = GCSIM_NO_MEMORY;
+    pthread_mutex_lock(&r->lock);
+    t->m = m;
+    pthread_mutex_unlock(&r->lock);
+    return true;
+}
+
+static void run_thread_end(struct run_thread *t)
+{
+    struct run *r = t->run;
+    gcsim_mutator *m = t->m;
+    if (!GCSIM_LOAD(&m->inside)) // the workload returned between leave and enter
+        gcsim_enter(m);
+    if (t->work.g)
+        r->api->goroutine_end(m, t->work.g);
+    gcsim_leave(m);
+    pthread_mutex_lock(&r->lock);
+    t->m = NULL;
+    pthread_mutex_unlock(&r->lock);
+    r->api->mutator_detach(m);
+}
+
+static void run_call(struct run_thread *t, gcsim_workload_fn *function)
+{
+    if (function && t->status == GCSIM_OK && t->result == 0)
+        t->result = function(t->run->api, t->m, &t->work);
+}
+
+static void *run_thread_main(void *arg)
+{
+    struct run_thread *t = arg;
+    struct run *r = t->run;
+    if (run_thread_begin(t)) {
+        run_call(t, r->workload->run);
+        run_thread_end(t);
+    }
+    t->cpu_ns = run_clock(CLOCK_THREAD_CPUTIME_ID);
+    pthread_mutex_lock(&r->lock);
+    r->running--;
+    pthread_cond_broadcast(&r->changed);
+    pthread_mutex_unlock(&r->lock);
+    return NULL;
+}
+
+// Signals are for the program's own threads.
+static gcsim_status run_spawn(pthread_t *id, void *(*function)(void *), void *arg)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int failed = pthread_create(id, NULL, function, arg);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return failed ? GCSIM_NO_MEMORY : GCSIM_OK;
+}
+
+// --- adding up -----------------------------------------------------------------------------------------------------
+
+static void run_add_cycle(struct run_totals *sum, const gcsim_cycle *c)
+{
+    uint64_t worst = c->pause1_ns > c->pause2_ns ? c->pause1_ns : c->pause2_ns;
+    if (c->heap_end > sum->peak_bytes)
+        sum->peak_bytes = c->heap_end;
+    if (worst > sum->worst_stop_ns)
+        sum->worst_stop_ns = worst;
+    sum->total_stop_ns += c->pause1_ns + c->pause2_ns;
+    sum->mark_cpu_ns += c->stopped ? c->mark_ns : c->background_ns + c->idle_ns;
+    sum->assist_cpu_ns += c->assist_ns;
+}
+
+// Records are written while the world is stopped, so `m` is inside. How many there were.
+static uint64_t run_add_cycles(struct run *r, gcsim_mutator *m)
+{
+    gcsim_cycle c;
+    uint64_t last = r->api->cycle_info(m->heap, 0, &c) == GCSIM_OK ? c.number : 0;
+    uint64_t from = r->seen_cycle, count = last > from ? last - from : 0;
+    for (uint64_t n = from + 1; n <= last; n++)
+        if (r->api->cycle_info(m->heap, n, &c) == GCSIM_OK)
+            run_add_cycle(&r->totals, &c);
+        else
+            r->totals.unseen++;
+    if (last > r->seen_cycle)
+        r->seen_cycle = last;
+    return count;
+}
+
+static void run_begin_totals(struct run *r, gcsim_mutator *m, gcsim_memstats *stats)
+{
+    gcsim_cycle c;
+    r->api->memstats(m, stats);
+    r->first_alloc = stats->total_alloc;
+    r->seen_cycle = r->api->cycle_info(m->heap, 0, &c) == GCSIM_OK ? c.number : 0;
+    r->first_cycle = r->seen_cycle;
+    r->wall_ns = run_clock(CLOCK_MONOTONIC);
+    r->cpu_ns = run_clock(CLOCK_PROCESS_CPUTIME_ID);
+}
+
+static void run_end_totals(struct run *r, gcsim_mutator *m, gcsim_memstats *stats)
+{
+    r->wall_ns = run_clock(CLOCK_MONOTONIC) - r->wall_ns;
+    r->cpu_ns = run_clock(CLOCK_PROCESS_CPUTIME_ID) - r->cpu_ns;
+    run_add_cycles(r, m);
+    r->api->memstats(m, stats);
+    r->totals.cycles = r->seen_cycle - r->first_cycle;
+    r->totals.alloc_bytes = stats->total_alloc - r->first_alloc;
+    if (stats->heap_alloc > r->totals.peak_bytes)
+        r->totals.peak_bytes = stats->heap_alloc;
+}
+
+// --- the leader ----------------------------------------------------------------------------------------------------
+
+static void run_deadline(struct timespec *t, uint64_t ns)
+{
+    clock_gettime(CLOCK_MONOTONIC, t);
+    t->tv_sec += (time_t)(ns / 1000000000u);
+    t->tv_nsec += (long)(ns % 1000000000u);
+    if (t->tv_nsec >= 1000000000) {
+        t->tv_nsec -= 1000000000;
+        t->tv_sec++;
+    }
+}
+
+// Until all threads have ended. 256 records are kept: looks sooner where cycles are many. The leader is outside while it waits.
+static void run_follow(struct run *r, gcsim_mutator *m)
+{
+    uint64_t wait_ns = 5000000;
+    gcsim_leave(m);
+    pthread_mutex_lock(&r->lock);
+    while (r->running) {
+        struct timespec deadline;
+        run_deadline(&deadline, wait_ns);
+        pthread_cond_timedwait(&r->changed, &r->lock, &deadline);
+        pthread_mutex_unlock(&r->lock);
+        gcsim_enter(m);
+        uint64_t cycles = run_add_cycles(r, m);
+        gcsim_leave(m);
+        wait_ns = cycles > 64                          ? 1000000
+                  : cycles < 16 && wait_ns < 100000000 ? wait_ns * 2
+                                                       : wait_ns;
+        pthread_mutex_lock(&r->lock);
+    }
+    pthread_mutex_unlock(&r->lock);
+    gcsim_enter(m);
+}
+
+static void run_threads(struct run *r, gcsim_mutator *m)
+{
+    uint32_t started = 0;
+    while (started < r->threads && r->status == GCSIM_OK) {
+        pthread_mutex_lock(&r->lock);
+        r->running++;
+        pthread_mutex_unlock(&r->lock);
+        r->status = run_spawn(&r->each[started].id, run_thread_main, &r->each[started]);
+        started += r->status == GCSIM_OK;
+    }
+    if (r->status != GCSIM_OK) {
+        pthread_mutex_lock(&r->lock);
+        r->running--;
+        pthread_mutex_unlock(&r->lock);
+        run_ask_to_stop(r);
+    }
+    run_follow(r, m);
+    for (uint32_t i = 0; i < started; i++)
+        pthread_join(r->each[i].id, NULL);
+}
+
+// One mutator at a time: a call of the step instantiation runs to its end.
+static void run_in_turn(struct run *r, gcsim_mutator *m)
+{
+    gcsim_leave(m);
+    for (uint32_t i = 0; i < r->threads; i++) {
+        r->running++;
+        run_thread_main(&r->each[i]);
+        gcsim_enter(m);
+        run_add_cycles(r, m);
+        gcsim_leave(m);
+    }
+    gcsim_enter(m);
+}
+
+static void run_lead(struct run *r, gcsim_memstats *stats)
+{
+    struct run_thread *t = &r->leader;
+    run_begin_totals(r, t->m, stats);
+    run_call(t, r->workload->prepare);
+    if (t->status == GCSIM_OK && t->result == 0) {
+        if (r->api->steps)
+            run_in_turn(r, t->m);
+        else
+            run_threads(r, t->m);
+        for (uint32_t i = 0; i < r->threads; i++) {
+            r->checksum += r->each[i].work.checksum;
+            t->work.failed += r->each[i].result != 0 || r->each[i].status != GCSIM_OK;
+        }
+        t->work.failed += r->status != GCSIM_OK;
+        run_call(t, r->workload->finish);
+    }
+    r->checksum += t->work.checksum;
+    run_end_totals(r, t->m, stats);
+}
+
+static void *run_leader_main(void *arg)
+{
+    struct run *r = arg;
+    gcsim_memstats *stats = malloc(sizeof *stats);
+    if (!stats)
+        r->leader.status = GCSIM_NO_MEMORY;
+    else if (run_thread_begin(&r->leader)) {
+        run_lead(r, stats);
+        run_thread_end(&r->leader);
+    }
+    free(stats);
+    pthread_mutex_lock(&r->lock);
+    r->ended = true;
+    pthread_cond_broadcast(&r->changed);
+    pthread_mutex_unlock(&r->lock);
+    return NULL;
+}
+
+// --- from outside --------------------------------------------------------------------------------------------------
+
+static void run_thread_init(struct run_thread *t, struct run *r, uint32_t number)
+{
+    t->run = r;
+    t->work = (gcsim_work){.bytes = sizeof t->work,
+                           .thread = number,
+                           .threads = r->threads,
+                           .seed = r->seed,
+                           .random = gcsim_mix(r->seed ^ gcsim_mix(number + 1)),
+                           .params = r->params,
+                           .shared = r->shared,
+                           .stop = &r->stop,
+                           .phase = "start"};
+}
+
+struct run *run_new(const gcsim_workload *workload, const gcsim_api *api, gcsim_heap *heap,
+                    uint32_t threads, uint64_t seed, const int64_t *params)
+{
+    struct run *r = calloc(1, sizeof *r);
+    if (!r)
+        return NULL;
+    r->workload = workload;
+    r->api = api;
+    r->heap = heap;
+    r->threads = threads;
+    r->seed = seed;
+    r->each = calloc(threads, sizeof *r->each);
+    r->params = calloc(workload->nparams + 1, sizeof *r->params);
+    r->shared = calloc(1, workload->shared_bytes + 1);
+    pthread_condattr_t attributes;
+    if (!r->each || !r->params || !r->shared || pthread_condattr_init(&attributes) != 0) {
+        free(r->each);
+        free(r->params);
+        free(r->shared);
+        free(r);
+        return NULL;
+    }
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&r->changed, &attributes);
+    pthread_condattr_destroy(&attributes);
+    pthread_mutex_init(&r->lock, NULL);
+    if (workload->nparams)
+        memcpy(r->params, params, workload->nparams * sizeof *params);
+    run_thread_init(&r->leader, r, threads);
+    for (uint32_t i = 0; i < threads; i++)
+        run_thread_init(&r->each[i], r, i);
+    return r;
+}
+
+gcsim_status run_start(struct run *r)
+{
+    gcsim_status status = run_spawn(&r->leader.id, run_leader_main, r);
+    r->started = status == GCSIM_OK;
+    return status;
+}
+
+bool run_wait(struct run *r, uint64_t ns)
+{
+    struct timespec deadline;
+    run_deadline(&deadline, ns);
+    pthread_mutex_lock(&r->lock);
+    while (!r->ended && pthread_cond_timedwait(&r->changed, &r->lock, &deadline) == 0)
+        ;
+    bool ended = r->ended;
+    pthread_mutex_unlock(&r->lock);
+    return ended;
+}
+
+void run_ask_to_stop(struct run *r)
+{
+    pthread_mutex_lock(&r->lock);
+    if (!r->stop_asked_ns) {
+        r->stop_asked_ns = run_clock(CLOCK_MONOTONIC);
+        for (uint32_t i = 0; i < r->threads; i++)
+            r->each[i].reported = false; // from now on they are waited for by us
+    }
+    pthread_mutex_unlock(&r->lock);
+    GCSIM_STORE(&r->stop, 1u);
+}
+
+// Since when is it waited for? Between two calls it may have come to a poll and be wanted again; over many calls that does not happen.
+static uint64_t run_held_since(struct run_thread *t, uint64_t now)
+{
+    struct run *r = t->run;
+    bool wanted = t->m && GCSIM_LOAD(&t->m->inside) &&
+                  (GCSIM_LOAD(t->m->stop) & (GCSIM_STOP_NOW | GCSIM_STOP_RAGGED));
+    if (!wanted)
+        t->held_since_ns = 0;
+    else if (!t->held_since_ns)
+        t->held_since_ns = now;
+    if (r->stop_asked_ns)
+        return t->m ? r->stop_asked_ns : now;
+    return t->held_since_ns ? t->held_since_ns : now;
+}
+
+bool run_stuck(struct run *r, uint64_t limit_ns, struct run_stuck *out)
+{
+    bool found = false;
+    pthread_mutex_lock(&r->lock);
+    uint64_t now = run_clock(CLOCK_MONOTONIC);
+    for (uint32_t i = 0; i <= r->threads && !found; i++) {
+        struct run_thread *t = i < r->threads ? &r->each[i] : &r->leader;
+        uint64_t since = run_held_since(t, now);
+        // The leader waits for the others, outside: then it is they who are late.
+        bool waits = i == r->threads && r->running;
+        if (t->reported || waits || now - since < limit_ns)
+            continue;
+        found = t->reported = true;
+        *out = (struct run_stuck){i, GCSIM_LOAD(&t->work.phase), (double)(now - since) / 1e9};
+    }
+    pthread_mutex_unlock(&r->lock);
+    return found;
+}
+
+void run_free(struct run *r)
+{
+    if (!r)
+        return;
+    if (r->started)
+        pthread_join(r->leader.id, NULL);
+    pthread_mutex_destroy(&r->lock);
+    pthread_cond_destroy(&r->changed);
+    free(r->each);
+    free(r->params);
+    free(r->shared);
+    free(r);
+}
