@@ -43,7 +43,7 @@ static const gcsim_type *api_type_new(gcsim_heap *heap, const gcsim_type_desc *d
 }
 static const gcsim_type *api_type_by_id(gcsim_heap *heap, uint32_t id)
 {
-    return id < H(heap)->types.ntypes ? H(heap)->types.by_id[id] : NULL;
+    return type_of_id(&H(heap)->types, id);
 }
 
 static gcsim_mutator *api_mutator_attach(gcsim_heap *heap, gcsim_status *status)

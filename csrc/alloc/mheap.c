@@ -237,8 +237,9 @@ static gcsim_span *span_make(struct mheap *h, struct mutator *m, uint64_t npages
     s->limit = base; // until it holds objects nothing in it is one
     if (purpose == 0)
         init_object_span(h, s, span_class);
+    // A marker may meet an object of the span as soon as there is one: what it reads through the table is as set above.
     for (uint64_t i = 0; i < npages; i++)
-        h->page_span[page + i] = (uint32_t)page + 1;
+        __atomic_store_n(&h->page_span[page + i], (uint32_t)page + 1, __ATOMIC_RELEASE);
     // Readers that find the span through the table trust nothing before its state (mheap.go:initSpan).
     __atomic_store_n(&s->state, purpose ? GCSIM_SPAN_MANUAL : GCSIM_SPAN_IN_USE, __ATOMIC_RELEASE);
     rt_unlock(&h->rt, &h->lock);
@@ -272,7 +273,7 @@ CORE void mheap_free(struct mheap *h, gcsim_span *s)
     __atomic_store_n(&s->state, GCSIM_SPAN_DEAD, __ATOMIC_RELEASE);
     s->limit = s->base;
     for (uint64_t i = 0; i < s->npages; i++)
-        h->page_span[page + i] = 0;
+        GCSIM_STORE(&h->page_span[page + i], 0u);
     poison(s->base, bytes);
     pagealloc_free(&h->pages, page, s->npages);
     rt_unlock(&h->rt, &h->lock);

@@ -91,7 +91,7 @@ CORE_INLINE bool mark_claim(struct mheap *h, gcsim_span *s, uint32_t index)
 // their base, so one comparison turns away the core's own memory, unused tails and free pages.
 CORE_INLINE void shade_page(struct mheap *h, struct gcwork *w, char *p, uint64_t page)
 {
-    uint32_t first = GCSIM_LOAD(&h->page_span[page]);
+    uint32_t first = __atomic_load_n(&h->page_span[page], __ATOMIC_ACQUIRE); // mheap.c: span_make
     gcsim_span *s = &h->spans[(uint64_t)first - 1];
     if (UNLIKELY(!first || p >= GCSIM_LOAD(&s->limit)))
         return;

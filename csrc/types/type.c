@@ -87,9 +87,21 @@ CORE gcsim_status name_intern_in(struct types *types, const char *text, uint32_t
     return status;
 }
 
-CORE const char *name_text_of(const struct types *types, uint32_t name)
+// Both tables move when another thread makes them grow.
+CORE const char *name_text_of(struct types *types, uint32_t name)
 {
-    return name < types->nnames ? types->names[name] : NULL;
+    rt_lock(types->rt, &types->lock);
+    const char *text = name < types->nnames ? types->names[name] : NULL;
+    rt_unlock(types->rt, &types->lock);
+    return text;
+}
+
+CORE const gcsim_type *type_of_id(struct types *types, uint64_t id)
+{
+    rt_lock(types->rt, &types->lock);
+    const gcsim_type *t = id < types->ntypes ? types->by_id[id] : NULL;
+    rt_unlock(types->rt, &types->lock);
+    return t;
 }
 
 static bool type_desc_valid(const gcsim_type_desc *d)

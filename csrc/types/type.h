@@ -25,11 +25,12 @@ struct types {
 
 CORE gcsim_status types_init(struct types *types, struct meta *meta, struct rt *rt);
 CORE gcsim_status name_intern_in(struct types *types, const char *text, uint32_t *name);
-CORE const char *name_text_of(const struct types *types, uint32_t name); // NULL: no such name
+CORE const char *name_text_of(struct types *types, uint32_t name); // NULL: no such name
 
 // A copy of the description. `resolve` is the allocator's: it fills in span class and inline path before anybody can find the type.
 // NULL and *status on failure.
 CORE gcsim_type *type_make(struct types *types, const gcsim_type_desc *desc,
                            void (*resolve)(gcsim_type *), gcsim_status *status);
+CORE const gcsim_type *type_of_id(struct types *types, uint64_t id); // NULL: no such type
 
 CORE_INLINE bool type_noscan(const gcsim_type *t) { return t->ptr_bytes == 0; }
