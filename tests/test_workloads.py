@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 import gcsim
@@ -51,3 +55,184 @@ def test_a_workload_checks_its_data_and_its_checksum_depends_on_no_schedule(
         assert workload.run(heap, threads=2, seed=8, **SMALL[name]).checksum != first.checksum
     heap.collect()
     assert heap.verify()
+
+
+# ---- sources compiled here ----
+
+HEAD = "#include <gcsim/workload.h>\n#include <time.h>\n"
+RUN = "static int run(const gcsim_api *api, gcsim_mutator *m, void *arg)\n"
+TAIL = '\nGCSIM_WORKLOAD(.name = "mine", .about = "of a test", .run = run);\n'
+
+
+def mine(body: str, before: str = "", **more: str) -> gcsim.Workload:
+    """A workload whose function has this body, after `gcsim_work *w = arg;`."""
+    text = f"{HEAD}{before}{RUN}{{ gcsim_work *w = arg; (void)api; (void)m; {body} }}{TAIL}"
+    return gcsim.workload(text, **more)
+
+
+COUNT = """
+static const gcsim_work_param params[] = {{"count", "", "objects", 1000, 1, 1 << 20}};
+static int run(const gcsim_api *api, gcsim_mutator *m, void *arg)
+{
+    gcsim_work *w = arg;
+    void **slots = gcsim_work_slots(api, m, w, 2);
+    const gcsim_type *t = gcsim_work_bytes(api, m, "blob", 64);
+    if (!slots || !t)
+        return gcsim_work_no_memory(m, w);
+    for (int64_t i = 0; i < w->params[0] && !gcsim_work_poll(m, w); i++)
+        if (!(slots[0] = gcsim_new(m, t)))
+            return gcsim_work_no_memory(m, w);
+    w->checksum = (uint64_t)w->params[0] + w->seed + w->thread;
+    return 0;
+}
+GCSIM_WORKLOAD(.name = "count", .about = "counts", .run = run, GCSIM_PARAMS(params));
+"""
+
+
+def test_a_source_is_compiled_and_run_again_and_again(heap: gcsim.Heap, tmp_path: Path) -> None:
+    path = tmp_path / "count.c"
+    path.write_text(HEAD + COUNT)
+    for source in (HEAD + COUNT, path):
+        count = gcsim.workload(source)
+        assert count.name == "count" and list(count.parameters) == ["count"]
+        assert count.parameters["count"].default == 1000
+        result = count.run(heap, threads=3, seed=5, count=100)
+        assert result.checksum == 3 * 105 + 0 + 1 + 2
+        assert result.parameters == {"count": 100} and result.seed == 5
+        assert count.run(heap).checksum == 1001
+    assert not list(tmp_path.glob("*.so"))
+    with pytest.raises(AttributeError):
+        result.checksum = 1  # type: ignore[misc]
+    with pytest.raises(TypeError):
+        result.parameters["count"] = 1  # type: ignore[index]
+
+
+def test_a_workload_uses_what_python_made_and_python_uses_the_heap_meanwhile(
+    heap: gcsim.Heap,
+) -> None:
+    """Its collections keep what Python roots; its types are made once."""
+    kept = heap.new_slice(gcsim.i64, 1000)
+    kept[999] = 7
+    for _ in range(3):
+        gcsim.workloads["ring"].run(heap, entries=100, allocations=50_000)
+    assert len(heap.cycles) > 0 and kept[999] == 7 and heap.verify()
+
+
+def test_what_the_compiler_says_is_in_the_error() -> None:
+    with pytest.raises(gcsim.CompileError, match=r"workload\.c:\d+.*\n?.*nonsense") as error:
+        gcsim.workload("nonsense();\nint x = ;\n")
+    assert isinstance(error.value, ValueError) and "nonsense" in error.value.output
+
+
+def test_a_missing_compiler_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CC", "no-such-compiler -m64")
+    with pytest.raises(gcsim.CompilerNotFoundError, match="no-such-compiler.*set"):
+        gcsim.workload(HEAD + COUNT)
+
+
+def test_cc_may_have_options_and_flags_are_added(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CC", "cc -DNUMBER=20")
+    with gcsim.Heap() as heap:
+        assert (
+            mine("w->checksum = NUMBER + MORE;return 0;", flags=["-DMORE=3"]).run(heap).checksum
+            == 23
+        )
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("int x;\n", "defines no workload"),
+        ('GCSIM_WORKLOAD(.name = "x");\n', "lacks"),
+        (
+            COUNT.replace("1000, 1, 1 << 20", "1000, 2000, 3000"),
+            "outside its range",
+        ),
+        (COUNT.replace('"count", ""', '"no name", ""'), "cannot be called"),
+        (COUNT.replace('"count", ""', '"seed", ""'), "cannot be called"),
+    ],
+)
+def test_a_source_without_a_sound_workload_is_refused(source: str, message: str) -> None:
+    with pytest.raises(gcsim.WorkloadError, match=message):
+        gcsim.workload(HEAD + source)
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        gcsim.workload(tmp_path / "none.c")
+
+
+BAD_ARGUMENTS: list[tuple[dict[str, Any], type[Exception], str]] = [
+    ({"threads": 0}, gcsim.RangeError, "threads=0"),
+    ({"threads": 1025}, gcsim.RangeError, "threads=1025"),
+    ({"threads": 1.5}, gcsim.ConversionError, "threads"),
+    ({"seed": -1}, gcsim.RangeError, "seed=-1"),
+    ({"watchdog": 0}, gcsim.RangeError, "watchdog"),
+    ({"watchdog": float("nan")}, gcsim.RangeError, "watchdog"),
+    ({"entries": 0}, gcsim.RangeError, "entries=0"),
+    ({"entries": "12"}, gcsim.ConversionError, "entries"),
+    ({"object_bytes": "64 apples"}, gcsim.ConversionError, "object_bytes"),
+    ({"object_bytes": "1TiB"}, gcsim.RangeError, "object_bytes='1TiB'"),
+    ({"depth": 3}, gcsim.OptionError, "no parameter 'depth'; it has entries"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "error", "message"), BAD_ARGUMENTS)
+def test_bad_arguments(
+    arguments: dict[str, Any], error: type[Exception], message: str, heap: gcsim.Heap
+) -> None:
+    with pytest.raises(error, match=message):
+        gcsim.workloads["ring"].run(heap, **arguments)
+
+
+def test_what_is_no_heap() -> None:
+    with pytest.raises(TypeError):
+        gcsim.workloads["ring"].run("heap")  # type: ignore[arg-type]
+
+
+# ---- failures ----
+
+
+def test_an_error_of_a_thread_is_raised_with_the_result(heap: gcsim.Heap) -> None:
+    failing = mine('return w->thread == 1 ? gcsim_work_fail(w, "no %d\\xff", 42) : 0;')
+    with pytest.raises(gcsim.WorkloadError, match="mine failed: thread 1: no 42\ufffd") as error:
+        failing.run(heap, threads=3)
+    result = error.value.result
+    assert [t.error is None for t in result.threads] == [True, False, True]
+    assert isinstance(error.value, RuntimeError) and heap.verify()
+    with pytest.raises(gcsim.WorkloadError, match="without a text"):
+        mine("return 5;").run(heap)
+
+
+def test_memory_that_runs_out_is_an_error_and_the_heap_goes_on(mode: str) -> None:
+    with gcsim.Heap(mode=mode, reserve="64MiB") as heap:
+        with pytest.raises(gcsim.WorkloadError, match="thread 0: .*reserve"):
+            gcsim.workloads["spikes"].run(heap, high="256MiB")
+        assert heap.verify()
+        heap.collect()
+        assert heap.memstats().heap_alloc < 4 << 20
+        gcsim.workloads["spikes"].run(heap, high="4MiB", low=0, spikes=1)
+
+
+def test_no_thread_to_be_had(run_python: Callable[..., Any]) -> None:
+    """An address space limit leaves no room for a thread's stack: an error, and the next run works."""
+    run_python(
+        """
+        import resource, gcsim
+        heap = gcsim.Heap(reserve="64MiB")
+        ring = gcsim.workloads["ring"]
+        ring.run(heap, threads=1, allocations=100)
+        used = int(open("/proc/self/statm").read().split()[0]) * 4096
+        for room in (0, 12 << 20, 20 << 20):  # no leader; no thread; not all of them
+            resource.setrlimit(resource.RLIMIT_AS, (used + room, resource.RLIM_INFINITY))
+            try:
+                ring.run(heap, threads=40, allocations=100)
+                raise SystemExit("there was room")
+            except gcsim.HeapMemoryError as error:
+                assert "thread" in str(error)
+            resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY,) * 2)
+            assert heap.verify()
+            ring.run(heap, threads=40, allocations=100)
+        heap.close()
+        """
+    )

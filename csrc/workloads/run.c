@@ -284,8 +284,8 @@ struct run *run_new(const gcsim_workload *workload, const gcsim_api *api, gcsim_
     pthread_cond_init(&r->changed, &attributes);
     pthread_condattr_destroy(&attributes);
     pthread_mutex_init(&r->lock, NULL);
-    if (workload->nparams)
-        memcpy(r->params, params, workload->nparams * sizeof *params);
+    for (uint32_t i = 0; i < workload->nparams; i++)
+        r->params[i] = params[i];
     run_thread_init(&r->leader, r, threads);
     for (uint32_t i = 0; i < threads; i++)
         run_thread_init(&r->each[i], r, i);
@@ -323,38 +323,41 @@ void run_ask_to_stop(struct run *r)
     GCSIM_STORE(&r->stop, 1u);
 }
 
-// Since when is it waited for? Between two calls it may have come to a poll and be wanted again; over many calls that does not happen.
-static uint64_t run_held_since(struct run_thread *t, uint64_t now)
+// Since when do others wait for it, or we for its end? Between two calls it may have come to a poll and be wanted again; over many calls
+// that does not happen. *inside: it is in the heap, so others cannot go on.
+static uint64_t run_held_since(struct run_thread *t, uint64_t now, bool *inside)
 {
-    struct run *r = t->run;
-    bool wanted = t->m && GCSIM_LOAD(&t->m->inside) &&
-                  (GCSIM_LOAD(t->m->stop) & (GCSIM_STOP_NOW | GCSIM_STOP_RAGGED));
-    if (!wanted)
+    *inside = t->m && GCSIM_LOAD(&t->m->inside);
+    if (!*inside || !(GCSIM_LOAD(t->m->stop) & (GCSIM_STOP_NOW | GCSIM_STOP_RAGGED)))
         t->held_since_ns = 0;
     else if (!t->held_since_ns)
         t->held_since_ns = now;
-    if (r->stop_asked_ns)
-        return t->m ? r->stop_asked_ns : now;
+    if (t->run->stop_asked_ns)
+        return t->m ? t->run->stop_asked_ns : now;
     return t->held_since_ns ? t->held_since_ns : now;
 }
 
 bool run_stuck(struct run *r, uint64_t limit_ns, struct run_stuck *out)
 {
-    bool found = false;
+    struct run_thread *found = NULL;
+    bool found_inside = false;
     pthread_mutex_lock(&r->lock);
     uint64_t now = run_clock(CLOCK_MONOTONIC);
-    for (uint32_t i = 0; i <= r->threads && !found; i++) {
+    // The leader waits for the others, outside: then it is they who are late.
+    for (uint32_t i = 0; i < r->threads + !r->running; i++) {
         struct run_thread *t = i < r->threads ? &r->each[i] : &r->leader;
-        uint64_t since = run_held_since(t, now);
-        // The leader waits for the others, outside: then it is they who are late.
-        bool waits = i == r->threads && r->running;
-        if (t->reported || waits || now - since < limit_ns)
+        bool inside;
+        uint64_t since = run_held_since(t, now, &inside);
+        if (t->reported || now - since < limit_ns || (found && (found_inside || !inside)))
             continue;
-        found = t->reported = true;
+        found = t;
+        found_inside = inside;
         *out = (struct run_stuck){i, GCSIM_LOAD(&t->work.phase), (double)(now - since) / 1e9};
     }
+    if (found)
+        found->reported = true;
     pthread_mutex_unlock(&r->lock);
-    return found;
+    return found != NULL;
 }
 
 void run_free(struct run *r)

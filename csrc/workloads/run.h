@@ -74,7 +74,7 @@ gcsim_status run_start(struct run *r);
 bool run_wait(struct run *r, uint64_t ns);
 void run_ask_to_stop(struct run *r);
 // A thread that holds others up for longer than limit_ns: the world waits to be stopped, or the run was asked to stop, and it comes to no
-// poll. Each thread is told of once. Call it every few ms.
+// poll. Each thread is told of once, and once more when the run was asked to stop; who is inside comes first. Call it every few ms.
 bool run_stuck(struct run *r, uint64_t limit_ns, struct run_stuck *out);
 // The run has ended, or was never started.
 void run_free(struct run *r);
