@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -126,7 +129,7 @@ def test_what_the_compiler_says_is_in_the_error() -> None:
 
 def test_a_missing_compiler_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CC", "no-such-compiler -m64")
-    with pytest.raises(gcsim.CompilerNotFoundError, match="no-such-compiler.*set"):
+    with pytest.raises(gcsim.CompilerNotFoundError, match=r"no-such-compiler.*set"):
         gcsim.workload(HEAD + COUNT)
 
 
@@ -206,7 +209,7 @@ def test_an_error_of_a_thread_is_raised_with_the_result(heap: gcsim.Heap) -> Non
 
 def test_memory_that_runs_out_is_an_error_and_the_heap_goes_on(mode: str) -> None:
     with gcsim.Heap(mode=mode, reserve="64MiB") as heap:
-        with pytest.raises(gcsim.WorkloadError, match="thread 0: .*reserve"):
+        with pytest.raises(gcsim.WorkloadError, match=r"thread 0: .*reserve"):
             gcsim.workloads["spikes"].run(heap, high="256MiB")
         assert heap.verify()
         heap.collect()
@@ -233,6 +236,311 @@ def test_no_thread_to_be_had(run_python: Callable[..., Any]) -> None:
             resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY,) * 2)
             assert heap.verify()
             ring.run(heap, threads=40, allocations=100)
+        heap.close()
+        """
+    )
+
+
+# ---- stopping, and being stuck ----
+
+# Spins without a poll until a file is there; thread 0 polls, so that it allocates when others are to be held up.
+DEAF = """
+    gcsim_work_phase(w, "deaf");
+    if (w->thread == 0 && w->threads > 1) {
+        const gcsim_type *t = gcsim_work_bytes(api, m, "garbage", 4096);
+        for (int i = 0; i < 3000 && !gcsim_work_poll(m, w); i++)
+            if (!t || !gcsim_new(m, t))
+                return gcsim_work_no_memory(m, w);
+        return 0;
+    }
+    struct timespec nap = {0, 1000000};
+    while (access(FILE_NAME, F_OK) != 0)
+        nanosleep(&nap, NULL);
+    return 0;
+"""
+ENDLESS = "while (!gcsim_work_poll(m, w)) { struct timespec nap = {0, 1000}; nanosleep(&nap, 0); } return 0;"
+
+
+def deaf(until: Path) -> gcsim.Workload:
+    return mine(DEAF, f'#include <unistd.h>\n#define FILE_NAME "{until}"\n')
+
+
+@pytest.mark.parametrize("mode", ["threads", "steps"])
+def test_ctrl_c_ends_a_workload_at_its_next_poll(mode: str) -> None:
+    endless = mine(ENDLESS)
+    with gcsim.Heap(mode=mode) as heap:
+        interrupt = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        interrupt.start()
+        try:
+            with pytest.raises(KeyboardInterrupt):
+                endless.run(heap, threads=3)
+        finally:
+            signal.signal(signal.SIGINT, before)
+        assert heap.verify()
+        assert gcsim.workloads["ring"].run(heap, entries=10, allocations=100).cycles == 0
+
+
+def test_the_watchdog_names_a_thread_that_never_polls(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    go_on = tmp_path / "go-on"
+    release = threading.Timer(1.5, go_on.touch)
+    release.start()
+    with gcsim.Heap() as heap:
+        deaf(go_on).run(heap, threads=2, watchdog=0.2)
+        assert heap.verify()
+    said = capfd.readouterr().err
+    assert said.count("no safe point") == 1, said
+    assert "workload mine, thread 1" in said and "last phase: deaf" in said
+    assert "cannot be killed" in said
+
+
+def test_the_watchdog_is_silent_where_nobody_waits(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    go_on = tmp_path / "go-on"
+    threading.Timer(0.6, go_on.touch).start()
+    with gcsim.Heap() as heap:
+        deaf(go_on).run(heap, threads=1, watchdog=0.1)
+    assert "no safe point" not in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("mode", ["threads", "steps"])
+def test_what_ctrl_c_cannot_end_is_left_behind(
+    mode: str, tmp_path: Path, run_python: Callable[..., Any]
+) -> None:
+    """The heap refuses everything until the thread ends; then it is as good as new."""
+    source = f'{HEAD}#include <unistd.h>\n#define FILE_NAME "{tmp_path}/go-on"\n{RUN}{{ gcsim_work *w = arg; {DEAF} }}{TAIL}'
+    (tmp_path / "deaf.c").write_text(source)
+    done = run_python(
+        """
+        import os, pathlib, signal, sys, threading, time, gcsim
+        mode, place = sys.argv[1], pathlib.Path(sys.argv[2])
+        heap = gcsim.Heap(mode=mode)
+        workload = gcsim.workload(place / "deaf.c")
+        threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+        try:
+            workload.run(heap, watchdog=0.3)
+            raise SystemExit("it ended")
+        except gcsim.WorkloadError as error:
+            print(error)
+        for use in (heap.close, heap.collect, heap.verify, lambda: workload.run(heap)):
+            try:
+                use()
+                raise SystemExit(f"{use} works")
+            except gcsim.StateError as error:
+                print(error)
+        del workload  # its code is still needed
+        (place / "go-on").touch()
+        for _ in range(1000):
+            try:
+                heap.collect()
+                break
+            except gcsim.StateError:
+                time.sleep(0.01)
+        assert heap.verify()
+        assert gcsim.workloads["list"].run(heap, nodes=10).checksum
+        heap.close()
+        """,
+        mode,
+        str(tmp_path),
+    )
+    assert "thread 0: asked to stop, and has come to no poll; last phase: deaf" in done.stdout
+    assert done.stdout.count("a workload") == 4, done.stdout
+
+
+@pytest.mark.threads
+def test_a_heap_is_used_but_not_closed_while_a_workload_runs_in_it() -> None:
+    endless, stop = mine(ENDLESS), threading.Event()
+    with gcsim.Heap() as heap:
+        seen: list[str] = []
+
+        def other() -> None:
+            while not heap.memstats().num_gc and not stop.is_set():
+                heap.collect()
+            try:
+                heap.close()
+            except gcsim.StateError as error:
+                seen.append(str(error))
+            heap.new(gcsim.i64)
+            seen.append(str(heap.verify()))
+            os.kill(os.getpid(), signal.SIGINT)
+
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        helper = threading.Thread(target=other)
+        helper.start()
+        try:
+            with pytest.raises(KeyboardInterrupt):
+                endless.run(heap, threads=2)
+        finally:
+            stop.set()
+            helper.join()
+            signal.signal(signal.SIGINT, before)
+        assert seen == [
+            "cannot close the heap: a workload runs in it; wait for its run() to return",
+            "True",
+        ]
+
+
+def test_a_signal_handler_uses_the_heap_during_a_run(mode: str) -> None:
+    """In mode="threads"; in steps the heap is busy on this very thread, and says so."""
+    said: list[str] = []
+    with gcsim.Heap(mode=mode) as heap:
+
+        def handler(*_: object) -> None:
+            try:
+                said.append(f"collected {heap.collect().number > 0}")
+            except gcsim.StateError as error:
+                said.append(str(error))
+            raise KeyboardInterrupt
+
+        before = signal.signal(signal.SIGALRM, handler)
+        try:
+            signal.setitimer(signal.ITIMER_REAL, 0.2)
+            with pytest.raises(KeyboardInterrupt):
+                mine(ENDLESS).run(heap, threads=2)
+        finally:
+            signal.signal(signal.SIGALRM, before)
+        assert heap.verify()
+    assert said[0] == "collected True" if mode == "threads" else "this very thread" in said[0]
+
+
+@pytest.mark.threads
+def test_two_heaps_at_once_and_two_runs_in_one_heap() -> None:
+    ring, results = gcsim.workloads["ring"], []
+    with gcsim.Heap() as one, gcsim.Heap() as two:
+
+        def run(heap: gcsim.Heap) -> None:
+            results.append(ring.run(heap, threads=2, entries=500, allocations=30_000).checksum)
+
+        threads = [threading.Thread(target=run, args=(heap,)) for heap in (one, two, one)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        assert len(set(results)) == 1 and len(results) == 3
+        assert one.verify() and two.verify()
+
+
+ATTACHED = """
+#include <pthread.h>
+static void *other(void *heap)
+{
+    gcsim_status status;
+    gcsim_mutator *m = ((const gcsim_api *)((void **)heap)[1])->mutator_attach(((void **)heap)[0], &status);
+    if (m) {
+        gcsim_enter(m);
+        gcsim_leave(m);
+    }
+    return m; // ends attached
+}
+"""
+
+
+@pytest.mark.threads
+def test_a_thread_that_ends_while_attached_holds_nobody_up() -> None:
+    workload = mine(
+        """
+        void *what[2] = {m->heap, (void *)(uintptr_t)api}, *made;
+        pthread_t id;
+        gcsim_leave(m);
+        if (pthread_create(&id, NULL, other, what) || pthread_join(id, &made) || !made)
+            return gcsim_work_fail(w, "no thread");
+        gcsim_enter(m);
+        return api->collect(m) != GCSIM_OK;
+        """,
+        ATTACHED,
+    )
+    with gcsim.Heap() as heap:
+        workload.run(heap, threads=2)
+        heap.collect()
+        assert heap.verify()
+
+
+def test_one_workload_thread_attached_to_two_heaps() -> None:
+    """The second heap is made by the thread itself; each has its own mutators and collections."""
+    workload = mine(
+        """
+        gcsim_options options = {.bytes = sizeof options, .reserve_bytes = 64 << 20};
+        gcsim_status status;
+        gcsim_heap *second = api->heap_create(&options, &status);
+        gcsim_mutator *n = second ? api->mutator_attach(second, &status) : NULL;
+        if (!n)
+            return gcsim_work_fail(w, "%s", api->status_text(status));
+        gcsim_enter(n);
+        const gcsim_type *here = gcsim_work_bytes(api, m, "blob", 4096);
+        const gcsim_type *there = gcsim_work_bytes(api, n, "blob", 4096);
+        for (int i = 0; i < 3000; i++)
+            if (!gcsim_new(m, here) || !gcsim_new(n, there))
+                return gcsim_work_no_memory(m, w);
+        gcsim_cycle cycle;
+        w->checksum = api->cycle_info(second, 0, &cycle) == GCSIM_OK;
+        gcsim_leave(n);
+        api->mutator_detach(n);
+        api->heap_destroy(second);
+        return 0;
+        """
+    )
+    with gcsim.Heap() as heap:
+        result = workload.run(heap)
+        assert result.checksum == 1 and result.cycles > 0 and heap.verify()
+
+
+def test_forks_during_a_run(run_python: Callable[..., Any]) -> None:
+    """From another thread, and from a signal handler of the thread that waits: the child can make new heaps."""
+    run_python(
+        """
+        import os, signal, threading, time, warnings, gcsim
+        warnings.simplefilter("ignore")
+        ring = gcsim.workloads["ring"]
+        heap = gcsim.Heap()
+        kept = heap.new(gcsim.i64)
+
+        def in_child():
+            status = 9
+            try:
+                try:
+                    heap.collect()
+                except gcsim.ForkedHeapError:
+                    assert kept.value == 0
+                    heap.close()
+                    with gcsim.Heap() as fresh:
+                        status = 0 if ring.run(fresh, allocations=1000, threads=2).checksum else 3
+            finally:
+                os._exit(status)
+
+        def fork():
+            time.sleep(0.2)
+            pid = os.fork()
+            if not pid:
+                in_child()
+            assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+            ok.append(True)
+
+        ok = []
+        other = threading.Thread(target=fork)
+        other.start()
+        first = ring.run(heap, threads=2, allocations=3_000_000)
+        other.join()
+
+        def handler(*_):
+            pid = os.fork()
+            if pid:
+                assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 7
+                ok.append(True)
+            else:
+                child.append(True)
+
+        child = []
+        signal.signal(signal.SIGALRM, handler)
+        signal.setitimer(signal.ITIMER_REAL, 0.2)
+        try:
+            again = ring.run(heap, threads=2, allocations=3_000_000)
+        except gcsim.ForkedHeapError:
+            os._exit(7 if child else 8)
+        assert ok == [True, True] and not child
+        assert heap.verify() and first.checksum == again.checksum
         heap.close()
         """
     )

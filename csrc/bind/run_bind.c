@@ -400,7 +400,7 @@ static PyObject *bind_run_workload(PyObject *module, PyObject *args)
         return NULL;
     struct run *r = NULL;
     left_runs_reap();
-    if (heap_check_own(h, "run a workload") == 0) {
+    if (heap_check_own(h, "run a workload") == 0 && heap_check_left(h) == 0) {
         if (heap_is_own_poll(h))
             heap_raise_own_poll(h);
         else if (!(r = run_new(l->workload, h->api, h->heap, (uint32_t)nthreads,
