@@ -13,52 +13,76 @@ CORE void mcache_init(struct mutator *m, struct mheap *h)
     }
 }
 
-// Give n slots from the span's word `at` on the same pointer bits.
-static void fill_slot_ptrs(gcsim_span *s, uint64_t at, uint64_t n, uint64_t ptrs)
+// Give the slots [from, from + n) of a span the same pointer bits. The bitmap repeats every `words` bits: each word of it is a shifted view of
+// the pattern.
+static void fill_slot_ptrs(gcsim_span *s, uint64_t from, uint64_t n, uint64_t ptrs)
 {
     uint64_t *bitmap = (uint64_t *)(s->base + s->heap_bits);
-    unsigned words = s->slot_bytes32 / 8;
-    if (64 % words) { // slots that straddle words of the bitmap
-        uint8_t mixed = s->mixed;
-        for (uint64_t i = 0; i < n; i++)
-            gcsim_set_slot_ptrs(s, s->base + (at + i * words) * 8, ptrs);
-        s->mixed = mixed;
-        return;
-    }
+    unsigned words = s->slot_bytes32 / 8, phase = 0;
     for (unsigned filled = words; filled < 64; filled *= 2)
         ptrs |= ptrs << filled;
-    for (uint64_t end = at + n * words; at < end;) {
+    for (uint64_t at = from * words, end = at + n * words; at < end;) {
         unsigned shift = at % 64, take = end - at < 64 - shift ? (unsigned)(end - at) : 64 - shift;
+        uint64_t bits = phase ? ptrs >> phase | ptrs << (words - phase) : ptrs;
         uint64_t mask = bits_low(take) << shift;
-        GCSIM_STORE(&bitmap[at / 64], (GCSIM_LOAD(&bitmap[at / 64]) & ~mask) | (ptrs & mask));
+        GCSIM_STORE(&bitmap[at / 64], (GCSIM_LOAD(&bitmap[at / 64]) & ~mask) | (bits << shift & mask));
         at += take;
+        phase = (phase + take) % words;
     }
 }
 
-// Zero the free slots of a window and set their pointer bits, run by run.
+// How many free slots lie side by side from the lowest one on.
+static unsigned lowest_run(uint64_t free)
+{
+    uint64_t rest = ~(free >> bits_lowest(free));
+    return rest ? bits_lowest(rest) : 64;
+}
+
+// The free slots of a window get the pointer bits of the type at hand. While a span is not mixed all its slots have the same, the free ones
+// too, so that most windows find theirs there.
+static void window_set_ptrs(gcsim_span *s, uint64_t ptrs)
+{
+    if (LIKELY(!s->mixed && ptrs == s->window_ptrs))
+        return;
+    bool mixed = s->alloc_count != 0;
+    GCSIM_STORE(&s->mixed, mixed);
+    __atomic_store_n(&s->window_ptrs, ptrs, __ATOMIC_RELEASE); // a marker reads it before `mixed`
+    if (!mixed)
+        fill_slot_ptrs(s, 0, s->nelems, ptrs);
+    for (uint64_t free = mixed ? s->loaded : 0; free;) {
+        unsigned first = bits_lowest(free), n = lowest_run(free);
+        fill_slot_ptrs(s, s->window_index + first, n, ptrs);
+        free &= ~(bits_low(n) << first);
+    }
+}
+
+CORE_INLINE void zero_slots(char *window, uint64_t free, uint64_t bytes)
+{
+    for (; free; free &= free - 1)
+        memset(window + (uint64_t)bits_lowest(free) * bytes, 0, bytes);
+}
+
+// Free slots side by side are zeroed at once, those between survivors one by one.
+static void window_zero(gcsim_span *s)
+{
+    uint64_t bytes = s->slot_bytes32;
+    unsigned first = bits_lowest(s->loaded), n = lowest_run(s->loaded);
+    if (s->loaded == bits_low(n) << first)
+        memset(s->window + first * bytes, 0, n * bytes);
+    else if (bytes == 16)
+        zero_slots(s->window, s->loaded, 16); // two stores each
+    else
+        zero_slots(s->window, s->loaded, bytes);
+}
+
 static void window_prepare(gcsim_span *s, uint64_t ptrs)
 {
-    bool zero = s->needzero && s->slot_bytes32 <= WINDOW_ZERO_MAX;
-    bool fill = s->heap_bits && s->slot_bytes32 > 8;
-    if (fill && ptrs != s->window_ptrs)
-        GCSIM_STORE(&s->mixed, s->alloc_count != 0);
-    __atomic_store_n(&s->window_ptrs, fill ? ptrs : 0,
-                     __ATOMIC_RELEASE); // a marker reads it before `mixed`
-    for (uint64_t free = s->loaded; free;) {
-        unsigned from = bits_lowest(free);
-        uint64_t rest = ~(free >> from);
-        unsigned n = rest ? bits_lowest(rest) : 64;
-        if (n > 64 - from)
-            n = 64 - from;
-        char *first = s->window + (uint64_t)from * s->slot_bytes32;
-        uint64_t bytes = (uint64_t)n * s->slot_bytes32;
-        unpoison(first, bytes);
-        if (zero)
-            memset(first, 0, bytes);
-        if (fill)
-            fill_slot_ptrs(s, (uint64_t)(first - s->base) / 8, n, ptrs);
-        free &= ~(bits_low(n) << from);
-    }
+    for (uint64_t free = s->loaded; free; free &= free - 1)
+        unpoison(s->window + (uint64_t)bits_lowest(free) * s->slot_bytes32, s->slot_bytes32);
+    if (s->needzero && s->slot_bytes32 <= WINDOW_ZERO_MAX)
+        window_zero(s);
+    if (s->heap_bits && s->slot_bytes32 > 8)
+        window_set_ptrs(s, ptrs);
 }
 
 // While marking, a window's free slots are marked when it is loaded, so that the inline path hands out black objects without looking

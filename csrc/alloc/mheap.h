@@ -56,6 +56,9 @@ struct page_bytes {
 
 struct mutator;
 
+_Static_assert(sizeof(gcsim_span) == 128 && offsetof(gcsim_span, heap_bits) < 64,
+               "marking reads one cache line of a span");
+
 struct mheap {
     struct world *world;
     struct history *history;

@@ -174,22 +174,23 @@ CORE_INLINE bool queue_flush(struct mheap *h, struct marker *k)
     return any;
 }
 
-// An object from the work buffers, or a piece of a large one: the base of a large object queues its other pieces first.
+// An object from the work buffers, or a piece of a large one: the base of a large object queues its other pieces first. Of a small span
+// only the first line is read.
 CORE_INLINE void scan(struct mheap *h, struct gcwork *w, char *object, mark_visit visit, void *ctx)
 {
     gcsim_span *s = &h->spans[GCSIM_LOAD(&h->page_span[arena_offset(h, object) >> PAGE_SHIFT]) - 1];
-    uint64_t from = 0, to = s->slot_bytes;
-    if (UNLIKELY(to > OBLET_BYTES)) {
+    uint64_t from = 0, bytes = s->slot_bytes32;
+    if (UNLIKELY(!bytes)) {
         from = (uint64_t)(object - s->base);
         if (from == 0)
             for (uint64_t at = OBLET_BYTES; at < s->slot_bytes; at += OBLET_BYTES)
                 work_push(h, w, s->base + at);
-        to = from + OBLET_BYTES;
+        bytes = s->slot_bytes - from < OBLET_BYTES ? s->slot_bytes - from : OBLET_BYTES;
         object = s->base;
     }
-    w->scan_work += (to < s->slot_bytes ? to : s->slot_bytes) - from;
+    w->scan_work += bytes;
     STEP(h, SCAN, 0, arena_offset(h, object), s->slot_bytes);
-    walk_object(h, s, object, from, to, visit, ctx);
+    walk_object(h, s, object, from, from + bytes, visit, ctx);
 }
 
 // Publish what was done, help the hungry, and say whether to go on.

@@ -172,6 +172,45 @@ static void mixed_spans(void)
     close_heap(m);
 }
 
+// Spans in which every slot has the same pointer bits, in use or free (rule UNIFORM of verify): fresh, half emptied, emptied and taken by
+// another type. Slots of three or six words straddle the words of the bitmap.
+static void uniform_spans(void)
+{
+    enum { OBJECTS = 1200, KEPT = OBJECTS / 3 };
+    static const uint64_t words[] = {2, 3, 4, 6, 8, 10, 14, 36, 48, 52, 60, 64};
+    bool slots = true, verified = true, zero = true;
+    for (uint64_t k = 0; k < sizeof words / sizeof *words; k++) {
+        mut *m = open_heap(small_heap);
+        uint64_t w = words[k];
+        const gcsim_type *kinds[] = {make_type(m->heap, "first", w, 1 | 1ull << (w - 1)),
+                                     make_type(m->heap, "second", w, 2)};
+        gcsim_handle *kept[KEPT];
+        for (int round = 0; round < 4; round++) {
+            const gcsim_type *t = kinds[round == 3]; // the last finds empty spans
+            for (int i = 0; i < OBJECTS; i++) {
+                char *p = gcsim_new(m, t);
+                INVARIANT(p);
+                slots &= slots_are_right(m->heap, p, t, 1);
+                zero &= all_zero(p, t->bytes);
+                for (uint64_t at = 0; at < w; at++) // pointers to itself, and dirt
+                    ((uint64_t *)(void *)p)[at] =
+                        at < t->ptr_bytes / 8 && bits_test(t->mask, at) ? (uintptr_t)p : 7;
+                if (round == 0 && i % 3 == 0) // survivors, each between two that die
+                    kept[i / 3] = API->handle_new(m, p);
+            }
+            verified &= verifies(m);
+            if (round == 2)
+                for (int i = 0; i < KEPT; i++)
+                    API->handle_drop(m->heap, kept[i]);
+            verified &= API->collect(m) == GCSIM_OK && verifies(m);
+        }
+        close_heap(m);
+    }
+    check(slots, "objects of one type have its pointer slots, whatever the span held before");
+    check(zero, "and are zero, between survivors too");
+    check(verified, "while no other type comes, free slots have the bits already");
+}
+
 static void tiny_objects(void)
 {
     mut *m = open_heap(small_heap);
@@ -405,6 +444,7 @@ int main(void)
     every_size(true);
     arrays();
     mixed_spans();
+    uniform_spans();
     tiny_objects();
     zero_size();
     reuse();

@@ -260,20 +260,18 @@ static void check_slots(struct verify *v, const gcsim_span *s, uint32_t *in_use)
 {
     bool bitmap = s->heap_bits && s->slot_bytes > 8;
     for (uint32_t i = 0; i < s->nelems; i++) {
-        if (verify_allocated(v->h, s, i)) {
-            ++*in_use;
-            HOLDS(v, UNIFORM, !bitmap || s->mixed || slot_has_bits(s, i, s->window_ptrs),
-                  "slot %u of the span at %llu has not the bits %llx", i, page_of(v, s),
-                  (ull)s->window_ptrs);
-            continue;
-        }
-        bool in_window = s->loaded && i >= s->window_index && i - s->window_index < 64;
-        if (in_window)
+        bool allocated = verify_allocated(v->h, s, i);
+        *in_use += allocated;
+        if (!allocated && s->loaded && i >= s->window_index && i - s->window_index < 64)
             HOLDS(v, WINDOW_ZERO,
                   (s->slot_bytes > 1024 || slot_is_zero(s, i)) &&
                       (!bitmap || slot_has_bits(s, i, s->window_ptrs)),
                   "slot %u of the span at %llu", i, page_of(v, s));
-        if (!s->needzero)
+        else
+            HOLDS(v, UNIFORM, !bitmap || s->mixed || slot_has_bits(s, i, s->window_ptrs),
+                  "slot %u of the span at %llu has not the bits %llx", i, page_of(v, s),
+                  (ull)s->window_ptrs);
+        if (!allocated && !s->needzero)
             HOLDS(v, FRESH, slot_is_zero(s, i), "slot %u of the span at %llu", i, page_of(v, s));
     }
 }

@@ -165,13 +165,13 @@ struct gcsim_span {
     uint64_t *marks; /* mark bits: inside the span where Green Tea keeps them, else outside */
     uint64_t
         window_ptrs; /* pointer bits that each free slot of the window already has: those of the type that loaded it. While the
-                              span is not `mixed` every slot has them, and marking need not read the bitmap */
+                              span is not `mixed` every slot has them, in use or free: marking need not read the bitmap */
     uint8_t span_class;
     uint8_t state; /* gcsim_span_state */
     uint8_t needzero;
     uint8_t mixed; /* 1: slots may have different pointer bits */
     uint16_t nelems;
-    uint16_t inline_marks; /* offset of the mark bits inside the span, 0 = they lie outside */
+    uint16_t heap_bits; /* offset of the pointer bitmap inside the span, 0 = none */
 
     uint64_t slot_bytes;
     uint64_t loaded;      /* `free` as it was when the window was loaded */
@@ -189,7 +189,7 @@ struct gcsim_span {
     uint16_t alloc_count; /* slots in use, those taken from the current window not included */
     uint16_t
         counted; /* slots in use when the span was cached: what the statistics have already seen */
-    uint16_t heap_bits;           /* offset of the pointer bitmap inside the span, 0 = none */
+    uint16_t inline_marks; /* offset of the mark bits inside the span, 0 = they lie outside */
     const gcsim_type *large_type; /* type of a large object, NULL = nothing to scan */
 };
 
