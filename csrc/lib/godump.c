@@ -403,7 +403,7 @@ CORE bool godump_object(struct godump *d)
                                     (uint32_t)content.length, 0};
     uint64_t end = 0; // behind the last slot
     for (;;) {
-        bool more;
+        bool more = false;
         uint64_t at = d->at;
         if (UNLIKELY(!godump_read_field(d, &more, &off)))
             return false;
@@ -442,7 +442,7 @@ CORE bool godump_segment(struct godump *d, uint8_t kind)
     if (!godump_read_int(d, &addr) || !godump_read_range(d, "segment", &content))
         return false;
     for (;;) {
-        bool more;
+        bool more = false;
         uint64_t at = d->at;
         if (!godump_read_field(d, &more, &off))
             return false;
@@ -496,7 +496,7 @@ CORE bool godump_frame(struct godump *d)
     r->frame_name[r->frames++] = name;
     r->goroutine[r->goroutines - 1].frames++;
     for (;;) {
-        bool more;
+        bool more = false;
         uint64_t off = 0, at = d->at;
         if (!godump_read_field(d, &more, &off))
             return false;

@@ -611,7 +611,9 @@ static bool growth_outside_is_refused(void)
 
 int main(int argc, char **argv)
 {
-    uint64_t operations = argc > 1 ? strtoull(argv[1], NULL, 0) : 20000;
+    bool soak = getenv("GCSIM_SOAK") != NULL;
+    uint64_t usual = soak ? 10000000 : GCSIM_DEBUG ? 20000 : 1000000;
+    uint64_t operations = argc > 1 ? strtoull(argv[1], NULL, 0) : usual;
     uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 0) : 1;
     printf("operations %" PRIu64 ", seed %" PRIu64 "\n", operations, seed);
     check(chunk_functions_hold(operations, seed),
