@@ -25,7 +25,8 @@ static void fill_slot_ptrs(gcsim_span *s, uint64_t from, uint64_t n, uint64_t pt
         unsigned shift = at % 64, take = end - at < 64 - shift ? (unsigned)(end - at) : 64 - shift;
         uint64_t bits = phase ? ptrs >> phase | ptrs << (words - phase) : ptrs;
         uint64_t mask = bits_low(take) << shift;
-        GCSIM_STORE(&bitmap[at / 64], (GCSIM_LOAD(&bitmap[at / 64]) & ~mask) | (bits << shift & mask));
+        GCSIM_STORE(&bitmap[at / 64],
+                    (GCSIM_LOAD(&bitmap[at / 64]) & ~mask) | (bits << shift & mask));
         at += take;
         phase = (phase + take) % words;
     }
