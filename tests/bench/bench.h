@@ -68,12 +68,22 @@ static inline uint64_t number(const char *text)
     return n;
 }
 
-// mark_engine: as in gcsim_options. The mutator is inside when this returns.
-static inline struct bench bench_open(int32_t gc_percent, uint32_t mark_engine)
+// The last word of a command line: how collections run.
+static inline bool is_stopped(const char *word)
+{
+    if (strcmp(word, "stopped") && strcmp(word, "concurrent"))
+        die("collections are `stopped` (the world stands still while they mark) or `concurrent`");
+    return word[0] == 's';
+}
+
+// mark_engine: as in gcsim_options; stopped: the world, while marking. The mutator is inside when this returns.
+static inline struct bench bench_open(int32_t gc_percent, uint32_t mark_engine, bool stopped)
 {
     struct bench b = {.api = gcsim_fast()};
-    gcsim_options options = {
-        .bytes = sizeof options, .gc_percent = gc_percent, .mark_engine = mark_engine};
+    gcsim_options options = {.bytes = sizeof options,
+                             .gc_percent = gc_percent,
+                             .mark_engine = mark_engine,
+                             .stop_the_world = stopped};
     gcsim_status status;
     b.heap = b.api->heap_create(&options, &status);
     if (!b.heap)

@@ -1,7 +1,7 @@
 // A full collection of randomly linked 16-byte objects, allocated in address order, two links each, reached from one root. About
 // four fifths of them are reachable; the time is per marked object. The same work in Go: tests/bench/go/mark.go.
 //
-//   mark COUNT SEED ROUNDS object|field
+//   mark COUNT SEED ROUNDS object|field stopped|concurrent
 #include "bench.h"
 
 enum { MAX_ROUNDS = 64 };
@@ -34,14 +34,15 @@ static uint64_t reachable(const uint32_t *links, uint32_t n)
 
 int main(int argc, char **argv)
 {
-    if (argc != 5 || (strcmp(argv[4], "object") && strcmp(argv[4], "field")))
-        die("usage: mark COUNT SEED ROUNDS object|field");
+    if (argc != 6 || (strcmp(argv[4], "object") && strcmp(argv[4], "field")))
+        die("usage: mark COUNT SEED ROUNDS object|field stopped|concurrent");
     uint32_t n = (uint32_t)number(argv[1]);
     uint64_t seed = number(argv[2]), rounds = number(argv[3]), both = 3, one = 1;
     if (n < 1000 || rounds < 1 || rounds > MAX_ROUNDS)
         die("at least 1000 objects, 1 to 64 rounds");
     struct bench b =
-        bench_open(-1, (strcmp(argv[4], "field") ? GCSIM_MARK_OBJECT : GCSIM_MARK_FIELD) + 1);
+        bench_open(-1, (strcmp(argv[4], "field") ? GCSIM_MARK_OBJECT : GCSIM_MARK_FIELD) + 1,
+                   is_stopped(argv[5]));
     const gcsim_type *node = bench_type(&b, "node", 2, &both, 2),
                      *pointer = bench_type(&b, "pointer", 1, &one, 1);
     void **slots = bench_frame(&b, 2);

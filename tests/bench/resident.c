@@ -32,7 +32,7 @@ static void empty(void)
     gcsim_fast()->heap_destroy(heap);
 
     uint64_t between = resident_bytes();
-    struct bench b = bench_open(0, 0);
+    struct bench b = bench_open(0, 0, false);
     bench_new(b.m, bench_type(&b, "pair", 2, &both, 2));
     uint64_t used = resident_bytes();
     printf("{\"empty_bytes\": %ld, \"used_bytes\": %ld}\n", (long)(made - before),
@@ -43,7 +43,7 @@ static void empty(void)
 static void objects(uint64_t n)
 {
     uint64_t before = resident_bytes();
-    struct bench b = bench_open(-1, 0);
+    struct bench b = bench_open(-1, 0, false);
     const gcsim_type *t = bench_type(&b, "pair", 2, &both, 2);
     struct pair **head = (struct pair **)bench_frame(&b, 1);
     for (uint64_t i = 0; i < n; i++) {
@@ -66,7 +66,7 @@ static void heaps(uint64_t n)
 {
     uint64_t early = 0, early_reserved = 0, start = now_ns();
     for (uint64_t i = 1; i <= n; i++) {
-        struct bench b = bench_open(0, 0);
+        struct bench b = bench_open(0, 0, false);
         bench_new(b.m, bench_type(&b, "pair", 2, &both, 2));
         bench_close(&b);
         if (i == n / 10) {

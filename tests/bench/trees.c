@@ -1,8 +1,10 @@
 // Binary trees: trees of 16-byte nodes are built from the leaves up, counted and dropped, while one large tree lives on. One thread;
-// collections stop the world and start at the heap's trigger. The same work in Go: tests/bench/go/trees.go.
+// collections start at the heap's trigger. The same work in Go: tests/bench/go/trees.go.
 //
-//   trees DEPTH flat     one frame with two slots for each level of recursion, as a compiler lays out a stack
-//   trees DEPTH frames   a frame pushed and popped at each node with children
+//   trees DEPTH flat|frames stopped|concurrent
+//
+// flat: one frame with two slots for each level of recursion, as a compiler lays out a stack; frames: one pushed and popped at each node with
+// children.
 #include "bench.h"
 
 struct node {
@@ -60,15 +62,15 @@ static uint64_t count(const struct node *n)
 
 int main(int argc, char **argv)
 {
-    if (argc != 3 || (strcmp(argv[2], "flat") && strcmp(argv[2], "frames")))
-        die("usage: trees DEPTH flat|frames");
+    if (argc != 4 || (strcmp(argv[2], "flat") && strcmp(argv[2], "frames")))
+        die("usage: trees DEPTH flat|frames stopped|concurrent");
     unsigned depth = (unsigned)number(argv[1]);
     if (depth < SHORTEST || depth > 28)
         die("the depth is from 4 to 28");
     struct node *(*build)(struct builder *, unsigned) =
         strcmp(argv[2], "flat") ? build_frames : build_flat;
     uint64_t start = now_ns(), checksum = 0, both = 3;
-    struct builder x = {.b = bench_open(100, 0)};
+    struct builder x = {.b = bench_open(100, 0, is_stopped(argv[3]))};
     x.node = bench_type(&x.b, "node", 2, &both, 2);
     x.frame = bench_type(&x.b, "build", 2, &both, 2);
     x.slots = bench_frame(&x.b, 64);
