@@ -6,8 +6,12 @@ import gc
 import gzip
 import io
 import json
+import os
 import random
+import re
 import signal
+import subprocess
+import sys
 import zipfile
 from collections import Counter
 from collections.abc import Iterator
@@ -23,6 +27,9 @@ from gcsim import _core
 from gcsim._demo import STAGES, Comparisons, HeapRun, make_plan
 from gcsim._dump import FINALIZERS, RECORDS, GoDump, GoObject
 from gcsim._graph import _COLUMNS, HeapGraph, open_graph
+
+sys.path.insert(0, str(Path(__file__).resolve().parent / "bench"))
+import programs
 
 HERE = Path(__file__).parent
 SHIPPED = Path(gcsim.__file__).parent / "data" / "leaks.graph.npz"
@@ -766,6 +773,24 @@ def test_damaged_raw_dump_is_refused_or_read_as_what_it_is(tmp_path: Path, seed:
         ends[try_to_load(path)] += 1
     assert ends["refused"] > 20
     assert ends["loaded"] > 5, ends
+
+
+@pytest.mark.slow
+def test_mutated_dumps_neither_harm_the_reader_nor_leak(tmp_path: Path) -> None:
+    """The fuzzer of the reader alone, under sanitizers: far more dumps than Python could read."""
+    program, dump = tmp_path / "fuzz_godump", tmp_path / "whole.dump"
+    table = programs.flags()
+    flags = [*table["FLAGS_asan"], *table["FLAGS_COMMON"], "-Icsrc", "-Icsrc/include"]
+    words = [*programs.compiler(), *flags, "csrc/tests/fuzz_godump.c", "-o", str(program)]
+    env = programs.clean_environment(ASAN_OPTIONS="detect_leaks=1")
+    subprocess.run([*words, *table["LINK_asan"]], cwd=programs.ROOT, env=env, check=True)
+    dump.write_bytes(gzip.decompress(NOGREENTEA.read_bytes()))
+    count = 1_000_000 if os.environ.get("GCSIM_SOAK") else 50_000
+    fuzz = [str(program), str(dump), str(count), "1"]
+    done = subprocess.run(fuzz, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    read, malformed = (int(n) for n in re.findall(r"(\d+) (?:read|malformed)", done.stdout))
+    assert min(read, malformed) > count / 100, done.stdout
 
 
 @pytest.mark.parametrize("seed", range(2))
