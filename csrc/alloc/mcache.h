@@ -17,8 +17,8 @@ struct workbuf;
 struct gcwork {
     struct workbuf *current,
         *spare; // spare: full, empty or NULL; swapped in before the shared lists are asked
-    uint64_t bytes_marked, objects_marked;
-    uint64_t scan_work, pointers;
+    uint64_t bytes_marked, scan_work, objects_marked,
+        pointers; // neighbours are not added to together
 };
 
 struct mutator {

@@ -76,12 +76,12 @@ CORE void typed_pointers(struct mheap *h, const gcsim_type *t, char *data, uint6
 CORE bool mark_is_set(const gcsim_span *s, uint32_t index) { return bits_test(s->marks, index); }
 
 // Test before writing; not atomic where one thread marks alone.
-CORE_INLINE bool mark_claim(struct mheap *h, gcsim_span *s, uint32_t index)
+CORE_INLINE bool mark_claim(gcsim_span *s, uint32_t index, bool alone)
 {
     uint64_t *word = s->marks + index / 64, bit = 1ull << (index % 64), old = GCSIM_LOAD(word);
     if (old & bit)
         return false;
-    if (!heap_of(h)->gc.alone)
+    if (!alone)
         return !(__atomic_fetch_or(word, bit, __ATOMIC_RELAXED) & bit);
     GCSIM_STORE(word, old | bit);
     return true;
@@ -89,14 +89,14 @@ CORE_INLINE bool mark_claim(struct mheap *h, gcsim_span *s, uint32_t index)
 
 // Mark the object that an address of the grown arena lies in, if it lies in one, and queue it. Spans without objects have no limit above
 // their base, so one comparison turns away the core's own memory, unused tails and free pages.
-CORE_INLINE void shade_page(struct mheap *h, struct gcwork *w, char *p, uint64_t page)
+CORE_INLINE void shade_page(struct mheap *h, struct gcwork *w, char *p, uint64_t page, bool alone)
 {
     uint32_t first = __atomic_load_n(&h->page_span[page], __ATOMIC_ACQUIRE); // mheap.c: span_make
     gcsim_span *s = &h->spans[(uint64_t)first - 1];
     if (UNLIKELY(!first || p >= GCSIM_LOAD(&s->limit)))
         return;
     uint32_t index = span_index(s, p);
-    if (!mark_claim(h, s, index))
+    if (!mark_claim(s, index, alone))
         return;
     uint64_t slot_bytes = LIKELY(s->slot_bytes32) ? s->slot_bytes32 : s->slot_bytes;
     char *base = s->base + (uint64_t)index * s->slot_bytes32;
@@ -107,20 +107,21 @@ CORE_INLINE void shade_page(struct mheap *h, struct gcwork *w, char *p, uint64_t
         work_push(h, w, base);
 }
 
-CORE_INLINE void shade(struct mheap *h, struct gcwork *w, void *p)
+CORE_INLINE void shade(struct mheap *h, struct gcwork *w, void *p, bool alone)
 {
     uint64_t page = arena_offset(h, p) >> PAGE_SHIFT;
     if (LIKELY(page < GCSIM_LOAD(&h->grown_pages))) // else nil, a type word, the core's own memory
-        shade_page(h, w, p, page);
+        shade_page(h, w, p, page, alone);
 }
 
-CORE void mark_shade(struct mutator *m, void *p) { shade(mheap_of(m), &m->work, p); }
+CORE void mark_shade(struct mutator *m, void *p) { shade(mheap_of(m), &m->work, p, false); }
 
 // --- engines -----------------------------------------------------------------------------------------------------
 
 // What a visit needs: whose buffers, and addresses found but not yet looked at (empty places hold NULL).
 struct marker {
     struct gcwork *work;
+    bool alone; // gc->alone; in each copy of an engine a constant
     uint32_t next;
     void *at[PREFETCH_DISTANCE]; // a power of two
 };
@@ -131,7 +132,7 @@ CORE_INLINE void visit_now(struct mheap *h, void **slot, void *ctx)
     void *p = GCSIM_LOAD(slot);
     if (p) {
         k->work->pointers++;
-        shade(h, k->work, p);
+        shade(h, k->work, p, k->alone);
     }
 }
 
@@ -155,7 +156,7 @@ CORE_INLINE void visit_later(struct mheap *h, void **slot, void *ctx)
     k->at[k->next] = p;
     k->next = (k->next + 1) % PREFETCH_DISTANCE;
     if (LIKELY(old))
-        shade_page(h, k->work, old, arena_offset(h, old) >> PAGE_SHIFT);
+        shade_page(h, k->work, old, arena_offset(h, old) >> PAGE_SHIFT, k->alone);
 }
 
 // Everything that the queue still holds; false if it was empty.
@@ -168,7 +169,7 @@ CORE_INLINE bool queue_flush(struct mheap *h, struct marker *k)
         k->at[at] = NULL;
         if (p) {
             any = true;
-            shade(h, k->work, p);
+            shade(h, k->work, p, k->alone);
         }
     }
     return any;
@@ -213,13 +214,14 @@ static COLD enum drained drain_check(struct mutator *m, struct drain *limit, uin
     return limit->until_ns && rt_now_ns(&h->rt) >= limit->until_ns ? DRAIN_ENOUGH : DRAINED;
 }
 
-// Scan until there is nothing or the limit says so. In each engine a copy of its own, with its visit inlined.
+// Scan until there is nothing or the limit says so. Each engine has two copies of its own, with its visit inlined.
 CORE_INLINE enum drained drain_objects(struct mutator *m, struct drain *limit, struct marker *given,
-                                       mark_visit visit)
+                                       mark_visit visit, bool alone)
 {
     struct mheap *h = mheap_of(m);
     struct gcwork *w = &m->work;
     struct marker k = *given; // its place stays in a register
+    k.alone = alone;
     enum drained result = DRAINED;
     uint32_t checks = 0;
     for (;;) {
@@ -241,12 +243,14 @@ CORE_INLINE enum drained drain_objects(struct mutator *m, struct drain *limit, s
 
 static enum drained drain_field(struct mutator *m, struct drain *limit, struct marker *k)
 {
-    return drain_objects(m, limit, k, visit_now);
+    return k->alone ? drain_objects(m, limit, k, visit_now, true)
+                    : drain_objects(m, limit, k, visit_now, false);
 }
 
 static enum drained drain_prefetched(struct mutator *m, struct drain *limit, struct marker *k)
 {
-    return drain_objects(m, limit, k, visit_later);
+    return k->alone ? drain_objects(m, limit, k, visit_later, true)
+                    : drain_objects(m, limit, k, visit_later, false);
 }
 
 // An engine: how a pointer that was found is treated, and how what is grey is worked off.
@@ -263,7 +267,7 @@ CORE enum drained mark_drain(struct mutator *m, struct drain *limit)
     struct mheap *h = mheap_of(m);
     struct gc *gc = &heap_of(h)->gc;
     const struct mark_engine *engine = &mark_engines[gc->mark_engine];
-    struct marker k = {.work = &m->work};
+    struct marker k = {.work = &m->work, .alone = gc->alone};
     enum drained result = DRAINED;
     __atomic_fetch_add(&gc->draining, 1, __ATOMIC_RELAXED);
     uint64_t pointers = m->work.pointers;
@@ -288,7 +292,7 @@ CORE void mark_stopped_roots(struct mutator *m)
 {
     struct mheap *h = mheap_of(m);
     struct gc *gc = &heap_of(h)->gc;
-    struct marker k = {.work = &m->work};
+    struct marker k = {.work = &m->work, .alone = gc->alone};
     roots_visit_stopped(h, mark_engines[gc->mark_engine].visit, &k);
     queue_flush(h, &k);
     gc->root_slots = m->work.pointers;
@@ -326,7 +330,7 @@ CORE bool mark_rescan(struct mutator *m)
         return false;
     gc->work.overflow = false;
     gc->rescans++;
-    each_object_span(h, rescan_span, &(struct marker){.work = &m->work});
+    each_object_span(h, rescan_span, &(struct marker){.work = &m->work, .alone = gc->alone});
     return true;
 }
 
