@@ -172,7 +172,7 @@ class Cycle:
     objects_marked: int
     roots: int  #: root slots that were not nil
     pointers: int  #: pointers that were not nil, in roots and objects
-    scan_work: int  #: bytes of objects read
+    scan_work: int  #: bytes of objects up to their last pointers
     freed_objects: int  #: by this cycle's sweep as far as it got when this was read
     freed_bytes: int
     weak_cleared: int

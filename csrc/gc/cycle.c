@@ -337,10 +337,10 @@ static gcsim_status cycle_start(struct mutator *m, gcsim_trigger why, uint64_t *
     struct mheap *h = mheap_of(m);
     struct gc *gc = &heap_of(h)->gc;
     *number = 0;
-    while (is_needed(h, why) &&
-           sweep_one(h) != UINT64_MAX) // so that little is left to sweep in the stop
+    while (is_needed(h, why) && sweep_one(h) != UINT64_MAX)
         if (world_wanted(h))
             world_poll(m);
+    handles_take_dropped(m); // little of both is left for the stop
     uint64_t stop_ns = world_stop(m);
     if (!is_needed(h, why)) {
         world_start(m);

@@ -35,8 +35,18 @@ CORE_INLINE void tiled_pointers(struct mheap *h, const gcsim_type *t, char *data
     }
 }
 
-CORE_INLINE void walk_object(struct mheap *h, gcsim_span *s, char *base, uint64_t from, uint64_t to,
-                             mark_visit visit, void *ctx)
+// Bytes from an object's start to behind its last pointer, which lie in the first `bytes` of elements of `t` side by side.
+CORE_INLINE uint64_t tiled_extent(const gcsim_type *t, uint64_t bytes)
+{
+    uint64_t rest = bytes % t->bytes, whole = bytes - rest;
+    if (rest)
+        return whole + (rest < t->ptr_bytes ? rest : t->ptr_bytes);
+    return bytes - t->bytes + t->ptr_bytes;
+}
+
+// Returns the scan work: what lies before and up to the last pointer (mgcmark.go:scanObject).
+CORE_INLINE uint64_t walk_object(struct mheap *h, gcsim_span *s, char *base, uint64_t from,
+                                 uint64_t to, mark_visit visit, void *ctx)
 {
     if (LIKELY(s->heap_bits)) {
         // In this order: who loads another window makes the span mixed first.
@@ -44,17 +54,24 @@ CORE_INLINE void walk_object(struct mheap *h, gcsim_span *s, char *base, uint64_
         if (UNLIKELY(GCSIM_LOAD(&s->mixed)))
             bits = bits_get((const uint64_t *)(s->base + s->heap_bits),
                             (uint64_t)(base - s->base) / 8, s->slot_bytes32 / 8);
+        uint64_t extent = 8 * (bits_highest(bits | 1) + 1ull);
         for (; bits; bits &= bits - 1)
             visit(h, (void **)(void *)(base + bits_lowest(bits) * 8), ctx);
-    } else if (s->slot_bytes32) {
-        const gcsim_type *t = *(const gcsim_type **)(void *)base; // the header
-        tiled_pointers(h, t, base + MALLOC_HEADER_BYTES, s->slot_bytes - MALLOC_HEADER_BYTES, 0,
-                       s->slot_bytes, visit, ctx);
-    } else {
-        const gcsim_type *t = __atomic_load_n(&s->large_type, __ATOMIC_ACQUIRE);
-        if (t)
-            tiled_pointers(h, t, base, t->bytes * s->large_count, from, to, visit, ctx);
+        return extent;
     }
+    const gcsim_type *t;
+    if (s->slot_bytes32) {
+        t = *(const gcsim_type **)(void *)base; // the header
+        to = s->slot_bytes - MALLOC_HEADER_BYTES;
+        tiled_pointers(h, t, base + MALLOC_HEADER_BYTES, to, 0, to, visit, ctx);
+        return tiled_extent(t, to) + MALLOC_HEADER_BYTES;
+    }
+    t = __atomic_load_n(&s->large_type, __ATOMIC_ACQUIRE);
+    if (!t)
+        return 0;
+    tiled_pointers(h, t, base, t->bytes * s->large_count, from, to, visit, ctx);
+    uint64_t extent = tiled_extent(t, t->bytes * s->large_count);
+    return (to < extent ? to : extent) - (from < extent ? from : extent);
 }
 
 CORE void object_pointers(struct mheap *h, gcsim_span *s, char *base, uint64_t from, uint64_t to,
@@ -189,9 +206,8 @@ CORE_INLINE void scan(struct mheap *h, struct gcwork *w, char *object, mark_visi
         bytes = s->slot_bytes - from < OBLET_BYTES ? s->slot_bytes - from : OBLET_BYTES;
         object = s->base;
     }
-    w->scan_work += bytes;
     STEP(h, SCAN, 0, arena_offset(h, object), s->slot_bytes);
-    walk_object(h, s, object, from, from + bytes, visit, ctx);
+    w->scan_work += walk_object(h, s, object, from, from + bytes, visit, ctx);
 }
 
 // Publish what was done, help the hungry, and say whether to go on.

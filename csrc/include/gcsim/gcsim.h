@@ -345,7 +345,7 @@ typedef struct gcsim_cycle {
     /* Marking. */
     uint64_t objects_marked, roots,
         pointers;       /* objects marked, root slots seen, non-nil pointers seen */
-    uint64_t scan_work; /* bytes of objects read */
+    uint64_t scan_work; /* bytes of objects up to their last pointers (mgcmark.go:scanObject) */
     uint64_t stack_work, globals_work;
     uint64_t dedicated_ns, fractional_ns, idle_ns,
         assist_ns;          /* CPU time spent marking, by kind of worker */
