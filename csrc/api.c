@@ -137,6 +137,10 @@ static gcsim_status api_read_links(gcsim_mutator *m, gcsim_batch *batch, uint64_
     return bulk_read_links(M(m), batch, offset, index);
 }
 static void api_batch_drop(gcsim_mutator *m, gcsim_batch *batch) { batch_release(M(m), batch); }
+static void *api_batch_at(gcsim_mutator *m, gcsim_batch *batch, uint64_t index)
+{
+    return batch_read(M(m), batch, index);
+}
 
 static gcsim_status api_collect(gcsim_mutator *m) { return cycle_run(M(m), GCSIM_TRIGGER_FORCED); }
 static void api_safepoint(gcsim_mutator *m) { door_safepoint(M(m)); }

@@ -8,6 +8,8 @@ CORE COLD void door_safepoint(struct mutator *m);
 // heap_live has reached the trigger: start a cycle (GCSIM_INTERRUPTED: it ran with the world stopped, and the poll callback stopped
 // it). `keep` is the object that the allocation is about to return.
 CORE COLD gcsim_status door_collect(struct mutator *m, void *keep);
+// Sweeping has begun. Until then spans that wait stay on their lists.
+CORE bool door_may_sweep(const struct mheap *h);
 // Sweep a span that waits for it. preserve: the caller keeps it (it is on no list afterwards); else it is filed or freed.
 // Returns false if another thread has it or has had it.
 CORE bool door_sweep_span(struct mheap *h, gcsim_span *s, bool preserve);

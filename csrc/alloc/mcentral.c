@@ -25,14 +25,16 @@ static gcsim_span *pop_unswept(struct mheap *h, struct mcentral *c, struct span_
     return s;
 }
 
-CORE void mcentral_file(struct mheap *h, gcsim_span *s)
+static void file(struct mheap *h, gcsim_span *s, unsigned side)
 {
     struct mcentral *c = &h->central[s->span_class];
     bool full = s->alloc_count == s->nelems;
     rt_lock(&h->rt, &c->lock);
-    span_list_push(h, full ? &c->full[swept_side(h)] : &c->partial[swept_side(h)], s);
+    span_list_push(h, full ? &c->full[side] : &c->partial[side], s);
     rt_unlock(&h->rt, &c->lock);
 }
+
+CORE void mcentral_file(struct mheap *h, gcsim_span *s) { file(h, s, swept_side(h)); }
 
 CORE gcsim_span *mcentral_pop_unswept(struct mheap *h, unsigned span_class)
 {
@@ -48,7 +50,7 @@ CORE gcsim_span *mcentral_cache(struct mheap *h, struct mutator *m, unsigned spa
     gcsim_span *s = pop(h, c, &c->partial[swept_side(h)]);
     if (s)
         return s;
-    int budget = SWEEP_BUDGET;
+    int budget = door_may_sweep(h) ? SWEEP_BUDGET : -1;
     for (; budget >= 0; budget--) { // these have a free slot even before they are swept
         s = pop_unswept(h, c, &c->partial[!swept_side(h)]);
         if (!s)
@@ -74,6 +76,10 @@ CORE void mcentral_uncache(struct mheap *h, gcsim_span *s)
 {
     if (s->sweepgen == h->sweepgen + 1) { // cached since before this sweep began
         GCSIM_STORE(&s->sweepgen, h->sweepgen - 2);
+        if (!door_may_sweep(h)) {
+            file(h, s, !swept_side(h));
+            return;
+        }
         __atomic_fetch_add(&h->sweeping, 1, __ATOMIC_RELAXED);
         door_sweep_span(h, s, false);
     } else {

@@ -714,7 +714,7 @@ static PyObject *batch_object_at(struct batch_object *b, uint64_t i)
         Py_XDECREF(cls);
         return NULL;
     }
-    void *p = b->batch->objects[i];
+    void *p = gcsim_batch_at(m, b->batch, i);
     gcsim_handle *handle = p ? h->api->handle_new(m, p) : NULL;
     gcsim_status status = m->status;
     heap_leave(h, m);
@@ -863,7 +863,7 @@ static uint64_t values_loop(gcsim_mutator *m, struct batch_object *b, uint64_t f
 {
     struct copy_plan *p = ctx;
     for (uint64_t i = from; i < to; i++) {
-        const char *object = b->batch->objects[i];
+        const char *object = gcsim_batch_at(m, b->batch, i);
         uint64_t offset = field_offset(&p->field, i);
         if (object && offset != NO_FIELD)
             number_copy(p->out + i * p->bytes, object + offset, p->bytes);
@@ -876,10 +876,9 @@ static uint64_t values_loop(gcsim_mutator *m, struct batch_object *b, uint64_t f
 static uint64_t alive_loop(gcsim_mutator *m, struct batch_object *b, uint64_t from, uint64_t to,
                            void *ctx)
 {
-    (void)m;
     char *out = ctx;
     for (uint64_t i = from; i < to; i++)
-        out[i] = b->batch->objects[i] != NULL;
+        out[i] = gcsim_batch_at(m, b->batch, i) != NULL;
     return to;
 }
 
@@ -1013,7 +1012,7 @@ static uint64_t fill_loop(gcsim_mutator *m, struct batch_object *b, uint64_t fro
 {
     struct copy_plan *p = ctx;
     for (uint64_t i = from; i < to; i++) {
-        char *object = b->batch->objects[i];
+        char *object = gcsim_batch_at(m, b->batch, i);
         uint64_t offset = field_offset(&p->field, i);
         if (object && offset != NO_FIELD)
             fill_one(p, object + offset, i);

@@ -566,10 +566,10 @@ static PyTypeObject *loaded_class(struct bind_state *state, PyObject *o)
 }
 
 // The slot that an object lies in, or false if it is dead. Inside.
-static bool loaded_object(const struct loaded_graph *g, struct heap_object *h, uint64_t i,
-                          gcsim_object *found)
+static bool loaded_object(const struct loaded_graph *g, struct heap_object *h, gcsim_mutator *m,
+                          uint64_t i, gcsim_object *found)
 {
-    void *p = GCSIM_LOAD(&g->batch->objects[i]);
+    void *p = gcsim_batch_at(m, g->batch, i);
     return p && h->api->find_object(h->heap, p, found) == GCSIM_OK;
 }
 
@@ -587,7 +587,7 @@ static PyObject *loaded_ref(PyObject *self, PyObject *const *args, Py_ssize_t na
     if (!m)
         return NULL;
     gcsim_object found;
-    bool lives = loaded_object(g, h, i, &found), inside = lives && offset < found.slot_bytes;
+    bool lives = loaded_object(g, h, m, i, &found), inside = lives && offset < found.slot_bytes;
     gcsim_handle *handle = inside ? h->api->handle_new(m, found.base + offset) : NULL;
     gcsim_status status = m->status;
     heap_leave(h, m);
@@ -653,7 +653,7 @@ static PyObject *loaded_load(PyObject *self, PyObject *const *args, Py_ssize_t n
     if (!m)
         return NULL;
     gcsim_object found;
-    bool lives = loaded_object(g, h, i, &found);
+    bool lives = loaded_object(g, h, m, i, &found);
     void *to = lives ? GCSIM_LOAD((void **)(void *)(found.base + offset)) : NULL;
     gcsim_handle *handle = to ? h->api->handle_new(m, to) : NULL;
     gcsim_status status = m->status;
@@ -683,7 +683,7 @@ static PyObject *loaded_store(PyObject *self, PyObject *const *args, Py_ssize_t 
     if (!m)
         return NULL;
     gcsim_object found;
-    bool lives = loaded_object(g, h, i, &found);
+    bool lives = loaded_object(g, h, m, i, &found);
     if (lives)
         gcsim_store(m, found.base + offset, to);
     heap_leave(h, m);
@@ -695,11 +695,12 @@ static PyObject *loaded_store(PyObject *self, PyObject *const *args, Py_ssize_t 
 // --- addresses and numbers
 
 // Where every object's slot begins, from the heap's first page; all ones if it is dead. Inside.
-static bool loaded_slot_offsets(const struct loaded_graph *g, struct heap_object *h, uint64_t *out)
+static bool loaded_slot_offsets(const struct loaded_graph *g, struct heap_object *h,
+                                gcsim_mutator *m, uint64_t *out)
 {
     for (uint64_t i = 0; i < g->objects; i++) {
         gcsim_object found;
-        bool lives = loaded_object(g, h, i, &found);
+        bool lives = loaded_object(g, h, m, i, &found);
         out[i] = lives ? (uint64_t)(found.base - h->arena) : UINT64_MAX;
         if (i % LOAD_POLL_EVERY == LOAD_POLL_EVERY - 1 && heap_poll(h))
             return false;
@@ -717,7 +718,7 @@ static PyObject *loaded_addresses(PyObject *self, PyObject *heap)
         Py_XDECREF(bytes);
         return NULL;
     }
-    bool ok = loaded_slot_offsets(g, h, (uint64_t *)(void *)PyBytes_AS_STRING(bytes));
+    bool ok = loaded_slot_offsets(g, h, call.m, (uint64_t *)(void *)PyBytes_AS_STRING(bytes));
     slow_end(&call);
     if (slow_failed(&call, ok ? GCSIM_OK : GCSIM_INTERRUPTED, "reading the objects"))
         Py_CLEAR(bytes);

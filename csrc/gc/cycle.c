@@ -153,7 +153,6 @@ static void cycle_close_marking(struct mheap *h)
         work_hand_over(h, &m->work); // empty ones
         m->scan_alloc = 0;           // counted as marked
     }
-    roots_clear_batches(h);
     CHECK_PHASE(h, CYCLE_MARKED);
     gcsim_cycle *cycle = cycle_record(h);
     h->history->last_end_ns = rt_now_ns(&h->rt);
@@ -166,6 +165,9 @@ static void cycle_close_marking(struct mheap *h)
     work_free(h);
     h->sweepgen += 2;
     GCSIM_STORE(&gc->sweep_class, 0);
+    roots_begin_clearing(h);
+    while (gc->stop_the_world && roots_clear_piece(h))
+        ;
     pace_end(h, cycle);
     for (struct mutator *m = h->mutators; m;
          m = m->next) { // their spans are swept first (mcache.go:prepareForSweep)

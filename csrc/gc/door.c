@@ -27,6 +27,11 @@ CORE COLD gcsim_status door_collect(struct mutator *m, void *keep)
     return status;
 }
 
+CORE bool door_may_sweep(const struct mheap *h)
+{
+    return !__atomic_load_n(&heap_of((struct mheap *)h)->gc.clearing, __ATOMIC_ACQUIRE);
+}
+
 CORE bool door_sweep_span(struct mheap *h, gcsim_span *s, bool preserve)
 {
     return sweep_span(h, s, preserve) != SWEPT_BY_OTHER;

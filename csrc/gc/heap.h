@@ -125,6 +125,10 @@ struct gc {
     struct goroutine *goroutines, *last_goroutine, *dead_goroutines;
     uint32_t next_goroutine_id;
     struct batch *batches, *dead_batches;
+    struct batch
+        *clearing_batch;  // weak batches from this one on have entries of dead objects (gc/roots.c)
+    uint64_t clearing_at; // ... and of this one those from here on
+    uint32_t clearing;    // 1: there are some; nothing is swept
 
     struct work work;
     struct workers workers;

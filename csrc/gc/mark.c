@@ -8,8 +8,8 @@
 
 enum {
     OBLET_BYTES = 128 << 10, // larger objects are scanned in pieces (mgcmark.go:maxObletBytes)
-    CHECK_WORK = 2000,       // scan work between two looks at the limits (mgcpacer.go:gcCreditSlack)
-    POLL_CHECKS = 64,        // such looks between two calls of the poll callback
+    CHECK_WORK = 2000, // scan work between two looks at the limits (mgcpacer.go:gcCreditSlack)
+    POLL_CHECKS = 64,  // such looks between two calls of the poll callback
     PREFETCH_DISTANCE = 16,
 };
 

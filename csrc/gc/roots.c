@@ -339,26 +339,89 @@ CORE void batch_release(struct mutator *m, gcsim_batch *pub)
     struct mheap *h = mheap_of(m);
     struct gc *gc = &heap_of(h)->gc;
     struct batch *b = (struct batch *)pub;
-    mheap_free(h, b->span);
+    gcsim_span *span = b->span;
     rt_lock(&h->rt, &gc->roots_lock);
     struct batch **link = &gc->batches;
     while (*link != b)
         link = &(*link)->next;
     *link = b->next;
+    if (gc->clearing_batch == b) {
+        gc->clearing_batch = b->next;
+        gc->clearing_at = 0;
+    }
     *b = (struct batch){.next = gc->dead_batches};
     gc->dead_batches = b;
     rt_unlock(&h->rt, &gc->roots_lock);
+    mheap_free(h, span);
 }
 
-CORE void roots_clear_batches(struct mheap *h)
+// Marked, or made since. Nothing has been swept.
+static bool entry_lives(struct mheap *h, void *p)
 {
-    for (struct batch *b = heap_of(h)->gc.batches; b; b = b->next)
-        for (uint64_t i = 0; !b->pub.strong && i < b->pub.count; i++) {
-            void *p = b->pub.objects[i];
-            gcsim_span *s = p ? span_of(h, p) : NULL;
-            if (s && s->state == GCSIM_SPAN_IN_USE && !mark_is_set(s, span_index(s, p)))
-                b->pub.objects[i] = NULL;
+    gcsim_span *s = span_of(h, p);
+    if (!s || s->state != GCSIM_SPAN_IN_USE || mark_is_set(s, span_index(s, p)))
+        return true;
+    uint32_t sweepgen = GCSIM_LOAD(&s->sweepgen); // waits, or is still cached from before
+    return sweepgen != h->sweepgen - 2 && sweepgen != h->sweepgen + 1;
+}
+
+CORE void roots_begin_clearing(struct mheap *h)
+{
+    struct gc *gc = &heap_of(h)->gc;
+    gc->clearing_batch = NULL;
+    for (struct batch *b = gc->batches; b; b = b->next)
+        if (!b->pub.strong) {
+            GCSIM_STORE(&b->pub.clearing, 1u);
+            gc->clearing_batch = gc->batches;
         }
+    gc->clearing_at = 0;
+    GCSIM_STORE(&gc->clearing, (uint32_t)(gc->clearing_batch != NULL));
+}
+
+// `roots_lock` is held. Weak batches only: what became strong or was made since is skipped.
+static void clear_entries(struct mheap *h, struct gc *gc, uint64_t n)
+{
+    struct batch *b = gc->clearing_batch;
+    uint64_t at = gc->clearing_at, end = b->pub.count - at < n ? b->pub.count : at + n;
+    for (; b->pub.clearing && at < end; at++) {
+        void *p = b->pub.objects[at];
+        if (p && !entry_lives(h, p))
+            GCSIM_STORE(&b->pub.objects[at], NULL);
+    }
+    gc->clearing_at = at;
+    if (b->pub.clearing && at < b->pub.count)
+        return;
+    __atomic_store_n(&b->pub.clearing, 0u, __ATOMIC_RELEASE);
+    gc->clearing_batch = b->next;
+    gc->clearing_at = 0;
+}
+
+CORE bool roots_clear_piece(struct mheap *h)
+{
+    enum { PIECE = 4096 };
+    struct gc *gc = &heap_of(h)->gc;
+    if (!GCSIM_LOAD(&gc->clearing))
+        return false;
+    rt_lock(&h->rt, &gc->roots_lock);
+    if (gc->clearing_batch)
+        clear_entries(h, gc, PIECE);
+    if (!gc->clearing_batch)
+        __atomic_store_n(&gc->clearing, 0u, __ATOMIC_RELEASE);
+    rt_unlock(&h->rt, &gc->roots_lock);
+    return true;
+}
+
+// The lock keeps clearing from its end, and so sweeping from its beginning.
+CORE void *batch_read(struct mutator *m, gcsim_batch *batch, uint64_t index)
+{
+    struct mheap *h = mheap_of(m);
+    struct gc *gc = &heap_of(h)->gc;
+    rt_lock(&h->rt, &gc->roots_lock);
+    void *p = batch->objects[index];
+    if (p && batch->clearing && !entry_lives(h, p))
+        p = NULL;
+    rt_unlock(&h->rt, &gc->roots_lock);
+    return p;
 }
 
 // --- weak references ---------------------------------------------------------------------------------------------

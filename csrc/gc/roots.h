@@ -28,6 +28,7 @@ CORE gcsim_status goroutine_pop(struct mutator *m, gcsim_goroutine *g);
 
 CORE gcsim_batch *batch_make(struct mutator *m, uint64_t count);
 CORE void batch_release(struct mutator *m, gcsim_batch *batch);
+CORE void *batch_read(struct mutator *m, gcsim_batch *batch, uint64_t index);
 
 CORE gcsim_weak *weak_make(struct mutator *m, void *ptr);
 CORE void *weak_read(struct mutator *m, gcsim_weak *weak);
@@ -43,5 +44,7 @@ CORE void roots_visit_stopped(struct mheap *h, mark_visit visit, void *ctx);
 CORE bool roots_next(struct mheap *h, mark_visit visit, void *ctx);
 CORE bool roots_are_left(struct mheap *h);
 CORE uint64_t roots_stack_bytes(gcsim_heap *heap);
-// Set the entries of weak batches whose object is not marked to NULL.
-CORE void roots_clear_batches(struct mheap *h);
+// Marks are final: entries of weak batches whose object has none become NULL, piece by piece while the program runs. Until that is done
+// nothing is swept, so that an entry never leads to another object.
+CORE void roots_begin_clearing(struct mheap *h); // world stopped
+CORE bool roots_clear_piece(struct mheap *h);    // false: nothing is left to clear

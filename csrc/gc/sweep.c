@@ -102,6 +102,8 @@ CORE enum swept sweep_span(struct mheap *h, gcsim_span *s, bool preserve)
 CORE uint64_t sweep_one(struct mheap *h)
 {
     struct gc *gc = &heap_of(h)->gc;
+    if (UNLIKELY(roots_clear_piece(h)))
+        return 0;
     for (uint32_t spc; (spc = GCSIM_LOAD(&gc->sweep_class)) < NUM_SPAN_CLASSES;) {
         gcsim_span *s = mcentral_pop_unswept(h, spc);
         if (!s) {
@@ -123,7 +125,7 @@ CORE void sweep_owed(struct mheap *h, uint64_t bytes, uint64_t pages)
     double ratio = pace_sweep_ratio(h);
     int64_t allocated = (int64_t)(GCSIM_LOAD(&h->heap_live) - gc->sweep_live_basis + bytes);
     int64_t target = (int64_t)(ratio * (double)allocated) - (int64_t)pages;
-    while ((int64_t)GCSIM_LOAD(&gc->pages_swept) < target)
+    while ((int64_t)GCSIM_LOAD(&gc->pages_swept) < target && !GCSIM_LOAD(&gc->clearing))
         if (sweep_one(h) == UINT64_MAX) {
             GCSIM_STORE(&h->sweep_owed, 0);
             return;

@@ -170,14 +170,14 @@ CORE gcsim_status bulk_read_links(struct mutator *m, gcsim_batch *batch, uint64_
         return GCSIM_NO_MEMORY;
     bool rising = true;
     for (uint64_t i = 0; i < batch->count; i++) {
-        sorted[i] =
-            (struct numbered){batch->objects[i] ? slot_base(h, batch->objects[i]) : NULL, i};
+        void *p = gcsim_batch_at(&m->pub, batch, i);
+        sorted[i] = (struct numbered){p ? slot_base(h, p) : NULL, i};
         rising &= i == 0 || sorted[i - 1].base <= sorted[i].base;
     }
     if (!rising)
         qsort(sorted, batch->count, sizeof *sorted, by_base);
     for (uint64_t i = 0; i < batch->count; i++) {
-        void *from = batch->objects[i], *to = NULL;
+        void *from = gcsim_batch_at(&m->pub, batch, i), *to = NULL;
         if (from && offset + 8 <= usable_bytes(h, from))
             to = GCSIM_LOAD((void **)(void *)((char *)from + offset));
         index[i] = to ? number_of(sorted, batch->count, slot_base(h, to)) : -1;

@@ -319,7 +319,7 @@ static void check_weaks(struct model *f, bool collected)
         for (uint64_t i = 0; !f->batches[b].strong && i < f->batches[b].n; i++) {
             uint32_t object = f->batches[b].objects[i];
             bool reached = object && f->objects[object - 1].reached;
-            EXPECT(f->batches[b].batch->objects[i] ==
+            EXPECT(gcsim_batch_at(f->now, f->batches[b].batch, i) ==
                    (reached ? f->objects[object - 1].base : NULL));
             if (!reached)
                 f->batches[b].objects[i] = 0;

@@ -107,7 +107,7 @@ CORE void verify_root_pointers(struct verify *v, bool weak_batches, verify_visit
         }
     for (struct batch *b = gc->batches; b; b = b->next)
         for (uint64_t i = 0; i < b->pub.count; i++)
-            if (b->pub.strong || weak_batches)
+            if (b->pub.strong || (weak_batches && !b->pub.clearing))
                 visit(v, &b->pub.objects[i], ctx);
     for (struct mutator *m = v->h->mutators; m; m = m->next) {
         visit(v, (void **)&m->tiny, ctx);

@@ -257,11 +257,13 @@ typedef struct gcsim_frame { /* at offset `top` of the stack; the slots follow *
 /* n object pointers kept in the heap's own memory. Strong while objects are being built, weak afterwards:
    a collection sets the entries of dead objects to NULL. */
 struct gcsim_batch {
-    void **objects;
+    void **objects; /* read with gcsim_batch_at */
     uint64_t count;
     uint32_t strong;
     uint32_t in_use;
     uint32_t pages;
+    uint32_t
+        clearing; /* 1: a collection found dead objects, and their entries are not all NULL yet */
 };
 
 typedef struct gcsim_object { /* what find_object and objects tell about one object (slot) */

@@ -86,6 +86,14 @@ static inline void gcsim_safepoint(gcsim_mutator *m)
         m->api->safepoint(m);
 }
 
+/* Object i of a batch, NULL if it is dead. The mutator is inside; the object stays until its next poll. */
+static inline void *gcsim_batch_at(gcsim_mutator *m, gcsim_batch *batch, uint64_t i)
+{
+    if (GCSIM_UNLIKELY(__atomic_load_n(&batch->clearing, __ATOMIC_ACQUIRE)))
+        return m->api->batch_at(m, batch, i);
+    return GCSIM_LOAD(&batch->objects[i]);
+}
+
 static inline gcsim_frame *gcsim_frame_at(gcsim_goroutine *g, uint64_t offset)
 {
     return (gcsim_frame *)(void *)(g->stack + offset);
