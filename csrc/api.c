@@ -5,6 +5,7 @@
 #include "gc/sweep.h"
 #include "gc/world.h"
 #include "lib/bulk.h"
+#include "watch/metrics.h"
 #include "watch/objects.h"
 #include "watch/stats.h"
 #include "watch/verify.h"
@@ -201,6 +202,29 @@ static uint32_t api_procs(gcsim_heap *heap) { return heap->gc.procs; }
 static int64_t api_set_memory_limit(gcsim_mutator *m, int64_t limit)
 {
     return cycle_set_memory_limit(M(m), limit);
+}
+
+static gcsim_status api_trace(gcsim_heap *heap, uint32_t kind, int32_t fd)
+{
+    if (kind >= GCSIM_TRACES)
+        return GCSIM_BAD_SIZE;
+    trace_set(&H(heap)->history->traces, &H(heap)->rt, (gcsim_trace)kind, fd);
+    return GCSIM_OK;
+}
+static int32_t api_trace_flush(gcsim_heap *heap, uint32_t *kind)
+{
+    trace_flush(&H(heap)->history->traces, &H(heap)->rt);
+    return trace_failed(&H(heap)->history->traces, &H(heap)->rt, kind);
+}
+static uint64_t api_trace_read(gcsim_heap *heap, uint32_t *kind, char *out)
+{
+    return trace_take(&H(heap)->history->traces, &H(heap)->rt, kind, out);
+}
+static void api_metrics(gcsim_mutator *m, gcsim_metrics *out)
+{
+    gcsim_leave(m); // a stop that is under way ends
+    metrics_read(mheap_of(M(m)), out);
+    gcsim_enter(m);
 }
 
 #undef M

@@ -9,6 +9,7 @@
 #include "base/rt_threads.c"
 #endif
 #include "base/events.c"
+#include "base/traces.c"
 #include "base/meta.c"
 
 #include "types/layout.c"
@@ -41,6 +42,7 @@
 
 #include "watch/objects.c"
 #include "watch/stats.c"
+#include "watch/metrics.c"
 #include "watch/verify_trace.c"
 #include "watch/verify_records.c"
 #include "watch/verify_alloc.c"

@@ -213,6 +213,17 @@ static void wb_limiter_start_transition(struct limiter *l, uint32_t enable, int6
 #define wb_limiter_add_assist        limiter_add_assist
 #define wb_limiter_add_idle          limiter_add_idle
 
+#define wb_time_bucket time_bucket
+static uint64_t wb_trace_text(uint32_t line, const gcsim_cycle *cycle, uint32_t machine, char *out)
+{
+    return trace_text(out, (enum trace_line)line, cycle, machine);
+}
+static uint64_t wb_trace_scav_text(const uint64_t *scav, char *out)
+{
+    const struct trace_scav s = {scav[0], scav[1], scav[2], scav[3], scav[4], scav[5]};
+    return trace_text(out, TRACE_SCAV, &s, 0);
+}
+
 static const gcsim_whitebox whitebox_table = {
     .bytes = sizeof(gcsim_whitebox),
     .steps = GCSIM_STEPS,

@@ -278,3 +278,23 @@ CORE void mheap_free(struct mheap *h, gcsim_span *s)
     pagealloc_free(&h->pages, page, s->npages);
     rt_unlock(&h->rt, &h->lock);
 }
+
+CORE void mheap_note_scav(struct mheap *h, bool forced)
+{
+    struct history *history = h->history;
+    if (!trace_wanted(&history->traces, GCSIM_TRACE_SCAV))
+        return;
+    rt_lock(&h->rt, &h->lock);
+    const struct page_bytes *b = &h->bytes;
+    struct trace_scav scav = {
+        .released = b->released,
+        .in_use = b->in_use,
+        .retained = b->in_use + b->stacks + b->workbufs + b->batches + b->free,
+        .forced = forced,
+    };
+    rt_unlock(&h->rt, &h->lock);
+    scav.background_bytes =
+        __atomic_exchange_n(&history->scavenged_background, 0, __ATOMIC_RELAXED);
+    scav.eager_bytes = __atomic_exchange_n(&history->scavenged_eager, 0, __ATOMIC_RELAXED);
+    trace_put(&history->traces, &h->rt, TRACE_SCAV, &scav);
+}

@@ -10,6 +10,7 @@
 #include "base/events.h"
 #include "base/meta.h"
 #include "base/rt.h"
+#include "base/traces.h"
 #include "base/world.h"
 #include "gcsim/gcsim.h"
 #include "types/type.h"
@@ -38,12 +39,36 @@ struct alloc_counts {
     uint64_t tiny_allocs; // objects put into a tiny block that was already there
 };
 
+// CPU time by what it was for, summed over processors, as of the last mark termination (mstats.go:cpuStats).
+struct cpu_times {
+    uint64_t assist_ns, dedicated_ns, idle_mark_ns, pause_ns; // dedicated: and fractional
+    uint64_t scavenge_assist_ns, scavenge_background_ns;
+    uint64_t idle_ns;
+    uint64_t total_ns; // processors * time
+};
+
+// The stop under way, and how long stops took: the collector's (for_gc) and others (proc.go:stopTheWorldWithSema).
+struct stops {
+    uint64_t asked_ns, stood_ns;
+    bool for_gc;
+    uint64_t gc_cpu_ns; // CPU time of the collector's stops
+    gcsim_time_histogram stopping_gc, stopping_other, total_gc, total_other;
+};
+
 // The history zone.
 struct history {
     struct alloc_counts counts;
     uint64_t steps; // the clock of the step instantiation
     struct event_ring events;
-    uint64_t pause_total_ns, last_gc_ns, gc_ns, created_ns, forced_cycles;
+    struct traces traces;
+    struct cpu_times cpu;
+    struct stops stops;
+    uint64_t pause_total_ns, last_gc_ns, created_ns, forced_cycles;
+    uint64_t finalizers_queued, finalizers_run, cleanups_queued, cleanups_run;
+    uint64_t scavenge_assist_ns, scavenge_background_ns;
+    uint64_t idle_ns;                               // of processors that nobody held
+    uint64_t scavenged_background, scavenged_eager; // bytes, since the last line of scavtrace
+    double gc_cpu_fraction;
     uint64_t last_end_ns; // of the last cycle's marking, by the monotonic clock; 0 = none yet
     uint64_t pause_ns[256], pause_end[256];
     gcsim_cycle cycles[256];
@@ -184,3 +209,5 @@ CORE gcsim_span *mheap_alloc_manual(struct mheap *h, uint64_t npages, gcsim_manu
 CORE uint64_t mheap_mapped_ready(const struct mheap *h);
 // Give a span without live objects back to the page allocator.
 CORE void mheap_free(struct mheap *h, gcsim_span *s);
+// The line of GODEBUG=scavtrace=1, if it is wanted. forced: by a call that gives back all it can (FreeOSMemory).
+CORE void mheap_note_scav(struct mheap *h, bool forced);

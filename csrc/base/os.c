@@ -1,6 +1,9 @@
 #include "base/os.h"
 
+#include <errno.h>
 #include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
 
 // Per thread, so that a test that injects faults disturbs no other heap. Never set outside tests.
 static _Thread_local uint64_t os_fault_countdown;
@@ -52,4 +55,25 @@ CORE bool os_release(void *base, uint64_t bytes)
     if (os_fault())
         return false;
     return madvise(base, bytes, MADV_DONTNEED) == 0;
+}
+
+CORE int os_write(int fd, const char *bytes, uint64_t n)
+{
+    enum { PATIENCE_MS = 1000 };
+    if (os_fault())
+        return EIO;
+    for (int waited_ms = 0; n;) {
+        ssize_t wrote = write(fd, bytes, n);
+        if (wrote >= 0) {
+            bytes += wrote;
+            n -= (uint64_t)wrote;
+        } else if (errno == EAGAIN) { // it does not block
+            if (waited_ms++ == PATIENCE_MS)
+                return EAGAIN;
+            nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+        } else if (errno != EINTR) {
+            return errno;
+        }
+    }
+    return 0;
 }

@@ -1,4 +1,4 @@
-// Memory from the operating system. The only file that calls mmap, mprotect, madvise and munmap.
+// Memory from the operating system, and writing to its files. The only file that calls mmap, mprotect, madvise, munmap and write.
 //
 // Every call can fail in tests: `os_fault_countdown` (white-box) makes the n-th fallible call from now fail.
 #pragma once
@@ -17,6 +17,9 @@ CORE bool os_release(void *base, uint64_t bytes);
 
 // Ask for huge pages behind a range of large heaps; only a hint.
 CORE void os_prefer_huge_pages(void *base, uint64_t bytes);
+
+// Write all of it; returns 0 or an errno (EAGAIN: a reader that takes nothing for a second).
+CORE int os_write(int fd, const char *bytes, uint64_t n);
 
 // Fault injection: fail the n-th fallible call of this thread from now (1 = the next); 0 switches it off.
 // Returns what was left of the previous setting.

@@ -136,6 +136,9 @@ static gcsim_cycle *cycle_open(struct mutator *m, gcsim_trigger why, uint64_t st
 static void cycle_fill_record(struct mheap *h, gcsim_cycle *cycle)
 {
     struct gc *gc = &heap_of(h)->gc;
+    uint64_t from_ns = h->history->created_ns + cycle->since_ns + cycle->pause1_ns;
+    if (!cycle->stopped)
+        cycle->mark_ns = h->history->stops.asked_ns - from_ns;
     cycle->objects_marked = gc->objects_marked;
     cycle->roots = gc->root_slots;
     cycle->pointers = gc->pointers;
@@ -177,18 +180,31 @@ static void cycle_close_marking(struct mheap *h)
     cycle_fill_record(h, cycle);
 }
 
+// The CPU time of a cycle joins the sums, as at each mark termination of Go (mstats.go:cpuStats.accumulate).
+static void count_cpu(struct mheap *h, gcsim_cycle *cycle)
+{
+    struct cpu_times *cpu = &h->history->cpu;
+    world_stop_is_gc(h);
+    cpu->pause_ns = h->history->stops.gc_cpu_ns;
+    cpu->scavenge_assist_ns = GCSIM_LOAD(&h->history->scavenge_assist_ns);
+    cpu->scavenge_background_ns = GCSIM_LOAD(&h->history->scavenge_background_ns);
+    cpu->idle_ns = GCSIM_LOAD(&h->history->idle_ns);
+    cpu->assist_ns += cycle->assist_ns;
+    if (!cycle->stopped) // else it is in the pause
+        cpu->dedicated_ns += cycle->background_ns;
+    cpu->idle_mark_ns += cycle->idle_ns;
+    cpu->total_ns = (rt_now_ns(&h->rt) - h->history->created_ns) * heap_of(h)->gc.procs;
+    uint64_t taken = cpu->assist_ns + cpu->dedicated_ns + cpu->pause_ns;
+    cycle->gc_cpu_fraction = cpu->total_ns ? (double)taken / (double)cpu->total_ns : 0;
+    h->history->gc_cpu_fraction = cycle->gc_cpu_fraction;
+}
+
 static void count_pauses(struct mheap *h, gcsim_cycle *cycle)
 {
     struct history *history = h->history;
     cycle->pause_ns = cycle->pause1_ns + cycle->pause2_ns;
     history->forced_cycles += cycle->trigger == GCSIM_TRIGGER_FORCED;
     history->pause_total_ns += cycle->pause_ns;
-    history->gc_ns += cycle->pause_ns * cycle->procs; // marking too, if the world was stopped
-    if (!cycle->stopped)
-        history->gc_ns += cycle->background_ns + cycle->assist_ns;
-    uint64_t lived = rt_now_ns(&h->rt) - history->created_ns;
-    cycle->gc_cpu_fraction =
-        lived ? (double)history->gc_ns / ((double)lived * (double)cycle->procs) : 0;
     history->last_gc_ns = rt_epoch_ns(&h->rt);
     history->pause_ns[(cycle->number - 1) % 256] = cycle->pause_ns;
     history->pause_end[(cycle->number - 1) % 256] = history->last_gc_ns;
@@ -201,6 +217,34 @@ static void mark_forgotten(struct mutator *m)
     while (mark_rescan(m))
         while (mark_drain(m, &drain) != DRAINED)
             ;
+}
+
+// What GODEBUG traces say about a cycle's beginning and its end. Lines are written later, by tell.
+static void note_start(struct mheap *h, const gcsim_cycle *cycle)
+{
+    struct traces *traces = &h->history->traces;
+    if (cycle->trigger == GCSIM_TRIGGER_PERIODIC)
+        trace_put(traces, &h->rt, TRACE_FORCED, NULL);
+    trace_put(traces, &h->rt, TRACE_MARK_START, cycle);
+}
+
+static void note_end(struct mheap *h, const gcsim_cycle *cycle)
+{
+    struct traces *traces = &h->history->traces;
+    if (cycle->heap_end > cycle->heap_live)
+        trace_put(traces, &h->rt, TRACE_MARK_END, cycle);
+    trace_put(traces, &h->rt, TRACE_CYCLE, cycle);
+}
+
+// A reader that is slow keeps nobody from stopping the world.
+static void tell(struct mutator *m)
+{
+    struct mheap *h = mheap_of(m);
+    if (!GCSIM_LOAD(&h->history->traces.kept))
+        return;
+    gcsim_leave(&m->pub);
+    trace_flush(&h->history->traces, &h->rt);
+    gcsim_enter(&m->pub);
 }
 
 // World stopped since `stop_ns`: close, and let it run.
@@ -217,7 +261,9 @@ static void cycle_end(struct mutator *m, uint64_t stop_ns)
     if (gc->stop_the_world == 2)
         sweep_rest(h);
     cycle->pause2_ns = rt_now_ns(&h->rt) - stop_ns;
+    count_cpu(h, cycle);
     count_pauses(h, cycle);
+    note_end(h, cycle);
     EMIT(h, CYCLE_END, m->pub.id, 0, cycle->number);
     CHECK_PHASE(h, CYCLE_QUIET);
     __atomic_store_n(&gc->ended, (uint32_t)gc->cycles, __ATOMIC_RELEASE);
@@ -225,6 +271,7 @@ static void cycle_end(struct mutator *m, uint64_t stop_ns)
     world_start(m);
     rt_wake_all(&h->rt, &gc->ended);
     wake_workers(m); // to sweep
+    tell(m);
 }
 
 // --- in between --------------------------------------------------------------------------------------------------
@@ -255,6 +302,7 @@ CORE bool cycle_mark_done(struct mutator *m)
             for (struct mutator *other = h->mutators; other; other = other->next)
                 hand_over(other);
         if (gc->phase != GC_MARK || grey_is_left(h)) {
+            world_stop_is_gc(h);
             world_start(m);
         } else {
             cycle_end(m, stop_ns);
@@ -354,11 +402,15 @@ static gcsim_status cycle_start(struct mutator *m, gcsim_trigger why, uint64_t *
     pace_transition_done(h);
     if (!gc->alone) {
         cycle->pause1_ns = rt_now_ns(&h->rt) - stop_ns;
+        note_start(h, cycle);
+        world_stop_is_gc(h);
         world_start(m);
         wake_workers(m);
+        tell(m);
         return GCSIM_OK;
     }
     if (mark_alone(m)) {
+        note_start(h, cycle);
         cycle_end(m, stop_ns);
         return GCSIM_OK;
     }

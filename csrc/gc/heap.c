@@ -88,6 +88,7 @@ static bool history_init(struct mheap *h, const gcsim_options *options)
     h->history->events.records = (gcsim_event *)(world_at(h->world, REGION_HISTORY) + at);
     h->history->events.room = room;
     h->events_on = room != 0;
+    trace_init(&h->history->traces);
     return true;
 }
 

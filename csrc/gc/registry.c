@@ -36,7 +36,9 @@ static void free_locks(gcsim_heap *heap)
                                &gc->workers.lock,
                                &gc->pace_lock,
                                &gc->assists.lock,
-                               &gc->processors.lock};
+                               &gc->processors.lock,
+                               &h->history->traces.lock,
+                               &h->history->traces.writing};
     for (size_t i = 0; i < sizeof locks / sizeof *locks; i++)
         rt_lock_init(locks[i]);
     for (unsigned spc = 0; spc < NUM_SPAN_CLASSES; spc++)
@@ -102,6 +104,7 @@ static void in_child(void)
         processor_reset(&heap->mheap);
         heap->forked = cut ? 2 : 1;
         free_locks(heap);
+        trace_forget(&heap->mheap.history->traces);
         rt_init_in_child(&heap->mheap.rt);
     }
 }

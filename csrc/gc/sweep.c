@@ -92,10 +92,29 @@ static enum swept sweep_counted(struct mheap *h, gcsim_span *s, bool preserve)
     return SWEPT;
 }
 
+// No span waits and nobody is at one: whoever notices first says so (mgcsweep.go:activeSweep.end).
+static void note_swept(struct mheap *h)
+{
+    struct gc *gc = &heap_of(h)->gc;
+    if (GCSIM_LOAD(&gc->sweep_class) < NUM_SPAN_CLASSES || GCSIM_LOAD(&h->sweeping) ||
+        gc->phase == GC_MARK || !gc->cycles)
+        return;
+    gcsim_cycle *cycle = current_cycle(h);
+    uint64_t not_yet = 0, live = GCSIM_LOAD(&h->heap_live);
+    if (!__atomic_compare_exchange_n(&cycle->sweep_live, &not_yet, live ? live : 1, false,
+                                     __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+        return;
+    GCSIM_STORE(&cycle->pages_swept, GCSIM_LOAD(&gc->pages_swept));
+    EMIT(h, SWEPT, 0, 0, live);
+    trace_put(&h->history->traces, &h->rt, TRACE_SWEPT, cycle);
+    mheap_note_scav(h, false);
+}
+
 CORE enum swept sweep_span(struct mheap *h, gcsim_span *s, bool preserve)
 {
     enum swept swept = sweep_counted(h, s, preserve);
     __atomic_fetch_sub(&h->sweeping, 1, __ATOMIC_RELEASE);
+    note_swept(h);
     return swept;
 }
 
@@ -116,6 +135,7 @@ CORE uint64_t sweep_one(struct mheap *h)
         if (swept != SWEPT_BY_OTHER)
             return swept == SWEPT_AND_FREED ? npages : 0;
     }
+    note_swept(h);
     return UINT64_MAX;
 }
 

@@ -1,5 +1,6 @@
 #include "gc/world.h"
 
+#include "base/histogram.h"
 #include "gc/barrier.h"
 #include "gc/processor.h"
 #include "gc/roots.h"
@@ -23,11 +24,12 @@ static void wait_until_outside(struct mheap *h, struct mutator *m)
 }
 
 // The caller is outside. Returns the time from which on the others were asked.
-static uint64_t stop_all(struct mheap *h)
+static uint64_t stop_all(struct mheap *h, uint32_t id)
 {
     rt_lock(&h->rt, &heap_of(h)->gc.cycle_lock);
     rt_lock(&h->rt, &h->mutators_lock);
     uint64_t asked_ns = rt_now_ns(&h->rt); // waiting for another thread's cycle is no pause of ours
+    EMIT(h, WORLD_ASK, id, 0, 0);
     __atomic_fetch_or(&h->stop, STOP_NOW, __ATOMIC_SEQ_CST);
     rt_fence_heavy(&h->rt);
     for (struct mutator *m = h->mutators; m; m = m->next)
@@ -48,7 +50,7 @@ static void start_all(struct mheap *h)
 // There are more mutators than processors: who is inside from now on holds a token.
 static COLD void count_processors(struct mheap *h)
 {
-    stop_all(h);
+    stop_all(h, 0);
     if (!(h->stop & GCSIM_STOP_TOKENS)) {
         processor_reset(h);
         __atomic_fetch_or(&h->stop, GCSIM_STOP_TOKENS, __ATOMIC_SEQ_CST);
@@ -202,15 +204,36 @@ CORE uint64_t world_stop(struct mutator *m)
 {
     struct mheap *h = mheap_of(m);
     gcsim_leave(&m->pub);
-    uint64_t asked_ns = stop_all(h);
-    STEP(h, WORLD_STOP, m->pub.id, 0, 0);
+    uint64_t asked_ns = stop_all(h, m->pub.id);
+    h->history->stops.asked_ns = asked_ns;
+    h->history->stops.stood_ns = rt_now_ns(&h->rt);
+    h->history->stops.for_gc = false;
+    STEP(h, WORLD_STOP, m->pub.id, 0, h->history->stops.stood_ns - asked_ns);
     return asked_ns;
+}
+
+CORE void world_stop_is_gc(struct mheap *h)
+{
+    struct stops *stops = &h->history->stops;
+    uint64_t stopping = stops->stood_ns - stops->asked_ns;
+    stops->for_gc = true;
+    stops->gc_cpu_ns += stopping + (rt_now_ns(&h->rt) - stops->stood_ns) * heap_of(h)->gc.procs;
+}
+
+static void count_stop(struct mheap *h, uint64_t now)
+{
+    struct stops *stops = &h->history->stops;
+    time_count(stops->for_gc ? &stops->stopping_gc : &stops->stopping_other,
+               stops->stood_ns - stops->asked_ns);
+    time_count(stops->for_gc ? &stops->total_gc : &stops->total_other, now - stops->asked_ns);
 }
 
 CORE void world_start(struct mutator *m)
 {
     struct mheap *h = mheap_of(m);
-    EMIT(h, WORLD_START, m->pub.id, 0, 0);
+    uint64_t now = rt_now_ns(&h->rt);
+    count_stop(h, now);
+    EMIT(h, WORLD_START, m->pub.id, 0, now - h->history->stops.asked_ns);
     start_all(h);
     gcsim_enter(&m->pub);
 }

@@ -35,6 +35,8 @@ CORE void world_ragged(struct mutator *m, void (*pass)(struct mutator *m));
 // returns. Returns the time from which on the others were asked to stop. Between stop and start no mutator runs and none is attached or detached.
 CORE uint64_t world_stop(struct mutator *m);
 CORE void world_start(struct mutator *m);
+// World stopped: the stop is the collector's own, and its CPU time so far is charged to collecting (mstats.go:accumulateGCPauseTime).
+CORE void world_stop_is_gc(struct mheap *h);
 
 // Ask the poll callback whether to go on, from a place where the caller's heap pointers are rooted. stopped: the world is
 // (the callback must then not wait for it); otherwise the caller is outside for the time of the call.

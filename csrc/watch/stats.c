@@ -15,7 +15,7 @@ static void add_cached(struct mheap *h, uint64_t small_allocs[NUM_SIZE_CLASSES],
     }
 }
 
-static void fill_bytes(const struct mheap *h, gcsim_memstats *out)
+CORE void stats_bytes(const struct mheap *h, gcsim_memstats *out)
 {
     const struct world *w = h->world;
     const struct page_bytes *b = &h->bytes;
@@ -78,15 +78,14 @@ static void fill_cycles(struct mheap *h, gcsim_memstats *out)
     out->pause_total_ns = history->pause_total_ns;
     memcpy(out->pause_ns, history->pause_ns, sizeof out->pause_ns);
     memcpy(out->pause_end, history->pause_end, sizeof out->pause_end);
-    uint64_t alive = (rt_now_ns(&h->rt) - history->created_ns) * gc->procs;
-    out->gc_cpu_fraction = alive ? (double)history->gc_ns / (double)alive : 0;
+    out->gc_cpu_fraction = history->gc_cpu_fraction;
     out->enable_gc = 1; // always true, as in Go
 }
 
 CORE void stats_memstats(struct mheap *h, gcsim_memstats *out)
 {
     memset(out, 0, sizeof *out);
-    fill_bytes(h, out);
+    stats_bytes(h, out);
     fill_counts(h, out);
     fill_cycles(h, out);
 }

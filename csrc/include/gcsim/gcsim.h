@@ -374,6 +374,47 @@ typedef struct gcsim_cycle {
     double sweep_ratio;               /* pages that allocation must sweep per byte */
 } gcsim_cycle;
 
+/* Lines that the collector writes about itself, in Go's words and format (GODEBUG=gctrace=1, gcpacertrace=1, scavtrace=1). */
+typedef enum gcsim_trace {
+    GCSIM_TRACE_GC = 0,
+    GCSIM_TRACE_PACER = 1,
+    GCSIM_TRACE_SCAV = 2,
+    GCSIM_TRACES
+} gcsim_trace;
+#define GCSIM_TRACE_OFF        (-1) /* no file descriptor: no lines */
+#define GCSIM_TRACE_KEEP       (-2) /* ... or they wait for trace_read */
+#define GCSIM_TRACE_LINE_BYTES 512  /* room for any line */
+
+/* How often a duration fell into a bucket (runtime/histogram.go:timeHistogram): below 0; from 0 by 64 ns to 256 ns, then four of
+   equal width for each power of two; from 2^47 ns on. */
+#define GCSIM_TIME_BUCKETS 162
+typedef struct gcsim_time_histogram {
+    uint64_t counts[GCSIM_TIME_BUCKETS];
+} gcsim_time_histogram;
+
+/* What runtime/metrics knows of a heap, read at one moment without a stop. CPU times are sums over processors, as of the last mark
+   termination; slots in cached spans count when the span is given back, both as in Go. */
+typedef struct gcsim_metrics {
+    uint64_t assist_ns, dedicated_ns, idle_mark_ns, gc_pause_ns; /* dedicated: and fractional */
+    uint64_t scavenge_assist_ns, scavenge_background_ns;
+    uint64_t idle_ns, total_ns;
+    uint64_t cleanups_executed, cleanups_queued, finalizers_executed, finalizers_queued;
+    uint64_t cycles, forced_cycles;
+    int64_t gc_percent;                                             /* -1: off */
+    int64_t memory_limit;                                           /* INT64_MAX: none */
+    uint64_t allocs[GCSIM_SIZE_CLASSES], frees[GCSIM_SIZE_CLASSES]; /* slots; [0]: large objects */
+    uint64_t alloc_bytes, free_bytes;
+    uint64_t tiny_allocs;          /* in no slot of their own */
+    uint64_t heap_goal, heap_live; /* heap_live: marked by the last cycle */
+    uint64_t limiter_last_enabled; /* number of a cycle; 0: never */
+    uint64_t heap_scan, stack_scan, globals_scan;
+    uint64_t starting_stack_bytes;
+    uint64_t heap_inuse, heap_free, heap_released, stacks;
+    uint64_t mspan_inuse, mspan_sys, mcache_inuse, mcache_sys, buck_hash_sys, gc_sys, other_sys;
+    uint64_t procs, goroutines, goroutines_created, threads;
+    gcsim_time_histogram stopping_gc, stopping_other, pauses_gc, pauses_other;
+} gcsim_metrics;
+
 typedef struct
     gcsim_event { /* one record of the ring; addresses are offsets from the heap's first byte */
     uint64_t time_ns;
