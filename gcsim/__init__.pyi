@@ -139,6 +139,12 @@ from gcsim._layout import (
 from gcsim._layout import (
     sizeof as sizeof,
 )
+from gcsim._metrics import (
+    Histogram as Histogram,
+)
+from gcsim._metrics import (
+    Metrics as Metrics,
+)
 from gcsim._results import (
     Cycle as Cycle,
 )

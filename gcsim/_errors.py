@@ -74,7 +74,7 @@ class BoundsError(Error, IndexError):
 
 
 class UnknownNameError(Error, KeyError):
-    """There is no global of that name."""
+    """There is no global, or no metric, of that name."""
 
     def __str__(self) -> str:  # KeyError would show the repr of the sentence
         return str(self.args[0]) if self.args else ""

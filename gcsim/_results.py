@@ -5,6 +5,7 @@ The numbers come from ``csrc/bind/results.c``. Sizes are in bytes, times in nano
 
 from __future__ import annotations
 
+import html
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from gcsim._types import TypeInfo
 
 _OFF = (1 << 64) - 1  # a heap goal when the collector is off
+_NO_LIMIT = (1 << 63) - 1
 _MINIMUM = 4 << 20  # Go's smallest heap goal at GOGC=100 (mgcpacer.go:defaultHeapMinimum)
 
 
@@ -155,63 +157,127 @@ def make_gc_stats(numbers: dict[str, Any]) -> GCStats:
 # ---- cycles ----
 
 
+class LimiterState(NamedTuple):
+    """The CPU limiter when a cycle ended: a bucket of CPU time (mgclimit.go). ns."""
+
+    fill: int
+    capacity: int
+    limited: int  #: how often it came on, ever
+
+    @property
+    def limiting(self) -> bool:
+        """Whether the bucket was full: then nobody assists."""
+        return 0 < self.capacity <= self.fill
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Cycle:
-    """One collection: what led to it, what it did, how long it took."""
+    """One collection: what led to it, what it did, how long it took (gcsim.h:gcsim_cycle)."""
 
     number: int  #: 1, 2, ...
     trigger: str  #: "heap" (the trigger was reached), "forced" (collect was called) or "periodic"
     gc_percent: int | None  #: GOGC at the start; None is off
+    start_ns: int  #: since 1970; in step mode, where time is steps, since the heap was made
+    since_ns: int  #: since the heap was made
     heap_live: int  #: at the start: what the trigger compared
+    trigger_bytes: int | None  #: heap_live at which it was to start; None: never
     goal: int | None  #: the goal then in force; None: the collector was off
     marked_before: int  #: bytes marked by the cycle before
     stack_scan: int  #: bytes of frames that the goal counted
     globals_scan: int  #: bytes of globals
-    heap_marked: int  #: bytes of slots marked by this cycle: what lives
-    next_goal: int | None
+    heap_scan_before: int  #: bytes of objects that the cycle before read
+    heap_scan: int  #: scannable part of heap_live
+    memory_limit: int | None
+    limit_goal: int | None  #: what the limit left to the heap; None: no limit
+    runway: int  #: bytes expected to be allocated while marking
+    cons_mark: float  #: bytes allocated per byte marked, per processor, as estimated
+    assist_ratio: float  #: scan work per byte allocated, at the start
+    fractional_goal: float  #: share of each processor
+    dedicated_workers: int
+    procs: int
+    stopped: bool  #: the world was stopped while marking (gcstoptheworld)
     objects_marked: int
     roots: int  #: root slots that were not nil
     pointers: int  #: pointers that were not nil, in roots and objects
     scan_work: int  #: bytes of objects up to their last pointers
-    freed_objects: int  #: by this cycle's sweep as far as it got when this was read
-    freed_bytes: int
-    weak_cleared: int
+    stack_work: int  #: bytes of frames
+    globals_work: int
+    dedicated_ns: int  #: CPU time of marking by workers that own a processor,
+    fractional_ns: int  #: by those that take a share of one,
+    idle_ns: int  #: on processors that nobody used,
+    assist_ns: int  #: and by allocations that owed it
+    background_ns: int  #: dedicated and fractional
     rescans: int  #: mark passes repeated because work buffers ran out of memory
-    start_ns: int  #: since 1970; in step mode, where time is steps, since the heap was made
-    stop_ns: int  #: until the world stood still
-    mark_ns: int  #: from the end of the first stop's work to the marks being final
-    sweep_ns: int  #: of the sweep that `collect` itself waits for, else 0
+    heap_end: int  #: heap_live when marking ended
+    end_goal: int | None  #: the goal in force then
+    heap_marked: int  #: bytes of slots marked by this cycle: what lives
+    next_goal: int | None
+    next_trigger: int | None
+    utilization: float  #: share of all CPU time that background marking and assists took
+    cons_mark_after: float  #: the estimate from now on
+    gc_cpu_fraction: float  #: share of all CPU time since the heap was made that collecting took
+    limiter: LimiterState
+    stop_ns: int  #: until the world stood still, and the first stop's work was done
+    mark_ns: int  #: from the end of the first stop to the request for the second
     pause_ns: int  #: the world was asked to stop or stood still: both stops
     pause1_ns: (
         int  #: the stop that begins marking; 0 if the world was stopped from there to the end
     )
     pause2_ns: int  #: the stop that ends it
-    trigger_bytes: int | None  #: heap_live at which it was to start; None: never
-    heap_end: int  #: heap_live when marking ended
-    background_ns: int  #: CPU time of marking within the share of 25 % of the processors
-    idle_ns: int  #: beyond that share, on processors that nobody used
-    assist_ns: int  #: by allocations that owed it
-    procs: int
-    stopped: bool  #: the world was stopped while marking (gcstoptheworld)
+    stopping1_ns: int  #: of pause1_ns, until the world stood still
+    stopping2_ns: int
+    sweep_ns: int  #: of the sweep that `collect` itself waits for, else 0
+    freed_objects: int  #: by this cycle's sweep as far as it got when this was read
+    freed_bytes: int
+    weak_cleared: int
+    pages_swept: int
+    sweep_live: int  #: heap_live when all was swept; 0: not yet
+    sweep_ratio: float  #: pages that allocation must sweep per byte
 
     @property
     def why(self) -> str:
         """What started it, and the arithmetic, line by line."""
         if self.trigger == "forced":
-            first = "collect() was called: a full collection and sweep, as runtime.GC"
+            lines = ["collect() was called: a full collection and sweep, as runtime.GC"]
         elif self.trigger == "periodic":
-            first = "there had been no collection for the period (Go: 2 minutes)"
+            lines = ["there had been no collection for the period (Go: 2 minutes)"]
         else:
-            first = (
+            lines = [
                 f"the heap reached its trigger: {self.heap_live:_} bytes live"
                 f" >= {self.trigger_bytes:_}"
-            )
-        return "\n".join([first, *self._goal_lines(self.goal)])
+            ]
+        lines += self._goal_lines()
+        if self.trigger == "heap":
+            lines += self._trigger_lines()
+        else:
+            lines.append(f"{self.heap_live:_} bytes were live")
+        return "\n".join([*lines, *self._end_lines()])
 
-    def _goal_lines(self, goal: int | None) -> list[str]:
-        if goal is None or self.gc_percent is None:
+    def _goal_lines(self) -> list[str]:
+        goal, percent = self.goal, self.gc_percent
+        limited = self.limit_goal is not None and goal == self.limit_goal
+        if goal is None or (percent is None and not limited):
             return ["no goal was in force: the collector was off (GOGC=off)"]
-        percent, marked = self.gc_percent, self.marked_before
+        lines: list[str] = []
+        if percent is not None:
+            lines, by_percent = self._percent_lines(percent)
+            if not limited and goal != by_percent:
+                lines.append(
+                    f"     was {goal:_} when it was set: there were other globals or settings then,"
+                    " or it started late and got room to finish in"
+                )
+        if limited:
+            lines.append(
+                f"memory limit {self.memory_limit:_}: it leaves the heap {goal:_},"
+                " which is less: that is the goal"
+                if lines
+                else f"GOGC is off; memory limit {self.memory_limit:_} leaves the heap {goal:_}:"
+                " that is the goal"
+            )
+        return lines
+
+    def _percent_lines(self, percent: int) -> tuple[list[str], int]:
+        marked = self.marked_before
         counted = marked + self.stack_scan + self.globals_scan
         computed = marked + counted * percent // 100
         minimum = _MINIMUM * percent // 100
@@ -220,24 +286,89 @@ class Cycle:
             f"     = {marked:_} + ({marked:_} + {self.stack_scan:_} + {self.globals_scan:_})"
             f" * {percent} / 100 = {computed:_}",
         ]
-        if goal == max(computed, minimum):
-            if computed < minimum:
-                lines.append(f"     raised to the minimum, 4 MiB * {percent} / 100 = {minimum:_}")
-        else:
-            lines.append(f"     was {goal:_} when it was set: there were other globals then")
-        if self.trigger == "forced":
-            lines.append(f"{self.heap_live:_} bytes were live")
-        return lines
+        if computed < minimum:
+            lines.append(f"     raised to the minimum, 4 MiB * {percent} / 100 = {minimum:_}")
+        return lines, max(computed, minimum)
+
+    def trigger_bounds(self) -> tuple[int, int] | None:
+        """Least and greatest trigger for the goal (mgcpacer.go:trigger), bytes; None without a goal.
+
+        45 and 61 of 64 parts of the way from what was marked to the goal, or 4 MiB below the goal
+        if that is more. What sweeping needs may raise the least one.
+        """
+        if self.goal is None:
+            return None
+        marked, step = self.marked_before, max(self.goal - self.marked_before, 0) // 64
+        return marked + 45 * step, max(marked + 61 * step, self.goal - _MINIMUM)
+
+    def _trigger_lines(self) -> list[str]:
+        bounds = self.trigger_bounds()
+        if bounds is None or self.goal is None or self.trigger_bytes is None:
+            return []
+        least, most = bounds
+        wanted = self.goal - self.runway
+        trigger = min(max(wanted, least), most)
+        lines = [
+            f"trigger: goal - runway = {self.goal:_} - {self.runway:_} = {wanted:_},"
+            f" within {least:_} to {most:_}: {trigger:_}",
+            f"     runway = cons/mark * 75/25 * (heap scan + stacks + globals) = {self.cons_mark:.6g}"
+            f" * 3 * ({self.heap_scan_before:_} + {self.stack_scan:_} + {self.globals_scan:_})",
+        ]
+        if trigger != self.trigger_bytes:
+            lines.append(
+                f"     was {self.trigger_bytes:_} when it was set: the goal was another then,"
+                " or sweeping needed room"
+            )
+        late = self.heap_live - self.trigger_bytes
+        return [*lines, f"     started {late:_} bytes after it"]
+
+    def _end_lines(self) -> list[str]:
+        if self.end_goal is None:
+            return []
+        over = self.overshoot or 0
+        how = f"{over:_} bytes above" if over > 0 else f"{-over:_} bytes below"
+        return [f"marking ended with {self.heap_end:_} bytes live, {how} its goal"]
+
+    @property
+    def overshoot(self) -> int | None:
+        """Bytes by which the heap was above its goal when marking ended; negative: below it."""
+        return None if self.end_goal is None else self.heap_end - self.end_goal
 
     @property
     def phases(self) -> tuple[tuple[str, int], ...]:
-        """(name, ns) of each phase, in order."""
-        return (("stop", self.stop_ns), ("mark", self.mark_ns), ("sweep", self.sweep_ns))
+        """(name, ns) of each phase, in order.
+
+        "sweep termination" and "mark termination" are stops, from the request on; "sweep" is what
+        `collect` waited for. With the world stopped all along, its one stop is in three parts.
+        """
+        before = self.stop_ns + self.mark_ns
+        return (
+            ("sweep termination", self.stop_ns if self.stopped else self.pause1_ns),
+            ("mark", self.mark_ns),
+            (
+                "mark termination",
+                max(self.pause2_ns - before, 0) if self.stopped else self.pause2_ns,
+            ),
+            ("sweep", self.sweep_ns),
+        )
 
     @property
     def stops(self) -> tuple[int, ...]:
-        """How long the world stood still, in ns, each time."""
+        """How long the world was stopped, from the request on, in ns, each time."""
         return (self.pause2_ns,) if self.stopped else (self.pause1_ns, self.pause2_ns)
+
+    @property
+    def mark_work(self) -> tuple[tuple[str, int], ...]:
+        """(kind, CPU ns) of marking: by dedicated, fractional and idle workers, and by assists.
+
+        Which mutator assisted how long is in the events ("assist").
+        """
+        return (
+            ("dedicated", self.dedicated_ns),
+            ("fractional", self.fractional_ns),
+            ("idle", self.idle_ns),
+            ("assist", self.assist_ns),
+        )
 
     @property
     def marked(self) -> int:
@@ -256,18 +387,35 @@ class Cycle:
             f"stopped {_ns_text(self.pause_ns)}>"
         )
 
+    def _repr_html_(self) -> str:
+        first, *rest = (html.escape(line) for line in str(self).splitlines())
+        return f"<div><b>{first}</b><pre>{chr(10).join(rest)}</pre></div>"
+
     def __str__(self) -> str:
-        phases = ", ".join(f"{name} {_ns_text(ns)}" for name, ns in self.phases)
-        return f"{self!r}\n{self.why}\n{phases}"
+        def times(pairs: tuple[tuple[str, int], ...]) -> str:
+            return ", ".join(f"{name} {_ns_text(ns)}" for name, ns in pairs)
+
+        lines = [repr(self), self.why, times(self.phases), f"marked by: {times(self.mark_work)}"]
+        if self.limiter.capacity:
+            lines.append(
+                f"limiter: {self.limiter.fill / self.limiter.capacity:.0%} full,"
+                f" on {self.limiter.limited} times"
+            )
+        return "\n".join(lines)
 
 
-def make_cycle(numbers: dict[str, int]) -> Cycle:
-    raw: dict[str, Any] = dict(numbers)
+def make_cycle(numbers: dict[str, Any]) -> Cycle:
+    raw = dict(numbers)
     raw["trigger"] = ("heap", "forced", "periodic")[raw["trigger"]]
     raw["stopped"] = bool(raw["stopped"])
     raw["gc_percent"] = None if raw["gc_percent"] < 0 else raw["gc_percent"]
-    for name in ("goal", "next_goal", "trigger_bytes"):
+    for name in ("goal", "next_goal", "trigger_bytes", "limit_goal", "end_goal", "next_trigger"):
         raw[name] = None if raw[name] == _OFF else raw[name]
+    if raw["memory_limit"] in (0, _NO_LIMIT):  # 0: the core has no limit to set
+        raw["memory_limit"] = raw["limit_goal"] = None
+    raw["limiter"] = LimiterState(
+        raw.pop("limiter_fill"), raw.pop("limiter_capacity"), raw.pop("limited")
+    )
     return Cycle(**raw)
 
 

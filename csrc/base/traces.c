@@ -238,7 +238,7 @@ CORE void trace_put(struct traces *t, struct rt *rt, enum trace_line line, const
 }
 
 // The oldest note for a file descriptor, or the oldest that is kept for a reader. Its trace's sink; GCSIM_TRACE_OFF if there is none.
-static int32_t take(struct traces *t, struct rt *rt, bool keep, struct trace_note *out)
+static int32_t take_note(struct traces *t, struct rt *rt, bool keep, struct trace_note *out)
 {
     int32_t sink = GCSIM_TRACE_OFF;
     rt_lock(rt, &t->lock);
@@ -292,7 +292,7 @@ static void write_all(struct traces *t, struct rt *rt)
 {
     struct trace_note note;
     char line[GCSIM_TRACE_LINE_BYTES];
-    for (int32_t fd; (fd = take(t, rt, false, &note)) >= 0;) {
+    for (int32_t fd; (fd = take_note(t, rt, false, &note)) >= 0;) {
         int error = os_write(fd, line, note_text(line, rt, &note));
         if (error)
             fail(t, rt, trace_of(note.line), error);
@@ -322,7 +322,7 @@ CORE uint64_t trace_take(struct traces *t, struct rt *rt, uint32_t *kind,
                          char out[GCSIM_TRACE_LINE_BYTES])
 {
     struct trace_note note;
-    if (!GCSIM_LOAD(&t->kept) || take(t, rt, true, &note) == GCSIM_TRACE_OFF)
+    if (!GCSIM_LOAD(&t->kept) || take_note(t, rt, true, &note) == GCSIM_TRACE_OFF)
         return 0;
     *kind = trace_of(note.line);
     return note_text(out, rt, &note);

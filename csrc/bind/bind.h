@@ -205,8 +205,11 @@ struct heap_object {
     struct heap_roots *
         roots; // goroutine.c: names of globals, owners of goroutines, layouts of frames; heap_roots_free at dealloc
     PyObject
-        *traces; // trace_refs=True: dict, handle address -> (class name, file, line); else NULL
-    int32_t gc_percent; // negative = off
+        *traces;    // trace_refs=True: dict, handle address -> (class name, file, line); else NULL
+    uint32_t tells; // 1: a trace may be on
+    PyObject *trace_files[GCSIM_TRACES]; // whose write gets the lines of a gcsim_trace, or NULL
+    int trace_fds[GCSIM_TRACES];         // our copy of the file descriptor that gets them, + 1
+    int32_t gc_percent;                  // negative = off
     uint32_t procs, mark, event_room;
     uint32_t stop_the_world, shade_entries;
     uint64_t reserve_bytes;        // as asked for; 0 = default
@@ -397,5 +400,11 @@ BIND int array_set(struct heap_object *h, struct type_object *array_type, void *
                    PyObject *value);
 // results.c: the Cycle that heap.collect() returns.
 BIND PyObject *cycle_result(struct heap_object *h, const gcsim_cycle *cycle);
+// tell.c: lines of traces. take: without the GIL, at the end of a long call; deliver: with it (call NULL: no
+// call is under way; told may be NULL). nobody: lets go of all files.
+struct told;
+BIND struct told *tell_take(struct heap_object *h);
+BIND void tell_deliver(struct heap_object *h, struct slow_call *call, struct told *told);
+BIND void tell_nobody(struct heap_object *h);
 // All else that slice.c, batch.c, goroutine.c and results.c give: methods and properties of Heap, and their init functions.
 #include "bind/hooks.h"

@@ -312,9 +312,12 @@ BIND void slow_end(struct slow_call *call)
 {
     struct heap_object *h = call->heap;
     gcsim_leave(call->m);
+    struct told *told = h->tells ? tell_take(h) : NULL;
     if (h->steps_lock)
         PyThread_release_lock(h->steps_lock);
     PyEval_RestoreThread(call->thread);
+    tell_deliver(h, call,
+                 told); // while this counts as a call: who is written to cannot close the heap
     current_slow = call->outer;
     away_end(h);
     h->idle[h->idle_count++] = call->m;

@@ -428,9 +428,12 @@ static void heap_free_lists(struct heap_object *h)
 static void heap_finish(struct heap_object *h)
 {
     gcsim_heap *heap = h->heap;
+    struct told *told = h->tells ? tell_take(h) : NULL;
     h->heap = NULL;
     h->attention = HEAP_CLOSED;
     h->api->heap_destroy(heap);
+    tell_deliver(h, NULL, told);
+    tell_nobody(h);
 }
 
 // The same, then gives signals their turn: freeing the types runs finalizers, in which Python would lose a KeyboardInterrupt.
@@ -527,6 +530,14 @@ static int heap_traverse(struct heap_object *h, visitproc visit, void *arg)
     for (uint32_t i = 0; i < h->types_by_id_room; i++)
         Py_VISIT(h->types_by_id[i]);
     Py_VISIT(h->traces);
+    for (uint32_t kind = 0; kind < GCSIM_TRACES; kind++)
+        Py_VISIT(h->trace_files[kind]);
+    return 0;
+}
+
+static int heap_clear(struct heap_object *h)
+{
+    tell_nobody(h);
     return 0;
 }
 
@@ -844,12 +855,6 @@ static PyObject *heap_later_begin_cycle(PyObject *self, PyObject *Py_UNUSED(unus
                       "heap.begin_cycle is not there yet; heap.collect() runs a whole one");
 }
 
-static PyObject *heap_later_metrics(struct heap_object *h, void *Py_UNUSED(closure))
-{
-    return bind_raise(h->state, ERR_NOT_THERE,
-                      "heap.metrics is not there yet; heap.memstats() has the numbers");
-}
-
 #define FAST(f) ((PyCFunction)(void (*)(void))(f))
 static PyMethodDef heap_methods[] = {
     {"new", FAST(heap_new), METH_FASTCALL | METH_KEYWORDS,
@@ -906,7 +911,6 @@ static PyGetSetDef heap_getset[] = {
      "GOMEMLIMIT in bytes, as SetMemoryLimit: takes an int or a text such as \"64MiB\"; None: no "
      "limit",
      NULL},
-    {"metrics", (getter)heap_later_metrics, NULL, "not there yet: raises NotThereYetError", NULL},
     HOOKS_HEAP_GETSET,
     {NULL, NULL, NULL, NULL, NULL},
 };
@@ -940,6 +944,7 @@ static PyType_Slot heap_slots[] = {
     {Py_tp_new, heap_tp_new},
     {Py_tp_dealloc, heap_dealloc},
     {Py_tp_traverse, heap_traverse},
+    {Py_tp_clear, heap_clear},
     {Py_tp_repr, heap_repr},
     {Py_tp_methods, heap_methods},
     {Py_tp_getset, heap_getset},

@@ -28,6 +28,13 @@ HOOK_NOARGS(heap_py_graph);
 HOOK_FASTCALL(heap_py_events);
 static PyObject *heap_py_object_rows(PyObject *self, PyObject *cursor);
 static PyObject *heap_py_cycles(PyObject *self, void *closure);
+// tell.c
+static PyObject *heap_py_gctrace(PyObject *self, PyObject *file);
+static PyObject *heap_py_pacertrace(PyObject *self, PyObject *file);
+static PyObject *heap_py_scavtrace(PyObject *self, PyObject *file);
+static PyObject *heap_py_trace(PyObject *self, PyObject *args);
+HOOK_NOARGS(heap_py_read_metrics);
+static PyObject *heap_py_metrics(PyObject *self, void *closure);
 // load.c
 static PyObject *heap_py_dump(PyObject *self, void *closure);
 
@@ -66,6 +73,23 @@ static PyObject *heap_py_dump(PyObject *self, void *closure);
         {"events", HOOK_FAST(heap_py_events),                                                      \
          PyDoc_STR("events($self, /, *, array=False)\n--\n\nThe kept events, oldest first: Event " \
                    "tuples, or a NumPy array.")},                                                  \
+        {"gctrace", heap_py_gctrace, METH_O,                                                       \
+         PyDoc_STR("gctrace($self, file, /)\n--\n\nWrites Go's line for each collection that "     \
+                   "ends from now on, as GODEBUG=gctrace=1 does.\n\n"                              \
+                   "file: a text file, any object with write(str), a file descriptor; None: no "   \
+                   "more. The result is a context\nmanager that stops it. What a real UTF-8 file " \
+                   "or a descriptor gets is written at once by the thread\nthat ends the cycle; "  \
+                   "other files get it when a call of this heap next returns.")},                  \
+        {"pacertrace", heap_py_pacertrace, METH_O,                                                 \
+         PyDoc_STR("pacertrace($self, file, /)\n--\n\nThe pacer's lines, as "                      \
+                   "GODEBUG=gcpacertrace=1: at the start and end of marking, when all is swept. "  \
+                   "file: see gctrace.")},                                                         \
+        {"scavtrace", heap_py_scavtrace, METH_O,                                                   \
+         PyDoc_STR(                                                                                \
+             "scavtrace($self, file, /)\n--\n\nThe scavenger's line, as GODEBUG=scavtrace=1, "     \
+             "when all is swept. file: see gctrace.")},                                            \
+        {"_trace", heap_py_trace, METH_VARARGS, NULL},                                             \
+        {"_read_metrics", heap_py_read_metrics, METH_NOARGS, NULL},                                \
     {                                                                                              \
         "_object_rows", heap_py_object_rows, METH_O, NULL                                          \
     }
@@ -75,6 +99,10 @@ static PyObject *heap_py_dump(PyObject *self, void *closure);
      "Named global roots: a mutable mapping of str to Ref, Slice, str or None.", NULL},            \
         {"cycles", heap_py_cycles, NULL,                                                           \
          "The last collections (256 are kept), oldest first, as a tuple of Cycle.", NULL},         \
+        {"metrics", heap_py_metrics, NULL,                                                         \
+         "Numbers by Go's runtime/metrics names, read without a stop: a mapping. See "             \
+         "gcsim.Metrics.",                                                                         \
+         NULL},                                                                                    \
     {                                                                                              \
         "dump", heap_py_dump, NULL,                                                                \
             "The Go dump that the heap was loaded from, and its objects by number: see "           \

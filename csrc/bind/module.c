@@ -16,6 +16,7 @@
 #include "bind/batch.c"
 #include "bind/goroutine.c"
 #include "bind/results.c"
+#include "bind/tell.c"
 
 #include "bind/dump_bind.c"
 #include "bind/load.c"

@@ -2,10 +2,10 @@
 // values that users see are made by gcsim/_results.py.
 #include "bind/bind.h"
 
-// gcsim._results.<function>(arguments as Py_BuildValue takes them)
-static PyObject *results_call(const char *function, const char *format, ...)
+// <module>.<function>(arguments as Py_BuildValue takes them)
+static PyObject *call_in(const char *where, const char *function, const char *format, ...)
 {
-    PyObject *module = PyImport_ImportModule("gcsim._results");
+    PyObject *module = PyImport_ImportModule(where);
     PyObject *callable = module ? PyObject_GetAttrString(module, function) : NULL;
     va_list args;
     va_start(args, format);
@@ -18,6 +18,8 @@ static PyObject *results_call(const char *function, const char *format, ...)
     return result;
 }
 
+#define results_call(...) call_in("gcsim._results", __VA_ARGS__)
+
 static int dict_add(PyObject *dict, const char *name, PyObject *value)
 {
     int result = value ? PyDict_SetItemString(dict, name, value) : -1;
@@ -27,6 +29,8 @@ static int dict_add(PyObject *dict, const char *name, PyObject *value)
 
 #define ADD_U64(name)                                                                              \
     ok = ok && dict_add(dict, #name, PyLong_FromUnsignedLongLong(from->name)) == 0;
+
+#define ADD_FLOAT(name) ok = ok && dict_add(dict, #name, PyFloat_FromDouble(from->name)) == 0;
 
 // --- MemStats
 
@@ -105,11 +109,15 @@ static PyObject *heap_py_gc_stats(PyObject *self, PyObject *Py_UNUSED(unused))
 
 // clang-format off
 #define CYCLE_NUMBERS(X) \
-    X(number) X(trigger) X(heap_live) X(goal) X(marked_before) X(stack_scan) X(globals_scan) \
-    X(heap_marked) X(next_goal) X(objects_marked) X(roots) X(pointers) X(scan_work) \
-    X(freed_objects) X(freed_bytes) X(weak_cleared) X(rescans) X(start_ns) X(stop_ns) \
-    X(mark_ns) X(sweep_ns) X(pause_ns) X(pause1_ns) X(pause2_ns) X(trigger_bytes) X(heap_end) \
-    X(background_ns) X(idle_ns) X(assist_ns) X(procs) X(stopped)
+    X(number) X(trigger) X(start_ns) X(since_ns) X(heap_live) X(trigger_bytes) X(goal) X(marked_before) X(stack_scan) \
+    X(globals_scan) X(heap_scan_before) X(heap_scan) X(limit_goal) X(runway) X(dedicated_workers) X(procs) X(stopped) \
+    X(objects_marked) X(roots) X(pointers) X(scan_work) X(stack_work) X(globals_work) X(dedicated_ns) X(fractional_ns) \
+    X(idle_ns) X(assist_ns) X(background_ns) X(rescans) X(heap_end) X(end_goal) X(heap_marked) X(next_goal) \
+    X(next_trigger) X(limiter_fill) X(limiter_capacity) X(limited) X(stop_ns) X(mark_ns) X(pause_ns) X(pause1_ns) \
+    X(pause2_ns) X(stopping1_ns) X(stopping2_ns) X(sweep_ns) X(freed_objects) X(freed_bytes) X(weak_cleared) \
+    X(pages_swept) X(sweep_live)
+#define CYCLE_FLOATS(X) \
+    X(cons_mark) X(assist_ratio) X(fractional_goal) X(utilization) X(cons_mark_after) X(gc_cpu_fraction) X(sweep_ratio)
 // clang-format on
 
 BIND PyObject *cycle_result(struct heap_object *h, const gcsim_cycle *from)
@@ -118,7 +126,9 @@ BIND PyObject *cycle_result(struct heap_object *h, const gcsim_cycle *from)
     PyObject *dict = PyDict_New(), *result = NULL;
     bool ok = dict != NULL;
     CYCLE_NUMBERS(ADD_U64)
-    if (ok && dict_add(dict, "gc_percent", PyLong_FromLong(from->gc_percent)) == 0)
+    CYCLE_FLOATS(ADD_FLOAT)
+    if (ok && dict_add(dict, "gc_percent", PyLong_FromLong(from->gc_percent)) == 0 &&
+        dict_add(dict, "memory_limit", PyLong_FromLongLong((long long)from->memory_limit)) == 0)
         result = results_call("make_cycle", "(O)", dict);
     Py_XDECREF(dict);
     return result;

@@ -203,6 +203,7 @@ static void count_pauses(struct mheap *h, gcsim_cycle *cycle)
 {
     struct history *history = h->history;
     cycle->pause_ns = cycle->pause1_ns + cycle->pause2_ns;
+    cycle->stopping2_ns = history->stops.stood_ns - history->stops.asked_ns;
     history->forced_cycles += cycle->trigger == GCSIM_TRIGGER_FORCED;
     history->pause_total_ns += cycle->pause_ns;
     history->last_gc_ns = rt_epoch_ns(&h->rt);
@@ -402,6 +403,7 @@ static gcsim_status cycle_start(struct mutator *m, gcsim_trigger why, uint64_t *
     pace_transition_done(h);
     if (!gc->alone) {
         cycle->pause1_ns = rt_now_ns(&h->rt) - stop_ns;
+        cycle->stopping1_ns = h->history->stops.stood_ns - stop_ns;
         note_start(h, cycle);
         world_stop_is_gc(h);
         world_start(m);

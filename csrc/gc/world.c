@@ -24,12 +24,11 @@ static void wait_until_outside(struct mheap *h, struct mutator *m)
 }
 
 // The caller is outside. Returns the time from which on the others were asked.
-static uint64_t stop_all(struct mheap *h, uint32_t id)
+static uint64_t stop_all(struct mheap *h)
 {
     rt_lock(&h->rt, &heap_of(h)->gc.cycle_lock);
     rt_lock(&h->rt, &h->mutators_lock);
     uint64_t asked_ns = rt_now_ns(&h->rt); // waiting for another thread's cycle is no pause of ours
-    EMIT(h, WORLD_ASK, id, 0, 0);
     __atomic_fetch_or(&h->stop, STOP_NOW, __ATOMIC_SEQ_CST);
     rt_fence_heavy(&h->rt);
     for (struct mutator *m = h->mutators; m; m = m->next)
@@ -50,7 +49,7 @@ static void start_all(struct mheap *h)
 // There are more mutators than processors: who is inside from now on holds a token.
 static COLD void count_processors(struct mheap *h)
 {
-    stop_all(h, 0);
+    stop_all(h);
     if (!(h->stop & GCSIM_STOP_TOKENS)) {
         processor_reset(h);
         __atomic_fetch_or(&h->stop, GCSIM_STOP_TOKENS, __ATOMIC_SEQ_CST);
@@ -204,7 +203,7 @@ CORE uint64_t world_stop(struct mutator *m)
 {
     struct mheap *h = mheap_of(m);
     gcsim_leave(&m->pub);
-    uint64_t asked_ns = stop_all(h, m->pub.id);
+    uint64_t asked_ns = stop_all(h);
     h->history->stops.asked_ns = asked_ns;
     h->history->stops.stood_ns = rt_now_ns(&h->rt);
     h->history->stops.for_gc = false;
