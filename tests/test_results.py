@@ -117,7 +117,8 @@ def test_a_cycle_says_what_it_did(heap: gcsim.Heap) -> None:
     assert cycle.start_ns > (
         1e18 if heap.mode == "threads" else 0
     )  # steps have a clock of their own
-    assert [name for name, _ in cycle.phases] == ["stop", "mark", "sweep"]
+    names = ["sweep termination", "mark", "mark termination", "sweep"]
+    assert [name for name, _ in cycle.phases] == names
     assert cycle.why.startswith("collect() was called")
     assert "4 MiB * 100 / 100 = 4_194_304" in cycle.why
 

@@ -78,7 +78,7 @@ static void put_float(struct text *t, double v)
         return;
     }
     if (exponent < 0)
-        put(t, "0.%0*d", -exponent - 1, 0);
+        put(t, "0.%.*s", -exponent - 1, "000");
     for (; i < n || i <= exponent; i++)
         put(t, "%s%c", i && i == exponent + 1 ? "." : "", i < n ? digits[i] : '0');
 }
