@@ -136,7 +136,9 @@ _METRICS: dict[str, Callable[[_Raw], int | float | Histogram]] = {
     "/memory/classes/heap/unused:bytes": lambda raw: (
         raw["heap_inuse"] - (raw["alloc_bytes"] - raw["free_bytes"])
     ),
-    "/memory/classes/metadata/mcache/free:bytes": lambda raw: raw["mcache_sys"] - raw["mcache_inuse"],
+    "/memory/classes/metadata/mcache/free:bytes": lambda raw: (
+        raw["mcache_sys"] - raw["mcache_inuse"]
+    ),
     "/memory/classes/metadata/mcache/inuse:bytes": _field("mcache_inuse"),
     "/memory/classes/metadata/mspan/free:bytes": lambda raw: raw["mspan_sys"] - raw["mspan_inuse"],
     "/memory/classes/metadata/mspan/inuse:bytes": _field("mspan_inuse"),
