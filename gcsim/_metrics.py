@@ -19,7 +19,7 @@ _Raw = dict[str, Any]  # gcsim_metrics by field
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Histogram:
-    """Go's metrics.Float64Histogram: ``counts[i]`` values lay in ``buckets[i] <= v < buckets[i+1]``.
+    """Go's metrics.Float64Histogram: ``counts[i]`` values lay from ``buckets[i]`` to the next.
 
     Sizes are in bytes, times in seconds.
     """

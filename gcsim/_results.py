@@ -291,7 +291,7 @@ class Cycle:
         return lines, max(computed, minimum)
 
     def trigger_bounds(self) -> tuple[int, int] | None:
-        """Least and greatest trigger for the goal (mgcpacer.go:trigger), bytes; None without a goal.
+        """Least and greatest trigger (mgcpacer.go:trigger), bytes; None without a goal.
 
         45 and 61 of 64 parts of the way from what was marked to the goal, or 4 MiB below the goal
         if that is more. What sweeping needs may raise the least one.
@@ -311,8 +311,9 @@ class Cycle:
         lines = [
             f"trigger: goal - runway = {self.goal:_} - {self.runway:_} = {wanted:_},"
             f" within {least:_} to {most:_}: {trigger:_}",
-            f"     runway = cons/mark * 75/25 * (heap scan + stacks + globals) = {self.cons_mark:.6g}"
-            f" * 3 * ({self.heap_scan_before:_} + {self.stack_scan:_} + {self.globals_scan:_})",
+            "     runway = cons/mark * 75/25 * (heap scan + stacks + globals)"
+            f" = {self.cons_mark:.6g} * 3 *"
+            f" ({self.heap_scan_before:_} + {self.stack_scan:_} + {self.globals_scan:_})",
         ]
         if trigger != self.trigger_bytes:
             lines.append(

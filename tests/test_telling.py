@@ -24,7 +24,8 @@ from typing import Any
 import pytest
 
 import gcsim
-from gcsim import _gctrace, _metrics, i64, ptr, u8
+from gcsim import _gctrace, _metrics, _results, i64, ptr, u8
+from gcsim.__main__ import main
 
 DATA = Path(__file__).parent / "data"
 LOGS = sorted((DATA / "pacer").glob("*.log.gz"))
@@ -298,6 +299,50 @@ def test_the_project_s_own_reader_reads_the_lines(mode: str) -> None:
             assert trace.pacer.cons_mark == cycle.cons_mark
 
 
+def test_a_log_of_gcsim_conforms_as_one_of_go_does(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The numbers that are printed lead to the goal and the trigger that were in force."""
+    pytest.importorskip("gcsim.lowlevel")
+    path, rows = tmp_path / "own.log", []
+    stop = threading.Event()
+
+    def allocate(heap: gcsim.Heap) -> None:
+        kept: list[Any] = [None] * 500
+        for n in itertools.count():
+            if stop.is_set():
+                return
+            kept[n % 500] = heap.new_slice(ptr[Node], 500)
+
+    with gcsim.Heap(procs=2) as heap, path.open("w", encoding="utf-8") as log:
+        chain = buffer("q", [*range(1, 100_000), -1])
+        batch = heap.build(Node, 100_000, roots=[0], links={"next": chain})
+        heap.globals["first"] = batch[0]
+        heap.gctrace(log)
+        heap.pacertrace(log)
+        thread = threading.Thread(target=allocate, args=(heap,))
+        thread.start()
+        try:
+            while len(rows) < 25:
+                heap.new_slice(i64, 500)
+                row = heap.metrics.read()
+                number = row["/gc/cycles/total:gc-cycles"]
+                if number and (not rows or number > rows[-1]["/gc/cycles/total:gc-cycles"]):
+                    rows.append(row)
+        finally:
+            stop.set()
+            thread.join()
+    with (tmp_path / "own.metrics.csv").open("w") as file:
+        names = [name for name in rows[0] if not isinstance(rows[0][name], gcsim.Histogram)]
+        writer = csv.DictWriter(file, names, extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(rows)
+    assert main(["conform", str(path)]) in (0, 1)  # 1: a busy machine started two cycles late
+    told = capsys.readouterr().out
+    found = re.search(r"by GOGC (\d+): goal equal (\d+)/\d+, trigger above 0", told)
+    assert found and found[1] == found[2] and int(found[1]) >= 3, told
+
+
 def test_files_and_descriptors_are_written_by_the_core(mode: str, tmp_path: Path) -> None:
     path = tmp_path / "trace.log"
     with gcsim.Heap(mode=mode) as heap, path.open("w", encoding="utf-8") as file:
@@ -334,12 +379,11 @@ def test_a_closing_heap_tells_what_it_has_to_tell(mode: str) -> None:
 def test_text_files_that_are_no_plain_files_get_text(mode: str, tmp_path: Path) -> None:
     path = tmp_path / "trace.gz"
     with gcsim.Heap(mode=mode) as heap:
-        with gzip.open(path, "wt") as zipped:
-            with heap.gctrace(zipped):
-                heap.collect()
-        with (tmp_path / "wide.log").open("w", encoding="utf-16") as wide:
-            with heap.pacertrace(wide):
-                heap.collect()
+        with gzip.open(path, "wt") as zipped, heap.gctrace(zipped):
+            heap.collect()
+        wide = (tmp_path / "wide.log").open("w", encoding="utf-16")
+        with wide, heap.pacertrace(wide):
+            heap.collect()
     assert gzip.decompress(path.read_bytes()).startswith(b"gc 1 @")
     assert (tmp_path / "wide.log").read_text(encoding="utf-16").startswith("pacer: ")
 
@@ -767,26 +811,48 @@ def test_a_stopped_cycle_s_one_stop_is_in_three_parts() -> None:
 
 
 def test_the_arithmetic_of_a_limit_is_shown() -> None:
-    base: dict[str, Any] = dict(
-        number=3, trigger=0, gc_percent=100, heap_live=48 << 20, trigger_bytes=47 << 20,
-        goal=50 << 20, marked_before=40 << 20, stack_scan=0, globals_scan=0,
-        memory_limit=64 << 20, limit_goal=50 << 20, runway=3 << 20, cons_mark=0.5,
-        end_goal=50 << 20, heap_end=51 << 20,
-    )  # fmt: skip
-    names = {f for f in gcsim.Cycle.__dataclass_fields__ if f != "limiter"}
-    numbers = {name: 0 for name in names} | base
-    numbers |= {"limiter_fill": 5, "limiter_capacity": 5, "limited": 2}
-    from gcsim._results import make_cycle
-
-    cycle = make_cycle(dict(numbers))
+    base: dict[str, Any] = {
+        "number": 3, "gc_percent": 100, "heap_live": 48 << 20, "trigger_bytes": 47 << 20,
+        "goal": 50 << 20, "marked_before": 40 << 20, "memory_limit": 64 << 20,
+        "limit_goal": 50 << 20, "runway": 3 << 20, "cons_mark": 0.5, "end_goal": 50 << 20,
+        "heap_end": 51 << 20, "limiter_fill": 5, "limiter_capacity": 5, "limited": 2,
+    }  # fmt: skip
+    names = {name for name in gcsim.Cycle.__dataclass_fields__ if name != "limiter"}
+    numbers = dict.fromkeys(names, 0) | base
+    cycle = _results.make_cycle(dict(numbers))
     assert cycle.limiter.limiting and cycle.overshoot == 1 << 20
     assert "memory limit 67_108_864: it leaves the heap 52_428_800, which is less" in cycle.why
     assert "= 52_428_800 - 3_145_728 = 49_283_072, within" in cycle.why
     assert "1_048_576 bytes above its goal" in cycle.why and "on 2 times" in str(cycle)
-    off = make_cycle(numbers | {"gc_percent": -1})
+    off = _results.make_cycle(numbers | {"gc_percent": -1})
     assert "GOGC is off; memory limit 67_108_864 leaves the heap 52_428_800" in off.why
     # Bounds as in mgcpacer.go:trigger: 45/64 and 61/64 of the way, or 4 MiB below the goal.
     assert cycle.trigger_bounds() == ((40 << 20) + 45 * 163_840, (40 << 20) + 61 * 163_840)
+
+
+def test_events_tell_who_marked_and_as_what(mode: str) -> None:
+    count = 100_000 if mode == "threads" else 2000
+    with gcsim.Heap(mode=mode, events=1 << 15, procs=2) as heap:
+        chain = buffer("q", [*range(1, count), -1])
+        batch = heap.build(Node, count, roots=[0], links={"next": chain})
+        heap.collect()
+        events = [e for e in heap.events() if e.kind.startswith("worker")]
+        cycle = heap.cycles[-1]
+        del batch
+    assert events
+    by_mutator: dict[int, list[gcsim.Event]] = {}
+    for event in events:
+        by_mutator.setdefault(event.mutator, []).append(event)
+    for own in by_mutator.values():  # each start has its end, unless the ring cut it off
+        own = own[own[0].kind == "worker" :]
+        assert [e.kind for e in own] == ["worker start", "worker"] * (len(own) // 2)
+        assert all(e.arg in (0, 1, 2) for e in own[::2])
+        assert all(end.arg <= end.time_ns - start.time_ns + 1000 or mode == "threads"
+                   for start, end in zip(own[::2], own[1::2], strict=True))  # fmt: skip
+    kinds = {e.arg for e in events if e.kind == "worker start"}
+    assert {0: "dedicated", 1: "fractional", 2: "idle"}.keys() >= kinds
+    for number, (_, ns) in enumerate(cycle.mark_work[:3]):
+        assert ns == 0 or number in kinds or len(events) > 1000
 
 
 def test_events_tell_of_stops_and_of_the_end_of_sweeping(mode: str) -> None:

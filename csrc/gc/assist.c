@@ -179,9 +179,11 @@ static void give_time(struct mutator *m)
     struct mark_slice slice;
     if (!pace_slice_begin(h, false, &slice))
         return;
+    EMIT(h, WORKER_START, m->pub.id, 0, slice.kind);
     struct drain drain = {.work = UINT64_MAX, .until_ns = slice.until_ns, .background = true};
     enum drained result = mark_drain(m, &drain);
     pace_slice_end(h, &slice);
+    EMIT(h, WORKER, m->pub.id, 0, rt_now_ns(&h->rt) - slice.from_ns);
     if (result == DRAINED)
         cycle_mark_done(m);
 }

@@ -342,10 +342,12 @@ static gcsim_status help_marking(struct mutator *m, uint64_t number)
         struct mark_slice slice;
         enum drained result = DRAINED;
         if (pace_slice_begin(h, true, &slice)) { // the processor is ours, and idle otherwise
+            EMIT(h, WORKER_START, m->pub.id, 0, slice.kind);
             struct drain drain = {
                 .work = SLICE_WORK, .until_ns = slice.until_ns, .background = true};
             result = mark_drain(m, &drain);
             pace_slice_end(h, &slice);
+            EMIT(h, WORKER, m->pub.id, 0, rt_now_ns(&h->rt) - slice.from_ns);
         }
         if (result == DRAINED && !cycle_mark_done(m)) {
             gcsim_leave(&m->pub);

@@ -22,6 +22,7 @@ static uint64_t mark_slice(struct mutator *m)
     struct mark_slice slice;
     if (!pace_slice_begin(h, true, &slice))
         return NOT_WANTED_NS;
+    EMIT(h, WORKER_START, m->pub.id, 0, slice.kind);
     struct drain drain = {.work = UINT64_MAX, .until_ns = slice.until_ns, .background = true};
     enum drained result = mark_drain(m, &drain);
     pace_slice_end(h, &slice);
