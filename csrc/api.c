@@ -226,6 +226,16 @@ static void api_metrics(gcsim_mutator *m, gcsim_metrics *out)
     metrics_read(mheap_of(M(m)), out);
     gcsim_enter(m);
 }
+static gcsim_status api_free_os_memory(gcsim_mutator *m, uint64_t *released)
+{
+    return cycle_free_memory(M(m), released);
+}
+static void api_scavenger(gcsim_mutator *m, gcsim_scavenger *out)
+{
+    world_stop(M(m));
+    stats_scavenger(mheap_of(M(m)), out);
+    world_start(M(m));
+}
 
 #undef M
 #undef H

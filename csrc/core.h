@@ -18,6 +18,8 @@
 #include "alloc/sizeclass.c"
 #include "alloc/pagealloc.c"
 #include "alloc/pagealloc_replay.c"
+#include "alloc/scavpace.c"
+#include "alloc/scavenge.c"
 #include "alloc/mheap.c"
 #include "alloc/mcentral.c"
 #include "alloc/mcache.c"

@@ -1,6 +1,7 @@
 #include "alloc/mheap.h"
 
 #include "alloc/mcache.h"
+#include "alloc/scavenge.h"
 #include "base/bits.h"
 #include "base/os.h"
 #include "base/poison.h"
@@ -62,7 +63,10 @@ CORE gcsim_span *span_list_pop(struct mheap *h, struct span_list *list)
     return s;
 }
 
-enum { HUGE_FROM_PAGES = 2048 }; // 16 MiB
+enum {
+    HUGE_FROM_PAGES = 2048, // 16 MiB
+    TRANSIT_NS = 20000,
+};
 
 // --- growth ------------------------------------------------------------------------------------------------------
 
@@ -71,6 +75,7 @@ static bool commit_pagealloc(void *ctx, enum pagealloc_part part, size_t from, s
     static const uint8_t region[PAGEALLOC_PARTS] = {
         [PAGEALLOC_PART_CHUNKS] = REGION_CHUNKS,
         [PAGEALLOC_PART_RANGES] = REGION_RANGES,
+        [PAGEALLOC_PART_SCAV_INDEX] = REGION_SCAV_INDEX,
         [PAGEALLOC_PART_LEVEL_0] = REGION_SUMMARY_0,
         [PAGEALLOC_PART_LEVEL_0 + 1] = REGION_SUMMARY_1,
         [PAGEALLOC_PART_LEVEL_0 + 2] = REGION_SUMMARY_2,
@@ -94,10 +99,12 @@ CORE gcsim_status mheap_init(struct mheap *h, struct world *w, uint64_t arena_by
     void *parts[PAGEALLOC_PARTS];
     parts[PAGEALLOC_PART_CHUNKS] = world_at(w, REGION_CHUNKS);
     parts[PAGEALLOC_PART_RANGES] = world_at(w, REGION_RANGES);
+    parts[PAGEALLOC_PART_SCAV_INDEX] = world_at(w, REGION_SCAV_INDEX);
     for (int level = 0; level < PAGEALLOC_MAX_LEVELS; level++)
         parts[PAGEALLOC_PART_LEVEL_0 + level] =
             world_at(w, (enum world_region)(REGION_SUMMARY_0 + level));
     pagealloc_init(&h->pages, 0, h->arena_pages >> CHUNK_PAGES_SHIFT, 0, parts);
+    scavenge_init(h);
     return GCSIM_OK;
 }
 
@@ -137,7 +144,7 @@ CORE uint64_t mheap_mapped_ready(const struct mheap *h)
 // --- spans -------------------------------------------------------------------------------------------------------
 
 // The lowest run of pages, through the mutator's page cache when it is short (mheap.go:allocSpan). Holds the lock.
-static gcsim_status take_pages(struct mheap *h, struct mutator *m, uint64_t npages, uint64_t *page,
+static gcsim_status find_pages(struct mheap *h, struct mutator *m, uint64_t npages, uint64_t *page,
                                uint64_t *scavenged)
 {
     if (m && npages < PAGECACHE_PAGES / 4) {
@@ -154,6 +161,27 @@ static gcsim_status take_pages(struct mheap *h, struct mutator *m, uint64_t npag
     if (status == GCSIM_OK)
         *page = pagealloc_alloc(&h->pages, npages, scavenged);
     return status;
+}
+
+// The same; pages that the scavenger has taken out are waited for before the heap is called full. The lock is let go of
+// while it releases memory to make room.
+static gcsim_status take_pages(struct mheap *h, struct mutator *m, uint64_t npages,
+                               unsigned purpose, uint64_t *page, uint64_t *scavenged)
+{
+    gcsim_status status;
+    uint64_t grown;
+    while (grown = h->grown_pages,
+           (status = find_pages(h, m, npages, page, scavenged)) != GCSIM_OK) {
+        uint32_t in_transit = h->scavenger.in_transit;
+        if (!in_transit)
+            return status;
+        rt_unlock(&h->rt, &h->lock);
+        rt_wait_for(&h->rt, &h->scavenger.in_transit, in_transit, TRANSIT_NS);
+        rt_lock(&h->rt, &h->lock);
+    }
+    if (purpose != GCSIM_MANUAL_WORKBUF) // marking does not wait for the system
+        scavenge_eager(h, *scavenged << PAGE_SHIFT, (h->grown_pages - grown) << PAGE_SHIFT);
+    return GCSIM_OK;
 }
 
 static uint64_t *bytes_of_purpose(struct mheap *h, unsigned purpose)
@@ -213,7 +241,7 @@ static gcsim_span *span_make(struct mheap *h, struct mutator *m, uint64_t npages
         return NULL;
     }
     rt_lock(&h->rt, &h->lock);
-    *status = take_pages(h, m, npages, &page, &scavenged);
+    *status = take_pages(h, m, npages, purpose, &page, &scavenged);
     if (*status != GCSIM_OK) {
         rt_unlock(&h->rt, &h->lock);
         return NULL;

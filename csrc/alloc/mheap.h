@@ -6,6 +6,7 @@
 #pragma once
 
 #include "alloc/pagealloc.h"
+#include "alloc/scavpace.h"
 #include "alloc/sizeclass.h"
 #include "base/events.h"
 #include "base/meta.h"
@@ -55,9 +56,18 @@ struct stops {
     gcsim_time_histogram stopping_gc, stopping_other, total_gc, total_other;
 };
 
+// What the scavenger has released so far, and the CPU time it took; added up with relaxed atomics.
+struct scavenge_counts {
+    uint64_t background_bytes, eager_bytes, forced_bytes; // eager: by allocations
+    uint64_t background_ns, assist_ns;                    // assist: by allocations
+    uint64_t refused;                                     // times the system took nothing back
+    uint64_t resets;                                      // of the controller of the sleep
+};
+
 // The history zone.
 struct history {
     struct alloc_counts counts;
+    struct scavenge_counts scavenged;
     uint64_t steps; // the clock of the step instantiation
     struct event_ring events;
     struct traces traces;
@@ -77,6 +87,24 @@ struct history {
 // Bytes of the heap's address space by use; sums to the grown pages (mstats.go: heapInUse, heapFree, heapReleased ...).
 struct page_bytes {
     uint64_t in_use, stacks, workbufs, batches, free, released;
+};
+
+// Memory back to the system (scavenge.h). The heap lock guards what has no other guard.
+struct scavenger {
+    uint32_t min_pages, huge_pages; // pages of a physical page, at least 1; of a huge page, 0 = none
+    uint32_t in_transit;            // pages taken out to be released
+    int64_t memory_limit;
+    uint64_t last_in_use; // bytes.in_use when the last cycle's marking ended
+    struct scavenge_goals goals;
+
+    // The background's: whoever has `lock` is it.
+    struct rt_lock lock;
+    uint32_t ready;        // the sweep has ended since it last looked: do not sleep on
+    uint64_t next_ns;      // its next turn; UINT64_MAX = parked
+    uint64_t asleep_ns;    // since when it sleeps; 0 = it does not
+    double worked_ns;      // in this turn
+    uint64_t turn_bytes;   // released in this turn
+    struct scavenge_sleep sleep;
 };
 
 struct mutator;
@@ -104,6 +132,7 @@ struct mheap {
     struct pagealloc pages;
     struct page_bytes bytes;
     uint64_t spans_in_use; // span structs in use
+    struct scavenger scavenger;
 
     struct mcentral central[NUM_SPAN_CLASSES];
     uint32_t sweepgen;    // += 2 per cycle

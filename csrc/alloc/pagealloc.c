@@ -6,6 +6,7 @@
 #include <stdarg.h>
 
 _Static_assert(sizeof(struct pagealloc_chunk) == 128, "two bitmaps of 512 bits");
+_Static_assert(sizeof(struct scav_chunk) == 8, "one word per chunk");
 _Static_assert(CHUNK_PAGES_SHIFT + PAGEALLOC_FANOUT_SHIFT * (PAGEALLOC_MAX_LEVELS - 1) ==
                    SUMMARY_FIELD_BITS,
                "a root entry of the deepest tree is the largest summary");
@@ -64,6 +65,8 @@ CORE size_t pagealloc_part_bytes(uint64_t capacity_chunks, unsigned levels,
         return capacity_chunks * sizeof(struct pagealloc_chunk);
     if (part == PAGEALLOC_PART_RANGES)
         return divide_up(capacity_chunks, 2) * sizeof(struct pagealloc_range);
+    if (part == PAGEALLOC_PART_SCAV_INDEX)
+        return capacity_chunks * sizeof(struct scav_chunk);
     unsigned level = part - PAGEALLOC_PART_LEVEL_0;
     return level < levels
                ? pagealloc_level_entries(capacity_chunks, levels, level) * sizeof(uint64_t)
@@ -85,6 +88,7 @@ CORE void pagealloc_init(struct pagealloc *p, uint64_t base_chunk, uint64_t capa
         .capacity_chunks = (uint32_t)capacity_chunks,
         .levels = levels,
         .search_page = PAGEALLOC_NONE,
+        .scav = {.chunks = part[PAGEALLOC_PART_SCAV_INDEX]},
     };
     for (unsigned level = 0; level < levels; level++)
         p->summaries[level] = part[PAGEALLOC_PART_LEVEL_0 + level];
@@ -217,6 +221,26 @@ static void pagealloc_fill(struct pagealloc *p, uint64_t page, uint64_t npages,
     }
 }
 
+static void pagealloc_index_alloc(struct pagealloc *p, uint64_t page, uint64_t npages)
+{
+    while (npages > 0) {
+        uint32_t take = pagealloc_piece(page, npages);
+        scav_index_alloc(&p->scav, page >> CHUNK_PAGES_SHIFT, take);
+        page += take;
+        npages -= take;
+    }
+}
+
+static void pagealloc_index_free(struct pagealloc *p, uint64_t page, uint64_t npages)
+{
+    while (npages > 0) {
+        uint32_t take = pagealloc_piece(page, npages);
+        scav_index_free(&p->scav, page + take - 1, take);
+        page += take;
+        npages -= take;
+    }
+}
+
 // --- Growth ---
 
 static bool pagealloc_commit_part(const struct pagealloc_commit *commit, enum pagealloc_part part,
@@ -232,6 +256,13 @@ static bool pagealloc_commit_chunks(const struct pagealloc *p, uint64_t from_chu
                                sizeof(struct pagealloc_chunk)) ||
         !pagealloc_commit_part(commit, PAGEALLOC_PART_RANGES, 0, p->range_count + 1,
                                sizeof(struct pagealloc_range)))
+        return false;
+    // The scavenger walks down over the gaps between ranges too: their words are zero.
+    bool first = p->range_count == 0;
+    uint64_t low = first || p->scav.min_chunk > from_chunk ? from_chunk : p->scav.min_chunk;
+    uint64_t high = first || p->end_chunk < to_chunk ? to_chunk : p->end_chunk;
+    if (!pagealloc_commit_part(commit, PAGEALLOC_PART_SCAV_INDEX, low, high,
+                               sizeof(struct scav_chunk)))
         return false;
     for (unsigned level = 0; level < p->levels; level++) {
         unsigned shift = pagealloc_chunk_shift(p, level);
@@ -264,6 +295,8 @@ CORE bool pagealloc_grow(struct pagealloc *p, uint64_t page, uint64_t npages,
 
     page = from_chunk << CHUNK_PAGES_SHIFT;
     npages = (to_chunk - from_chunk) << CHUNK_PAGES_SHIFT;
+    if (p->range_count == 0 || p->scav.min_chunk > from_chunk)
+        p->scav.min_chunk = from_chunk;
     pagealloc_add_range(p, (uint32_t)from_chunk, (uint32_t)to_chunk);
     memset(&p->chunks[from_chunk], 0, (to_chunk - from_chunk) * sizeof(struct pagealloc_chunk));
     pagealloc_fill(p, page, npages, CHUNK_SCAVENGED, true);
@@ -369,6 +402,7 @@ static uint64_t pagealloc_take(struct pagealloc *p, uint64_t page, uint64_t npag
         pagealloc_fill(p, page, npages, CHUNK_SCAVENGED, false);
     p->free_pages -= npages;
     p->scavenged_pages -= scavenged;
+    pagealloc_index_alloc(p, page, npages);
     pagealloc_update(p, page, npages, 0);
     return scavenged;
 }
@@ -419,6 +453,7 @@ CORE void pagealloc_free(struct pagealloc *p, uint64_t page, uint64_t npages)
         p->search_page = page;
     pagealloc_fill(p, page, npages, CHUNK_ALLOCATED, false);
     p->free_pages += npages;
+    pagealloc_index_free(p, page, npages);
     pagealloc_update(p, page, npages, summary_pack(chunk_all_free));
 }
 
@@ -443,7 +478,40 @@ CORE uint64_t pagealloc_unscavenge_range(struct pagealloc *p, uint64_t page, uin
 {
     uint64_t changed = pagealloc_set_scavenged(p, page, npages, false);
     p->scavenged_pages -= changed;
+    page = pagealloc_relative(p, page);
+    for (uint32_t take; npages > 0; page += take, npages -= take) {
+        take = pagealloc_piece(page, npages);
+        scav_index_offer(&p->scav, page + take - 1);
+    }
     return changed;
+}
+
+CORE void pagealloc_take_out(struct pagealloc *p, uint64_t page, uint64_t npages)
+{
+    page = pagealloc_relative(p, page);
+    DEBUG_CHECK(pagealloc_piece(page, npages) == npages &&
+                pagealloc_count(p, page, npages, CHUNK_ALLOCATED) == 0 &&
+                pagealloc_count(p, page, npages, CHUNK_SCAVENGED) == 0);
+    pagealloc_fill(p, page, npages, CHUNK_ALLOCATED, true);
+    p->free_pages -= npages;
+    pagealloc_update(p, page, npages, 0);
+}
+
+CORE void pagealloc_put_back(struct pagealloc *p, uint64_t page, uint64_t npages, bool released)
+{
+    page = pagealloc_relative(p, page);
+    DEBUG_CHECK(pagealloc_count(p, page, npages, CHUNK_ALLOCATED) == npages);
+    if (page < p->search_page)
+        p->search_page = page;
+    pagealloc_fill(p, page, npages, CHUNK_ALLOCATED, false);
+    p->free_pages += npages;
+    if (released) {
+        pagealloc_fill(p, page, npages, CHUNK_SCAVENGED, true);
+        p->scavenged_pages += npages;
+    } else { // others may have passed by the chunk meanwhile
+        scav_index_offer(&p->scav, page + npages - 1);
+    }
+    pagealloc_update(p, page, npages, summary_pack(chunk_all_free));
 }
 
 // --- Looking ---
@@ -501,6 +569,7 @@ CORE struct pagecache pagealloc_to_cache(struct pagealloc *p)
     *scavenged = 0; // all of them were free, so the cache has them now
     p->free_pages -= bits_count(c.cache);
     p->scavenged_pages -= bits_count(c.scav);
+    scav_index_alloc(&p->scav, page >> CHUNK_PAGES_SHIFT, bits_count(c.cache));
     pagealloc_update(p, page, PAGECACHE_PAGES, 0);
     // Nothing is free up to the end of the block. Not one page further: that chunk may not exist.
     p->search_page = page + PAGECACHE_PAGES - 1;
@@ -531,6 +600,7 @@ CORE void pagecache_flush(struct pagecache *c, struct pagealloc *p)
     pagealloc_words(p, page, CHUNK_SCAVENGED)[page % CHUNK_PAGES / 64] |= c->scav;
     p->free_pages += bits_count(c->cache);
     p->scavenged_pages += bits_count(c->scav);
+    scav_index_free(&p->scav, page + bits_highest(c->cache), bits_count(c->cache));
     if (page < p->search_page)
         p->search_page = page;
     pagealloc_update(p, page, PAGECACHE_PAGES, 0);
@@ -692,4 +762,50 @@ CORE bool pagealloc_check(const struct pagealloc *p, char *why, size_t why_bytes
             why, why_bytes, "pagealloc: search page %llu, lowest free page %llu",
             (unsigned long long)p->search_page, (unsigned long long)lowest_free);
     return pagealloc_check_summaries(p, why, why_bytes);
+}
+
+// Is the aligned group of min_pages that holds a page of the chunk free and resident?
+static bool may_be_released(const struct pagealloc_chunk *chunk, uint32_t page, uint32_t min_pages)
+{
+    uint32_t first = page / min_pages * min_pages;
+    for (uint32_t i = first; i < first + min_pages; i++)
+        if ((chunk->allocated[i / 64] | chunk->scavenged[i / 64]) >> i % 64 & 1)
+            return false;
+    return true;
+}
+
+CORE bool scav_index_check(const struct pagealloc *p, uint32_t min_pages, char *why,
+                           size_t why_bytes)
+{
+    const struct scav_index *x = &p->scav;
+    uint64_t highest = 0; // + 1
+    for (uint32_t r = 0; r < p->range_count; r++) {
+        for (uint64_t at = p->ranges[r].from_chunk; at < p->ranges[r].to_chunk; at++) {
+            const struct scav_chunk *c = &x->chunks[at];
+            uint32_t in_use = 0;
+            bool has_free = false;
+            for (uint32_t page = 0; page < CHUNK_PAGES; page++) {
+                in_use += p->chunks[at].allocated[page / 64] >> page % 64 & 1;
+                if (may_be_released(&p->chunks[at], page, min_pages)) {
+                    has_free = true;
+                    highest = at * CHUNK_PAGES + page + 1;
+                }
+            }
+            if (c->in_use != in_use || c->last_in_use > CHUNK_PAGES || (has_free && !c->has_free))
+                return pagealloc_check_failed(
+                    why, why_bytes,
+                    "scavenge index: chunk %llu: %u pages in use of %u, %u before, has free %u %u",
+                    (unsigned long long)at, c->in_use, in_use, c->last_in_use, c->has_free,
+                    has_free);
+        }
+    }
+    uint64_t end = (uint64_t)p->end_chunk * CHUNK_PAGES;
+    if (x->forced < highest || x->forced > end || x->background > end || x->freed_high > end ||
+        (p->range_count && x->min_chunk != p->ranges[0].from_chunk))
+        return pagealloc_check_failed(
+            why, why_bytes,
+            "scavenge index: cursors %llu, forced %llu, freed %llu; to give back below %llu",
+            (unsigned long long)x->background, (unsigned long long)x->forced,
+            (unsigned long long)x->freed_high, (unsigned long long)highest);
+    return true;
 }

@@ -5,7 +5,7 @@
 // 48-bit space.
 //
 // Memory is split into chunks of 512 pages. Each chunk that was grown has a bitmap of allocated and
-// one of scavenged pages. Level 0 of the tree is the root, the last level has one summary per
+// one of scavenged pages, and a word of the scavenge index (scavindex.h). Level 0 of the tree is the root, the last level has one summary per
 // chunk, and each entry summarises 8 of the next level. Chunks that were not grown count as
 // allocated (their summary is 0).
 //
@@ -16,7 +16,7 @@
 // search_page; scavenged pages are free; the two counters are the bits' counts.
 #pragma once
 
-#include "alloc/pagebits.h"
+#include "alloc/scavindex.h"
 
 enum {
     PAGEALLOC_MAX_LEVELS = 5, // more would not fit a summary's fields (mpagealloc.go)
@@ -32,6 +32,7 @@ enum {
 enum pagealloc_part {
     PAGEALLOC_PART_CHUNKS,
     PAGEALLOC_PART_RANGES,
+    PAGEALLOC_PART_SCAV_INDEX,
     PAGEALLOC_PART_LEVEL_0,
     PAGEALLOC_PARTS = PAGEALLOC_PART_LEVEL_0 + PAGEALLOC_MAX_LEVELS,
 };
@@ -63,6 +64,7 @@ struct pagealloc {
     uint64_t search_page;     // no page below is free; in a grown chunk, or PAGEALLOC_NONE
     uint64_t free_pages;      // without those held by page caches
     uint64_t scavenged_pages; // of these
+    struct scav_index scav;
 };
 
 // The fewest levels with at most 8 root entries, or 5.
@@ -90,13 +92,23 @@ CORE uint64_t pagealloc_alloc(struct pagealloc *p, uint64_t npages, uint64_t *sc
 // Allocated pages become free; their scavenged bits stay clear.
 CORE void pagealloc_free(struct pagealloc *p, uint64_t page, uint64_t npages);
 
-// Given free pages become allocated; returns how many were scavenged. Does not move search_page: a
-// scavenger takes pages out with it and gives them back with pagealloc_free.
+// Given free pages become allocated; returns how many were scavenged. Does not move search_page.
 CORE uint64_t pagealloc_alloc_range(struct pagealloc *p, uint64_t page, uint64_t npages);
 
 // Given free pages become scavenged, or resident again; returns how many changed.
 CORE uint64_t pagealloc_scavenge_range(struct pagealloc *p, uint64_t page, uint64_t npages);
 CORE uint64_t pagealloc_unscavenge_range(struct pagealloc *p, uint64_t page, uint64_t npages);
+
+// A scavenger takes free pages of one chunk out, so that nobody allocates them while it releases
+// their memory, and puts them back, scavenged or as they were (not released). The index does not
+// count them as allocated meanwhile.
+CORE void pagealloc_take_out(struct pagealloc *p, uint64_t page, uint64_t npages);
+CORE void pagealloc_put_back(struct pagealloc *p, uint64_t page, uint64_t npages, bool released);
+
+// Recomputes what the scavenge index must say, page by page, for physical pages of min_pages. On
+// failure returns false with one line in `why`.
+CORE bool scav_index_check(const struct pagealloc *p, uint32_t min_pages, char *why,
+                           size_t why_bytes);
 
 CORE_INLINE uint64_t pagealloc_free_pages(const struct pagealloc *p) { return p->free_pages; }
 CORE_INLINE uint64_t pagealloc_scavenged_pages(const struct pagealloc *p)

@@ -1,6 +1,7 @@
 #include "base/os.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
@@ -46,6 +47,21 @@ CORE bool os_commit(void *base, uint64_t bytes)
     if (os_fault())
         return false;
     return bytes == 0 || mprotect(base, bytes, PROT_READ | PROT_WRITE) == 0;
+}
+
+CORE uint32_t os_page_bytes(void) { return (uint32_t)sysconf(_SC_PAGESIZE); }
+
+// os_linux.go:getHugePageSize
+CORE uint64_t os_huge_page_bytes(void)
+{
+    char text[32] = "";
+    int file = open("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size", O_RDONLY | O_CLOEXEC);
+    if (file < 0)
+        return 0;
+    ssize_t n = read(file, text, sizeof text - 1);
+    close(file);
+    uint64_t bytes = n > 0 ? strtoull(text, NULL, 10) : 0;
+    return (bytes & (bytes - 1)) == 0 ? bytes : 0;
 }
 
 CORE void os_prefer_huge_pages(void *base, uint64_t bytes) { madvise(base, bytes, MADV_HUGEPAGE); }

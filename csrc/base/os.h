@@ -15,6 +15,10 @@ CORE bool os_commit(void *base, uint64_t bytes);
 // Give the memory of a committed range back to the system; it reads as zero afterwards.
 CORE bool os_release(void *base, uint64_t bytes);
 
+// Bytes of a physical page, and of a transparent huge page (0 where there are none).
+CORE uint32_t os_page_bytes(void);
+CORE uint64_t os_huge_page_bytes(void);
+
 // Ask for huge pages behind a range of large heaps; only a hint.
 CORE void os_prefer_huge_pages(void *base, uint64_t bytes);
 

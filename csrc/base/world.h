@@ -17,6 +17,7 @@ enum world_region {
     REGION_MARK_BITS,  // 128 bytes per page: marks of spans that keep none inside
     REGION_CHUNKS,     // page allocator: bitmaps
     REGION_RANGES,     // page allocator: ranges of chunks in use
+    REGION_SCAV_INDEX, // page allocator: what the scavenger knows of each chunk
     REGION_SUMMARY_0,  // page allocator: summaries, root first
     REGION_SUMMARY_1,
     REGION_SUMMARY_2,

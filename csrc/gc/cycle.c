@@ -1,5 +1,6 @@
 #include "gc/cycle.h"
 
+#include "alloc/scavenge.h"
 #include "gc/assist.h"
 #include "gc/barrier.h"
 #include "gc/mark.h"
@@ -9,6 +10,8 @@
 #include "gc/worker.h"
 #include "gc/work.h"
 #include "gc/world.h"
+
+enum { FREE_SLICE_BYTES = 4 << 20 }; // released between two safe points
 
 #if GCSIM_DEBUG
 #define CHECK_PHASE(h, phase) cycle_check_phase(h, phase)
@@ -171,6 +174,7 @@ static void cycle_close_marking(struct mheap *h)
     roots_begin_clearing(h);
     while (gc->stop_the_world && roots_clear_piece(h))
         ;
+    scavenge_next_generation(h);
     pace_end(h, cycle);
     for (struct mutator *m = h->mutators; m;
          m = m->next) { // their spans are swept first (mcache.go:prepareForSweep)
@@ -504,4 +508,22 @@ CORE gcsim_status cycle_rehearse(struct mutator *m, void (*look)(struct mheap *h
     cycle_undo(h);
     world_start(m);
     return finished ? GCSIM_OK : GCSIM_INTERRUPTED;
+}
+
+CORE gcsim_status cycle_free_memory(struct mutator *m, uint64_t *released)
+{
+    struct mheap *h = mheap_of(m);
+    gcsim_status status = cycle_force(m);
+    uint64_t bytes = FREE_SLICE_BYTES;
+    bool refused = false;
+    *released = 0;
+    while (status == GCSIM_OK && bytes >= FREE_SLICE_BYTES) {
+        bytes = scavenge_forced(h, FREE_SLICE_BYTES, &refused);
+        *released += bytes;
+        if (world_wanted(h))
+            world_poll(m);
+        if (world_interrupted(m, false))
+            status = GCSIM_INTERRUPTED;
+    }
+    return refused ? GCSIM_NO_MEMORY : status;
 }

@@ -43,3 +43,6 @@ CORE COLD void door_sweep_credit(struct mheap *h, uint64_t bytes, uint64_t pages
 {
     sweep_owed(h, bytes, pages);
 }
+
+CORE bool door_limited(struct mheap *h) { return pace_limited(h); }
+CORE void door_released(struct mheap *h, uint64_t ns) { pace_released(h, ns); }

@@ -44,6 +44,7 @@ static void region_sizes(uint64_t reserved[WORLD_REGIONS], uint64_t arena_bytes,
     reserved[REGION_ALLOC_BITS] = reserved[REGION_MARK_BITS] = pages * MARK_BYTES_PER_PAGE;
     reserved[REGION_CHUNKS] = pagealloc_part_bytes(chunks, levels, PAGEALLOC_PART_CHUNKS);
     reserved[REGION_RANGES] = pagealloc_part_bytes(chunks, levels, PAGEALLOC_PART_RANGES);
+    reserved[REGION_SCAV_INDEX] = pagealloc_part_bytes(chunks, levels, PAGEALLOC_PART_SCAV_INDEX);
     for (int level = 0; level < PAGEALLOC_MAX_LEVELS; level++)
         reserved[REGION_SUMMARY_0 + level] = pagealloc_part_bytes(
             chunks, levels, (enum pagealloc_part)(PAGEALLOC_PART_LEVEL_0 + level));

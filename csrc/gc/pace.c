@@ -1,5 +1,6 @@
 #include "gc/pace.h"
 
+#include "alloc/scavenge.h"
 #include "gc/processor.h"
 #include "gc/roots.h"
 
@@ -84,6 +85,12 @@ static struct pacer_trigger publish(struct mheap *h)
     return t;
 }
 
+static void pace_scavenging(struct mheap *h, struct pacer_trigger t)
+{
+    const struct pacer *p = &heap_of(h)->gc.pacer;
+    scavenge_pace(h, p->memory_limit, t.goal, p->last_heap_goal);
+}
+
 static bool all_is_swept(struct mheap *h)
 {
     return GCSIM_LOAD(&heap_of(h)->gc.sweep_class) == NUM_SPAN_CLASSES && !GCSIM_LOAD(&h->sweeping);
@@ -109,7 +116,7 @@ CORE void pace_commit(struct mheap *h)
     pacer_commit(&gc->pacer, all_is_swept(h));
     if (gc->phase == GC_MARK)
         pacer_revise(&gc->pacer);
-    publish(h);
+    pace_scavenging(h, publish(h));
     rt_unlock(&h->rt, &gc->pace_lock);
 }
 
@@ -237,6 +244,7 @@ CORE void pace_end(struct mheap *h, gcsim_cycle *cycle)
     cycle->next_goal = gc->goal;
     cycle->next_trigger = h->trigger;
     pace_sweeping(h, t.trigger, cycle);
+    pace_scavenging(h, t);
     // Times do not stay in the state.
     p->mark_start_time = p->assist_time = p->dedicated_mark_time = p->fractional_mark_time =
         p->idle_mark_time = 0;
@@ -379,4 +387,9 @@ CORE void pace_assisted(struct mheap *h, uint64_t ns)
     struct gc *gc = &heap_of(h)->gc;
     count_add(&gc->mark_ns[MARK_ASSIST], ns);
     count_add(&gc->assist_pool_ns, ns);
+}
+
+CORE void pace_released(struct mheap *h, uint64_t ns)
+{
+    count_add(&heap_of(h)->gc.assist_pool_ns, ns);
 }

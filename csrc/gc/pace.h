@@ -38,5 +38,6 @@ struct mark_slice {
 CORE bool pace_slice_begin(struct mheap *h, bool own_thread, struct mark_slice *slice);
 CORE void pace_slice_end(struct mheap *h, const struct mark_slice *slice);
 CORE void pace_assisted(struct mheap *h, uint64_t ns);
+CORE void pace_released(struct mheap *h, uint64_t ns); // an allocation, to release memory
 // Now and then, while marking.
 CORE void pace_check_limiter(struct mheap *h, uint64_t now_ns);

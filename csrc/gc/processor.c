@@ -15,6 +15,7 @@ static bool take(struct processors *p, struct mutator *m, bool queue)
 {
     if (p->free && !p->first) {
         p->free--;
+        p->by_workers += m->worker;
         GCSIM_STORE(&m->processor, 1u);
         return true;
     }
@@ -61,6 +62,7 @@ CORE void processor_release(struct mutator *m)
         p->first = next->next_waiting;
         if (!p->first)
             p->last = NULL;
+        p->by_workers += next->worker;
         __atomic_store_n(&next->processor, 1u, __ATOMIC_RELEASE);
     }
     rt_unlock(&h->rt, &p->lock);
@@ -99,7 +101,6 @@ CORE bool processor_try(struct mutator *m)
         return one_is_free(h, m);
     rt_lock(&h->rt, &p->lock);
     bool has = take(p, m, false);
-    p->by_workers += has;
     rt_unlock(&h->rt, &p->lock);
     return has;
 }

@@ -1,9 +1,11 @@
 #include "gc/sweep.h"
 
+#include "alloc/scavenge.h"
 #include "base/bits.h"
 #include "base/poison.h"
 #include "gc/pace.h"
 #include "gc/roots.h"
+#include "gc/worker.h"
 
 static gcsim_cycle *current_cycle(struct mheap *h)
 {
@@ -118,6 +120,14 @@ CORE enum swept sweep_span(struct mheap *h, gcsim_span *s, bool preserve)
     return swept;
 }
 
+// Nothing waits any more: free pages may go back to the system, by a thread of the collector's if there is one.
+static void sweep_is_done(struct mheap *h)
+{
+    scavenge_ready(h);
+    if (!worker_notify(h))
+        scavenge_to_goals(h);
+}
+
 CORE uint64_t sweep_one(struct mheap *h)
 {
     struct gc *gc = &heap_of(h)->gc;
@@ -126,8 +136,10 @@ CORE uint64_t sweep_one(struct mheap *h)
     for (uint32_t spc; (spc = GCSIM_LOAD(&gc->sweep_class)) < NUM_SPAN_CLASSES;) {
         gcsim_span *s = mcentral_pop_unswept(h, spc);
         if (!s) {
-            __atomic_compare_exchange_n(&gc->sweep_class, &spc, spc + 1, false, __ATOMIC_RELAXED,
-                                        __ATOMIC_RELAXED);
+            if (__atomic_compare_exchange_n(&gc->sweep_class, &spc, spc + 1, false,
+                                            __ATOMIC_RELAXED, __ATOMIC_RELAXED) &&
+                spc == NUM_SPAN_CLASSES - 1)
+                sweep_is_done(h);
             continue;
         }
         uint32_t npages = s->npages;

@@ -1,5 +1,6 @@
 #include "gc/worker.h"
 
+#include "alloc/scavenge.h"
 #include "gc/cycle.h"
 #include "gc/mark.h"
 #include "gc/pace.h"
@@ -63,6 +64,19 @@ static uint64_t work_slice(struct mutator *m)
     return wait;
 }
 
+// In between, the scavenger's turn when it is due: 1 % of the processors' time, whether they are free or not. Returns how long to wait.
+static uint64_t scavenge_turn(struct mutator *m, uint64_t wait)
+{
+    struct mheap *h = mheap_of(m);
+    uint64_t next = scavenge_wait_ns(h);
+    if (next == 0) {
+        gcsim_enter(&m->pub);
+        next = scavenge_background(h, heap_of(h)->gc.procs);
+        gcsim_leave(&m->pub);
+    }
+    return next < wait ? next : wait;
+}
+
 static void *worker_main(void *arg)
 {
     struct mutator *m = arg;
@@ -75,6 +89,8 @@ static void *worker_main(void *arg)
         if (__atomic_load_n(&workers->stop, __ATOMIC_ACQUIRE))
             return NULL;
         uint64_t wait = work_slice(m);
+        if (wait && wait != HUNGRY_NS)
+            wait = scavenge_turn(m, wait);
         if (wait == HUNGRY_NS) {
             __atomic_fetch_add(&gc->work.hungry, 1, __ATOMIC_RELAXED);
             rt_wait_for(&h->rt, &gc->work.news, shared, wait);
@@ -103,6 +119,14 @@ static bool worker_start(struct mheap *h, uint32_t i)
     return false;
 }
 
+CORE bool worker_notify(struct mheap *h)
+{
+    struct workers *workers = &heap_of(h)->gc.workers;
+    __atomic_fetch_add(&workers->news, 1, __ATOMIC_RELEASE);
+    rt_wake_all(&h->rt, &workers->news);
+    return GCSIM_LOAD(&workers->started) != 0;
+}
+
 CORE void worker_wake(struct mheap *h)
 {
     struct gc *gc = &heap_of(h)->gc;
@@ -113,8 +137,7 @@ CORE void worker_wake(struct mheap *h)
             GCSIM_STORE(&workers->started, workers->started + 1);
         rt_unlock(&h->rt, &workers->lock);
     }
-    __atomic_fetch_add(&workers->news, 1, __ATOMIC_RELEASE);
-    rt_wake_all(&h->rt, &workers->news);
+    worker_notify(h);
 }
 
 CORE void worker_stop_all(struct mheap *h)
@@ -122,8 +145,7 @@ CORE void worker_stop_all(struct mheap *h)
     struct gc *gc = &heap_of(h)->gc;
     struct workers *workers = &gc->workers;
     __atomic_store_n(&workers->stop, 1u, __ATOMIC_RELEASE);
-    __atomic_fetch_add(&workers->news, 1, __ATOMIC_RELEASE);
-    rt_wake_all(&h->rt, &workers->news);
+    worker_notify(h);
     for (uint32_t i = 0; i < workers->started; i++)
         rt_join(&h->rt, &workers->threads[i]);
     workers->started = 0;

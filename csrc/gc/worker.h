@@ -7,6 +7,8 @@
 
 // There is something to do: start them if they are not yet, wake them. The caller is outside or at a safe point.
 CORE void worker_wake(struct mheap *h);
+// There may be something to do, and the caller is anywhere: wake those that there are. False: there are none.
+CORE bool worker_notify(struct mheap *h);
 // End and join them. No mutator may be stopping the world.
 CORE void worker_stop_all(struct mheap *h);
 // In a forked child, where the threads are gone: forget them.

@@ -271,6 +271,46 @@ static void break_numbers(struct mheap *h)
     BREAK(EVENTS, h->history->events.room, 100);
 }
 
+static void break_scavenger(struct mheap *h)
+{
+    struct scav_index *x = &h->pages.scav;
+    struct scavenger *s = &h->scavenger;
+    gcsim_status status;
+    mheap_free(h, mheap_alloc_manual(h, 40, GCSIM_MANUAL_STACK, &status)); // pages that had memory
+    uint64_t free = 0; // the highest page that could go back
+    for (uint64_t page = 0; page < h->grown_pages; page++)
+        if (pagealloc_is_free(&h->pages, page) && !pagealloc_is_scavenged(&h->pages, page))
+            free = page;
+    if (!check(free != 0 && x->forced > free, "there is something to give back, at page %u of %u",
+               (unsigned)free, (unsigned)h->grown_pages))
+        return;
+    BREAK(SCAV_INDEX, x->chunks[0].in_use, x->chunks[0].in_use + 1);
+    struct scav_chunk *chunk = &x->chunks[free / CHUNK_PAGES], saved = *chunk;
+    chunk->last_in_use = 513;
+    expect_report(h, RULE_SCAV_INDEX, "a chunk was too full");
+    *chunk = saved;
+    chunk->has_free = 0;
+    expect_report(h, RULE_SCAV_INDEX, "a chunk is called empty");
+    *chunk = saved;
+    expect_mended(h);
+    BREAK(SCAV_INDEX, x->forced, free);
+    BREAK(SCAV_INDEX, x->background, h->grown_pages + 1);
+    BREAK(SCAV_INDEX, x->freed_high, h->grown_pages + 1);
+    BREAK(SCAV_INDEX, x->min_chunk, 1);
+    BREAK(SCAVENGER, s->in_transit, 1);
+    BREAK(SCAVENGER, s->goals.gc_percent, 12345);
+    s->memory_limit = 1 << 20;
+    BREAK(SCAVENGER, s->goals.memory_limit, 1 << 21);
+    s->memory_limit = SCAVENGE_NO_LIMIT;
+    BREAK(SCAVENGER, s->last_in_use, h->grown_pages * PAGE_BYTES + 1);
+    BREAK(SCAVENGER, s->sleep.ratio, 0);
+    BREAK(SCAVENGER, s->sleep.cooldown_ns, -1);
+    BREAK(SCAVENGER, s->worked_ns, -1);
+    s->asleep_ns = 100;
+    BREAK(SCAVENGER, s->next_ns, 99);
+    s->asleep_ns = 0;
+}
+
 static void break_roots(struct mheap *h, struct rich *r)
 {
     struct gc *gc = &heap_of(h)->gc;
@@ -398,6 +438,7 @@ int main(void)
     break_spans(h, &r);
     break_lists(h, &r);
     break_numbers(h);
+    break_scavenger(h);
     break_roots(h, &r);
     break_pointers(h, &r);
     EXPECT(cycle_rehearse(mutator_of(r.m), break_marks, &r) == GCSIM_OK);

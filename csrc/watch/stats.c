@@ -1,5 +1,6 @@
 #include "watch/stats.h"
 
+#include "alloc/scavenge.h"
 #include "gc/pacer.h"
 
 // Slots taken from cached spans that the counters have not seen yet.
@@ -88,4 +89,23 @@ CORE void stats_memstats(struct mheap *h, gcsim_memstats *out)
     stats_bytes(h, out);
     fill_counts(h, out);
     fill_cycles(h, out);
+}
+
+CORE void stats_scavenger(struct mheap *h, gcsim_scavenger *out)
+{
+    const struct scavenge_counts *counts = &h->history->scavenged;
+    const struct scavenge_goals *goals = &h->scavenger.goals;
+    *out = (gcsim_scavenger){
+        .background_bytes = counts->background_bytes,
+        .eager_bytes = counts->eager_bytes,
+        .forced_bytes = counts->forced_bytes,
+        .background_ns = counts->background_ns,
+        .assist_ns = counts->assist_ns,
+        .refused = counts->refused,
+        .resets = counts->resets,
+        .retained = mheap_retained(h),
+        .mapped_ready = mheap_mapped_ready(h),
+        .gc_percent_goal = goals->gc_percent,
+        .memory_limit_goal = goals->memory_limit,
+    };
 }

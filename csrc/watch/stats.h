@@ -7,3 +7,4 @@
 CORE void stats_memstats(struct mheap *h, gcsim_memstats *out);
 // The sizes among them. World stopped, or mutators_lock and the page heap's lock held.
 CORE void stats_bytes(const struct mheap *h, gcsim_memstats *out);
+CORE void stats_scavenger(struct mheap *h, gcsim_scavenger *out); // world stopped

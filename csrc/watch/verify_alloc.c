@@ -1,7 +1,9 @@
-// Rules 7 to 41: pages, spans, central lists, mutators, and the numbers that follow from them.
+// Rules 7 to 41, 54 and 55: pages, spans, central lists, mutators, and the numbers that follow from them.
 #include "watch/verify_parts.h"
 
 #include "alloc/mcache.h"
+#include "alloc/scavenge.h"
+#include "base/os.h"
 #include "watch/stats.h"
 
 // --- pages -------------------------------------------------------------------------------------------------------
@@ -116,6 +118,10 @@ CORE void verify_pages(struct verify *v)
           (uint64_t)h->pages.end_chunk * CHUNK_PAGES == h->grown_pages &&
               h->pages.range_count == (h->grown_pages != 0),
           "%u chunks, %llu pages grown", h->pages.end_chunk, (ull)h->grown_pages);
+    if (v->broken)
+        return;
+    HOLDS(v, SCAV_INDEX,
+          scav_index_check(&h->pages, h->scavenger.min_pages, why, sizeof why), "%s", why);
     for (struct mutator *m = h->mutators; m; m = m->next)
         check_page_cache(v, m);
     for (uint64_t page = 0; page < h->grown_pages && !v->broken;) {
@@ -524,6 +530,7 @@ static void check_memstats(struct verify *v, const gcsim_memstats *s)
         {"0 <= GCCPUFraction <= 1", s->gc_cpu_fraction >= 0 && s->gc_cpu_fraction <= 1},
         {"EnableGC", s->enable_gc == 1 && s->debug_gc == 0},
         {"sum(BySize.Mallocs) <= Mallocs", allocated <= s->mallocs},
+        {"mappedReady == Sys - HeapReleased", mheap_mapped_ready(h) == s->sys - s->heap_released},
         {"NextGC is the goal", s->next_gc == heap_of(h)->gc.goal},
     };
     for (size_t i = 0; i < sizeof identities / sizeof *identities; i++)
@@ -547,6 +554,28 @@ static void check_object_counts(struct verify *v, const gcsim_memstats *s)
           (ull)v->slot_bytes);
 }
 
+static void check_scavenger(struct verify *v)
+{
+    const struct mheap *h = v->h;
+    const struct scavenger *s = &h->scavenger;
+    const struct scavenge_goals *goals = &s->goals;
+    HOLDS(v, SCAVENGER, s->in_transit == 0, "%u pages are taken out", s->in_transit);
+    HOLDS(v, SCAVENGER,
+          (goals->gc_percent == SCAVENGE_OFF || goals->gc_percent % os_page_bytes() == 0) &&
+              (goals->memory_limit == SCAVENGE_OFF ||
+               goals->memory_limit <= (uint64_t)s->memory_limit) &&
+              s->memory_limit >= 0 && s->last_in_use <= h->grown_pages * PAGE_BYTES,
+          "goals %llu and %llu, limit %lld, %llu bytes in use at the last mark termination",
+          (ull)goals->gc_percent, (ull)goals->memory_limit, (long long)s->memory_limit,
+          (ull)s->last_in_use);
+    HOLDS(v, SCAVENGER,
+          s->sleep.ratio >= s->sleep.controller.min && s->sleep.ratio <= s->sleep.controller.max &&
+              s->sleep.cooldown_ns >= 0 && s->worked_ns >= 0 && s->next_ns >= s->asleep_ns,
+          "ratio %g, %lld ns to cool down, %g ns worked, asleep since %llu until %llu",
+          s->sleep.ratio, (long long)s->sleep.cooldown_ns, s->worked_ns, (ull)s->asleep_ns,
+          (ull)s->next_ns);
+}
+
 CORE void verify_numbers(struct verify *v)
 {
     struct mheap *h = v->h;
@@ -560,6 +589,7 @@ CORE void verify_numbers(struct verify *v)
                (records >= history && records + events->room * sizeof(gcsim_event) <=
                                           history + h->world->regions[REGION_HISTORY].committed)),
           "room for %llu", (ull)events->room);
+    check_scavenger(v);
     HOLDS(v, TRIGGER,
           (gc->holds || gc->phase == GC_MARK
                ? h->trigger == UINT64_MAX

@@ -179,6 +179,7 @@ static void check_locks(struct verify *v)
 {
     struct mheap *h = v->h;
     HOLDS(v, LOCKS, lock_is_free(&h->lock), "the page heap's");
+    HOLDS(v, LOCKS, lock_is_free(&h->scavenger.lock), "the scavenger's");
     HOLDS(v, LOCKS, lock_is_free(&heap_of(h)->gc.roots_lock), "the roots'");
     for (unsigned spc = 0; spc < NUM_SPAN_CLASSES; spc++)
         HOLDS(v, LOCKS, lock_is_free(&h->central[spc].lock), "that of span class %u", spc);
