@@ -490,14 +490,15 @@ CORE void pagealloc_take_out(struct pagealloc *p, uint64_t page, uint64_t npages
 {
     page = pagealloc_relative(p, page);
     DEBUG_CHECK(pagealloc_piece(page, npages) == npages &&
-                pagealloc_count(p, page, npages, CHUNK_ALLOCATED) == 0 &&
-                pagealloc_count(p, page, npages, CHUNK_SCAVENGED) == 0);
-    pagealloc_fill(p, page, npages, CHUNK_ALLOCATED, true);
+                pagealloc_count(p, page, npages, CHUNK_ALLOCATED) == 0);
     p->free_pages -= npages;
+    p->scavenged_pages -= pagealloc_count(p, page, npages, CHUNK_SCAVENGED);
+    pagealloc_fill(p, page, npages, CHUNK_ALLOCATED, true);
+    pagealloc_fill(p, page, npages, CHUNK_SCAVENGED, false);
     pagealloc_update(p, page, npages, 0);
 }
 
-CORE void pagealloc_put_back(struct pagealloc *p, uint64_t page, uint64_t npages, bool released)
+CORE void pagealloc_put_back(struct pagealloc *p, uint64_t page, uint64_t npages, bool scavenged)
 {
     page = pagealloc_relative(p, page);
     DEBUG_CHECK(pagealloc_count(p, page, npages, CHUNK_ALLOCATED) == npages);
@@ -505,13 +506,22 @@ CORE void pagealloc_put_back(struct pagealloc *p, uint64_t page, uint64_t npages
         p->search_page = page;
     pagealloc_fill(p, page, npages, CHUNK_ALLOCATED, false);
     p->free_pages += npages;
-    if (released) {
+    if (scavenged) {
         pagealloc_fill(p, page, npages, CHUNK_SCAVENGED, true);
         p->scavenged_pages += npages;
     } else { // others may have passed by the chunk meanwhile
         scav_index_offer(&p->scav, page + npages - 1);
     }
     pagealloc_update(p, page, npages, summary_pack(chunk_all_free));
+}
+
+CORE bool pagealloc_chunk_is_empty(const struct pagealloc *p, uint64_t chunk)
+{
+    const struct pagealloc_chunk *c = &p->chunks[chunk - p->base_chunk];
+    for (unsigned i = 0; i < CHUNK_WORDS; i++)
+        if (c->allocated[i] || ~c->scavenged[i])
+            return false;
+    return true;
 }
 
 // --- Looking ---

@@ -100,10 +100,12 @@ CORE uint64_t pagealloc_scavenge_range(struct pagealloc *p, uint64_t page, uint6
 CORE uint64_t pagealloc_unscavenge_range(struct pagealloc *p, uint64_t page, uint64_t npages);
 
 // A scavenger takes free pages of one chunk out, so that nobody allocates them while it releases
-// their memory, and puts them back, scavenged or as they were (not released). The index does not
-// count them as allocated meanwhile.
+// their memory, and puts them back, all scavenged or all resident. The index does not count them as
+// allocated meanwhile.
 CORE void pagealloc_take_out(struct pagealloc *p, uint64_t page, uint64_t npages);
-CORE void pagealloc_put_back(struct pagealloc *p, uint64_t page, uint64_t npages, bool released);
+CORE void pagealloc_put_back(struct pagealloc *p, uint64_t page, uint64_t npages, bool scavenged);
+// Is all of a grown chunk free and scavenged?
+CORE bool pagealloc_chunk_is_empty(const struct pagealloc *p, uint64_t chunk);
 
 // Recomputes what the scavenge index must say, page by page, for physical pages of min_pages. On
 // failure returns false with one line in `why`.

@@ -1,6 +1,7 @@
 #include "alloc/scavenge.h"
 
 #include "alloc/door.h"
+#include "base/bits.h"
 #include "base/os.h"
 
 CORE void scavenge_init(struct mheap *h)
@@ -61,8 +62,8 @@ struct page_run {
     uint64_t page, npages;
 };
 
-// The next range to release, taken out of the page allocator; false: there is none. Holds the heap lock.
-static bool take_candidate(struct mheap *h, uint64_t most_pages, bool force, struct page_run *run)
+// The next range to release; false: there is none. Holds the heap lock.
+static bool find_candidate(struct mheap *h, uint64_t most_pages, bool force, struct page_run *run)
 {
     struct pagealloc *p = &h->pages;
     const struct scavenger *s = &h->scavenger;
@@ -74,7 +75,6 @@ static bool take_candidate(struct mheap *h, uint64_t most_pages, bool force, str
             &p->chunks[chunk], page % CHUNK_PAGES, s->min_pages, most, s->huge_pages);
         if (found.npages) {
             *run = (struct page_run){(chunk << CHUNK_PAGES_SHIFT) + found.page, found.npages};
-            pagealloc_take_out(p, run->page, run->npages);
             return true;
         }
         bool all = !chunk_scavenge_candidate(&p->chunks[chunk], CHUNK_PAGES - 1, s->min_pages, 1, 0)
@@ -84,36 +84,71 @@ static bool take_candidate(struct mheap *h, uint64_t most_pages, bool force, str
     return false;
 }
 
+static void take_out(struct mheap *h, struct page_run run)
+{
+    pagealloc_take_out(&h->pages, run.page, run.npages);
+    GCSIM_STORE(&h->scavenger.in_transit, h->scavenger.in_transit + (uint32_t)run.npages);
+}
+
+static void put_back(struct mheap *h, struct page_run run, bool scavenged)
+{
+    pagealloc_put_back(&h->pages, run.page, run.npages, scavenged);
+    GCSIM_STORE(&h->scavenger.in_transit, h->scavenger.in_transit - (uint32_t)run.npages);
+}
+
+// What the core keeps for each page of a chunk, in one region: all of it is zero, or written before it is read again.
+static void release_records(struct mheap *h, enum world_region region, uint64_t chunk,
+                            uint64_t bytes_per_page)
+{
+    uint64_t each = bytes_per_page << CHUNK_PAGES_SHIFT, grain = os_page_bytes();
+    uint64_t from = round_up(chunk * each, grain), to = round_down((chunk + 1) * each, grain);
+    if (from < to)
+        os_release(world_at(h->world, region) + from, to - from);
+}
+
+// A chunk without a page in use needs no span structs and no bits: without this, what they took would stay as large as the heap
+// once was. Go keeps them. Holds the heap lock, and lets go of it meanwhile.
+static void release_records_of(struct mheap *h, uint64_t chunk)
+{
+    struct page_run all = {chunk << CHUNK_PAGES_SHIFT, CHUNK_PAGES};
+    take_out(h, all);
+    rt_unlock(&h->rt, &h->lock);
+    release_records(h, REGION_SPANS, chunk, sizeof(gcsim_span));
+    release_records(h, REGION_ALLOC_BITS, chunk, MARK_BYTES_PER_PAGE);
+    release_records(h, REGION_MARK_BITS, chunk, MARK_BYTES_PER_PAGE);
+    rt_lock(&h->rt, &h->lock);
+    put_back(h, all, true);
+}
+
 // Release one range of at most so many pages, or a little more to keep a huge page whole. Returns its bytes, 0 if
 // there is nothing to release or the system would not (mgcscavenge.go:scavengeOne).
 static uint64_t scavenge_one(struct mheap *h, uint64_t most_pages, bool force, bool *refused)
 {
-    struct scavenger *s = &h->scavenger;
     struct page_run run;
     rt_lock(&h->rt, &h->lock);
-    bool found = take_candidate(h, most_pages, force, &run);
-    if (found)
-        GCSIM_STORE(&s->in_transit, s->in_transit + (uint32_t)run.npages);
-    rt_unlock(&h->rt, &h->lock);
-    if (!found)
+    if (!find_candidate(h, most_pages, force, &run)) {
+        rt_unlock(&h->rt, &h->lock);
         return 0;
+    }
+    take_out(h, run);
+    rt_unlock(&h->rt, &h->lock);
 
     uint64_t bytes = run.npages << PAGE_SHIFT, offset = run.page << PAGE_SHIFT;
     STEP(h, SCAVENGE, 0, offset, run.npages);
     bool released = os_release(h->arena + offset, bytes);
 
     rt_lock(&h->rt, &h->lock);
+    put_back(h, run, released);
     if (released) {
         count_add(&h->bytes.free, -bytes);
         count_add(&h->bytes.released, bytes);
-    }
-    pagealloc_put_back(&h->pages, run.page, run.npages, released);
-    GCSIM_STORE(&s->in_transit, s->in_transit - (uint32_t)run.npages);
-    rt_unlock(&h->rt, &h->lock);
-    if (!released) {
+        if (pagealloc_chunk_is_empty(&h->pages, run.page >> CHUNK_PAGES_SHIFT))
+            release_records_of(h, run.page >> CHUNK_PAGES_SHIFT);
+    } else {
         count_add(&h->history->scavenged.refused, 1);
         *refused = true;
     }
+    rt_unlock(&h->rt, &h->lock);
     return released ? bytes : 0;
 }
 

@@ -615,7 +615,7 @@ int main(void)
     controller_settles(64, 1);
     controller_never_lost();
     for (uint64_t seed = 1; seed <= (soak() ? 200 : 4); seed++)
-        lockstep(seed, soak() ? 20000 : 6000);
+        lockstep(seed, soak() ? 20000 : 3000);
     for (uint32_t stopped = 0; stopped < 2; stopped++) {
         forced(stopped);
         background(stopped);
