@@ -91,19 +91,20 @@ struct page_bytes {
 
 // Memory back to the system (scavenge.h). The heap lock guards what has no other guard.
 struct scavenger {
-    uint32_t min_pages, huge_pages; // pages of a physical page, at least 1; of a huge page, 0 = none
-    uint32_t in_transit;            // pages taken out to be released
+    uint32_t min_pages,
+        huge_pages;      // pages of a physical page, at least 1; of a huge page, 0 = none
+    uint32_t in_transit; // pages taken out to be released
     int64_t memory_limit;
     uint64_t last_in_use; // bytes.in_use when the last cycle's marking ended
     struct scavenge_goals goals;
 
     // The background's: whoever has `lock` is it.
     struct rt_lock lock;
-    uint32_t ready;        // the sweep has ended since it last looked: do not sleep on
-    uint64_t next_ns;      // its next turn; UINT64_MAX = parked
-    uint64_t asleep_ns;    // since when it sleeps; 0 = it does not
-    double worked_ns;      // in this turn
-    uint64_t turn_bytes;   // released in this turn
+    uint32_t ready;      // the sweep has ended since it last looked: do not sleep on
+    uint64_t next_ns;    // its next turn; UINT64_MAX = parked
+    uint64_t asleep_ns;  // since when it sleeps; 0 = it does not
+    double worked_ns;    // in this turn
+    uint64_t turn_bytes; // released in this turn
     struct scavenge_sleep sleep;
 };
 

@@ -71,8 +71,8 @@ static bool find_candidate(struct mheap *h, uint64_t most_pages, bool force, str
     uint64_t page;
     while (scav_index_find(&p->scav, force, &page)) {
         uint64_t chunk = page >> CHUNK_PAGES_SHIFT;
-        struct chunk_pages found = chunk_scavenge_candidate(
-            &p->chunks[chunk], page % CHUNK_PAGES, s->min_pages, most, s->huge_pages);
+        struct chunk_pages found = chunk_scavenge_candidate(&p->chunks[chunk], page % CHUNK_PAGES,
+                                                            s->min_pages, most, s->huge_pages);
         if (found.npages) {
             *run = (struct page_run){(chunk << CHUNK_PAGES_SHIFT) + found.page, found.npages};
             return true;
@@ -153,8 +153,8 @@ static uint64_t scavenge_one(struct mheap *h, uint64_t most_pages, bool force, b
 }
 
 // Release so many bytes; less only if nothing more is there, the system would not, or `stop` says so.
-static uint64_t scavenge(struct mheap *h, uint64_t bytes, bool force,
-                         bool (*stop)(struct mheap *h), bool *refused)
+static uint64_t scavenge(struct mheap *h, uint64_t bytes, bool force, bool (*stop)(struct mheap *h),
+                         bool *refused)
 {
     uint64_t released = 0;
     while (released < bytes) {
@@ -172,16 +172,13 @@ static uint64_t scavenge(struct mheap *h, uint64_t bytes, bool force,
 static bool goals_reached(struct mheap *h)
 {
     rt_lock(&h->rt, &h->lock);
-    bool reached = scavenge_goals_reached(h->scavenger.goals, mheap_retained(h),
-                                          mheap_mapped_ready(h));
+    bool reached =
+        scavenge_goals_reached(h->scavenger.goals, mheap_retained(h), mheap_mapped_ready(h));
     rt_unlock(&h->rt, &h->lock);
     return reached;
 }
 
-static bool world_is_wanted(struct mheap *h)
-{
-    return GCSIM_LOAD(&h->stop) & ~GCSIM_STOP_STANDING;
-}
+static bool world_is_wanted(struct mheap *h) { return GCSIM_LOAD(&h->stop) & ~GCSIM_STOP_STANDING; }
 
 // One quantum; how long it took.
 static uint64_t scavenge_quantum(struct mheap *h, uint64_t *released)

@@ -4,13 +4,13 @@
 
 #include "base/core.h"
 
-#define SCAVENGE_OFF     UINT64_MAX // no goal
-#define SCAVENGE_NO_LIMIT INT64_MAX // no memory limit
+#define SCAVENGE_OFF      UINT64_MAX // no goal
+#define SCAVENGE_NO_LIMIT INT64_MAX  // no memory limit
 
 enum {
     SCAVENGE_QUANTUM_BYTES = 64 << 10, // released between two looks at what else is wanted
     SCAVENGE_TURN_NS = 1000000,        // of work between two sleeps (minScavWorkTime)
-    SCAVENGE_PAGE_NS = 10000, // assumed per physical page where the clock saw nothing pass
+    SCAVENGE_PAGE_NS = 10000,          // assumed per physical page where the clock saw nothing pass
 };
 
 // --- goals

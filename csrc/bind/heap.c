@@ -666,10 +666,11 @@ static PyObject *heap_free_os_memory(PyObject *self, PyObject *Py_UNUSED(unused)
     gcsim_status status = h->api->free_os_memory(call.m, &released);
     slow_end(&call);
     if (!call.error && status == GCSIM_NO_MEMORY)
-        return bind_raise(h->state, ERR_MEMORY,
-                          "free_os_memory: the operating system took %llu bytes back and no more; it "
-                          "keeps memory that is locked (mlockall)",
-                          (unsigned long long)released);
+        return bind_raise(
+            h->state, ERR_MEMORY,
+            "free_os_memory: the operating system took %llu bytes back and no more; it "
+            "keeps memory that is locked (mlockall)",
+            (unsigned long long)released);
     return slow_failed(&call, status, "free_os_memory") ? NULL
                                                         : PyLong_FromUnsignedLongLong(released);
 }
@@ -887,10 +888,11 @@ static PyMethodDef heap_methods[] = {
      PyDoc_STR("collect($self, /)\n--\n\nA full collection and sweep, as runtime.GC: a Cycle. "
                "Ctrl-C abandons it.")},
     {"free_os_memory", heap_free_os_memory, METH_NOARGS,
-     PyDoc_STR("free_os_memory($self, /)\n--\n\nA full collection, and then all free memory back to "
-               "the system, as debug.FreeOSMemory: the bytes\nthat went last. The scavenger does "
-               "most of this by itself, more slowly. Ctrl-C ends it early.\nHeapMemoryError: the "
-               "system would not take some of it.")},
+     PyDoc_STR(
+         "free_os_memory($self, /)\n--\n\nA full collection, and then all free memory back to "
+         "the system, as debug.FreeOSMemory: the bytes\nthat went last. The scavenger does "
+         "most of this by itself, more slowly. Ctrl-C ends it early.\nHeapMemoryError: the "
+         "system would not take some of it.")},
     {"verify", heap_verify, METH_NOARGS,
      PyDoc_STR("verify($self, /)\n--\n\nTrue if all invariants of the heap hold; else raises Error "
                "with those that do not.")},

@@ -9,6 +9,13 @@
 
 static bool soak(void) { return getenv("GCSIM_SOAK") && strcmp(getenv("GCSIM_SOAK"), "1") == 0; }
 
+// The sanitizers keep shadows of all memory, which stay resident, and take their time.
+#if defined(CORE_ASAN) || defined(CORE_TSAN)
+enum { HEAVY = 1, LARGE_MIB = 32 };
+#else
+enum { HEAVY = 0, LARGE_MIB = 128 };
+#endif
+
 static uint64_t rss_bytes(void)
 {
     FILE *f = fopen("/proc/self/statm", "r");
@@ -178,9 +185,10 @@ static bool model_agrees(const struct lockstep *l)
     char why[200];
     for (uint64_t i = 0; i < PAGES; i++) {
         count[l->page[i]]++;
-        if (i >= h->grown_pages ? l->page[i] != MISSING
-                                : pagealloc_is_free(&h->pages, i) != (l->page[i] != USED) ||
-                                      pagealloc_is_scavenged(&h->pages, i) != (l->page[i] == RELEASED))
+        if (i >= h->grown_pages
+                ? l->page[i] != MISSING
+                : pagealloc_is_free(&h->pages, i) != (l->page[i] != USED) ||
+                      pagealloc_is_scavenged(&h->pages, i) != (l->page[i] == RELEASED))
             return EXPECT(!"the page has the state that the model says");
     }
     return EXPECT(h->bytes.free == count[FREE] * PAGE_BYTES) &&
@@ -213,7 +221,8 @@ static void lockstep(uint64_t seed, uint64_t steps)
             l->freed_high = 0;
             memset(l->changed, 0, sizeof l->changed);
         } else if (dice < 700) {
-            below(&l->random, 100) < hunger ? step_allocate(l, 1 + below(&l->random, size)) : step_free(l);
+            below(&l->random, 100) < hunger ? step_allocate(l, 1 + below(&l->random, size))
+                                            : step_free(l);
         } else {
             step_release(l, dice >= 900);
         }
@@ -242,11 +251,11 @@ static void density(void)
         uint16_t in_use, last_in_use;
         bool has_free, this_generation, due, due_by_force;
     } table[] = {
-        {0, 0, true, false, true, true},        {0, 0, false, false, false, false},
-        {495, 0, true, true, true, true},       {496, 0, true, true, false, true},
-        {495, 495, true, true, true, true},     {10, 496, true, true, false, true},
+        {0, 0, true, false, true, true},     {0, 0, false, false, false, false},
+        {495, 0, true, true, true, true},    {496, 0, true, true, false, true},
+        {495, 495, true, true, true, true},  {10, 496, true, true, false, true},
         {10, 496, true, false, true, true}, // a generation later only what is in use counts
-        {496, 10, true, false, false, true},    {512, 512, false, true, false, false},
+        {496, 10, true, false, false, true}, {512, 512, false, true, false, false},
         {10, 512, true, true, false, true},
     };
     bool right = true;
@@ -256,7 +265,8 @@ static void density(void)
         right &= EXPECT(scav_chunk_is_due(c, 7, false) == table[i].due);
         right &= EXPECT(scav_chunk_is_due(c, 7, true) == table[i].due_by_force);
     }
-    check(right, "dense chunks are left to the program, for a generation longer than they are dense");
+    check(right,
+          "dense chunks are left to the program, for a generation longer than they are dense");
 
     // What is freed is the background's in the next generation, the forced one's at once.
     struct scav_chunk chunks[4] = {{0}};
@@ -334,9 +344,9 @@ static void demands(void)
         {1000, 900, 50, UINT64_MAX, 100, 0, false, 0, false},             // just below the limit
         {1000, 900, 50, UINT64_MAX, 101, 0, false, 1, true},
         {1000, 5000, 50, UINT64_MAX, 0, 0, false, 4000, true},
-        {1000, 5000, 50, UINT64_MAX, 0, 0, true, 0, false},      // the CPU limiter is on
-        {1000, 900, 9000, 2000, 101, 1300, true, 1300, false},   // which growth does not ask
-        {1000, 900, 9000, 2000, 101, 1300, false, 1300, true},   // the larger of two serves both
+        {1000, 5000, 50, UINT64_MAX, 0, 0, true, 0, false},    // the CPU limiter is on
+        {1000, 900, 9000, 2000, 101, 1300, true, 1300, false}, // which growth does not ask
+        {1000, 900, 9000, 2000, 101, 1300, false, 1300, true}, // the larger of two serves both
         {1000, 9000, 9000, 2000, 101, 1300, false, 8101, true},
     };
     bool right = true;
@@ -454,7 +464,8 @@ static gcsim_scavenger look(mut *m)
 // Objects that take so many bytes, all written to, linked to one handle.
 static gcsim_handle *fill(mut *m, uint64_t bytes, uint64_t each)
 {
-    const gcsim_type *node = make_type(m->heap, "node", 2, 1), *data = make_bytes(m->heap, "data", each);
+    const gcsim_type *node = make_type(m->heap, "node", 2, 1),
+                     *data = make_bytes(m->heap, "data", each);
     gcsim_handle *list = API->handle_new(m, NULL);
     for (uint64_t made = 0; made < bytes; made += data->slot_bytes + node->slot_bytes) {
         void *p = gcsim_new(m, data);
@@ -483,24 +494,24 @@ static void forced(uint32_t stop_the_world)
 {
     mut *m = open_heap(heap_of_bytes(512, stop_the_world));
     uint64_t empty = rss_bytes(), released = 0;
-    gcsim_handle *list = fill(m, 128 << 20, 4000);
+    gcsim_handle *list = fill(m, (uint64_t)LARGE_MIB << 20, 4000);
     uint64_t full = rss_bytes();
     API->handle_drop(m->heap, list);
     bool ok = API->free_os_memory(m, &released) == GCSIM_OK;
     uint64_t after = rss_bytes();
     gcsim_memstats stats;
     API->memstats(m, &stats);
-    check(ok && full > empty + (120 << 20) && after < empty + (16 << 20),
+    check(ok && (HEAVY || (full > empty + (120 << 20) && after < empty + (16 << 20))),
           "free_os_memory: resident %" PRIu64 " MiB, full %" PRIu64 ", after %" PRIu64, empty >> 20,
           full >> 20, after >> 20);
-    check(stats.heap_idle == stats.heap_released && stats.heap_released >= 128 << 20,
+    check(stats.heap_idle == stats.heap_released && stats.heap_released >= LARGE_MIB << 20,
           "all that is idle is released: %" PRIu64 " MiB", stats.heap_released >> 20);
     gcsim_scavenger told = look(m);
-    check(told.forced_bytes + told.background_bytes >= 128 << 20 && told.forced_bytes == released &&
-              told.mapped_ready == stats.sys - stats.heap_released,
+    check(told.forced_bytes + told.background_bytes >= LARGE_MIB << 20 &&
+              told.forced_bytes == released && told.mapped_ready == stats.sys - stats.heap_released,
           "and is told so");
     check(verifies(m), "the heap verifies");
-    list = fill(m, 64 << 20, 4000); // and it can be used again
+    list = fill(m, (uint64_t)LARGE_MIB << 19, 4000); // and it can be used again
     check(verifies(m), "so it does when it is full again");
     close_heap(m);
 }
@@ -523,7 +534,7 @@ static void background(uint32_t stop_the_world)
     gcsim_options options = heap_of_bytes(512, stop_the_world);
     options.gc_percent = 100;
     mut *m = open_heap(options);
-    gcsim_handle *list = fill(m, 128 << 20, 4000);
+    gcsim_handle *list = fill(m, (uint64_t)LARGE_MIB << 20, 4000);
     EXPECT(API->collect(m) == GCSIM_OK);
     uint64_t full = rss_bytes();
     API->handle_drop(m->heap, list);
@@ -533,10 +544,12 @@ static void background(uint32_t stop_the_world)
     bool reached = wait_for_goal(m, 60);
     gcsim_scavenger told = look(m);
     uint64_t after = rss_bytes();
-    check(reached && told.background_bytes >= 100 << 20 && told.forced_bytes == 0,
+    check(reached && told.background_bytes >= (LARGE_MIB - 8) << 20 && told.forced_bytes == 0,
           "%" PRIu64 " MiB released in the background, retained %" PRIu64 " KiB, goal %" PRIu64
-          " KiB", told.background_bytes >> 20, told.retained >> 10, begun.gc_percent_goal >> 10);
-    check(after + (100 << 20) < full, "resident %" PRIu64 " MiB, before %" PRIu64, after >> 20, full >> 20);
+          " KiB",
+          told.background_bytes >> 20, told.retained >> 10, begun.gc_percent_goal >> 10);
+    check(HEAVY || after + (100 << 20) < full, "resident %" PRIu64 " MiB, before %" PRIu64,
+          after >> 20, full >> 20);
     check(told.background_ns > 0 && told.assist_ns == 0, "in %" PRIu64 " us of CPU time",
           told.background_ns / 1000);
     check(verifies(m), "the heap verifies");
@@ -547,12 +560,11 @@ static void background(uint32_t stop_the_world)
 static void refusals(void)
 {
     mut *m = open_heap(heap_of_bytes(256, 1));
-    gcsim_handle *list = fill(m, 8 << 20, 4000);
-    API->handle_drop(m->heap, list);
-    EXPECT(API->collect(m) == GCSIM_OK);
     uint64_t n = 0, released;
     bool reached;
     do {
+        API->handle_drop(m->heap, fill(m, 1 << 20, 4000));
+        EXPECT(API->collect(m) == GCSIM_OK);
         os_fail_after(++n);
         gcsim_status status = API->free_os_memory(m, &released);
         reached = os_fail_after(0) == 0;
@@ -577,7 +589,8 @@ static void growth(void)
     enum { N = 3000 };
     static gcsim_span *spans[N];
     for (int i = 0; i < N; i++)
-        memset((spans[i] = mheap_alloc_manual(h, 2, GCSIM_MANUAL_BATCH, &status))->base, 1, 2 * PAGE_BYTES);
+        memset((spans[i] = mheap_alloc_manual(h, 2, GCSIM_MANUAL_BATCH, &status))->base, 1,
+               2 * PAGE_BYTES);
     for (int i = 0; i < N; i += 2)
         mheap_free(h, spans[i]);
     scavenge_next_generation(h); // the background may look at them
@@ -589,7 +602,8 @@ static void growth(void)
     gcsim_scavenger told = look(m);
     uint64_t grown = 2ull * CHUNK_PAGES * PAGE_BYTES, expected = before + grown - (4 << 20);
     expected = expected < grown ? expected : grown;
-    check(told.eager_bytes >= expected && told.eager_bytes <= expected + (2 << 20) && told.assist_ns > 0,
+    check(told.eager_bytes >= expected && told.eager_bytes <= expected + (2 << 20) &&
+              told.assist_ns > 0,
           "growth by 8 MiB releases as much: %" PRIu64 " KiB", told.eager_bytes >> 10);
 
     // The memory limit is checked by every span, and asks for what is over it.
@@ -600,7 +614,8 @@ static void growth(void)
     told = look(m);
     check(mheap_mapped_ready(h) <= (uint64_t)h->scavenger.memory_limit &&
               told.eager_bytes - eager >= 1 << 20 && told.eager_bytes - eager < 4 << 20,
-          "a span over the memory limit releases %" PRIu64 " KiB", (told.eager_bytes - eager) >> 10);
+          "a span over the memory limit releases %" PRIu64 " KiB",
+          (told.eager_bytes - eager) >> 10);
     mheap_free(h, one);
     mheap_free(h, large);
     mheap_free(h, more);
@@ -621,8 +636,8 @@ int main(void)
     controller_settles(8, 1.5);
     controller_settles(64, 1);
     controller_never_lost();
-    for (uint64_t seed = 1; seed <= (soak() ? 200 : 4); seed++)
-        lockstep(seed, soak() ? 20000 : 3000);
+    for (uint64_t seed = 1; seed <= (soak() ? 200 : HEAVY ? 1 : 4); seed++)
+        lockstep(seed, soak() ? 20000 : HEAVY ? 800 : 3000);
     for (uint32_t stopped = 0; stopped < 2; stopped++) {
         forced(stopped);
         background(stopped);

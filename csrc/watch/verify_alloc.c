@@ -120,8 +120,8 @@ CORE void verify_pages(struct verify *v)
           "%u chunks, %llu pages grown", h->pages.end_chunk, (ull)h->grown_pages);
     if (v->broken)
         return;
-    HOLDS(v, SCAV_INDEX,
-          scav_index_check(&h->pages, h->scavenger.min_pages, why, sizeof why), "%s", why);
+    HOLDS(v, SCAV_INDEX, scav_index_check(&h->pages, h->scavenger.min_pages, why, sizeof why), "%s",
+          why);
     for (struct mutator *m = h->mutators; m; m = m->next)
         check_page_cache(v, m);
     for (uint64_t page = 0; page < h->grown_pages && !v->broken;) {

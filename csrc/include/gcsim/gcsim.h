@@ -315,9 +315,10 @@ typedef struct gcsim_memstats {
 
 /* What the scavenger has done since the heap was made, and what it aims at now. Bytes and ns of CPU time. */
 typedef struct gcsim_scavenger {
-    uint64_t background_bytes; /* released by the collector's own thread, or at the end of a sweep */
-    uint64_t eager_bytes;      /* by allocations: the heap grew beyond its goal, or reached its limit */
-    uint64_t forced_bytes;     /* by free_os_memory */
+    uint64_t
+        background_bytes;  /* released by the collector's own thread, or at the end of a sweep */
+    uint64_t eager_bytes;  /* by allocations: the heap grew beyond its goal, or reached its limit */
+    uint64_t forced_bytes; /* by free_os_memory */
     uint64_t background_ns, assist_ns; /* assist: of allocations */
     uint64_t refused;                  /* times the system would not take memory back */
     uint64_t resets;                   /* times the controller of the background's pace was reset */
