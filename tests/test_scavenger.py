@@ -7,6 +7,8 @@ import json
 import subprocess
 import threading
 from collections.abc import Callable
+from typing import Literal
+
 import pytest
 
 import gcsim
@@ -20,7 +22,7 @@ MIB = 1 << 20
 @gcsim.struct
 class Node:
     next: ptr["Node"]
-    rest: array[u8, 1000]
+    rest: array[u8, Literal[1000]]
 
 
 PROGRAM = """
@@ -116,7 +118,7 @@ def test_free_os_memory_keeps_what_is_alive(heap: gcsim.Heap) -> None:
 def test_the_system_takes_nothing_back(heap: gcsim.Heap, mode: str) -> None:
     table = lowlevel.whitebox_steps if mode == "steps" else lowlevel.whitebox_fast
     for n in range(1, 50):
-        keep = [heap.new(array[u8, 100_000]) for _ in range(100)]
+        keep = [heap.new_slice(u8, 100_000) for _ in range(100)]
         keep.clear()
         heap.collect()
         before = heap.memstats().heap_released
