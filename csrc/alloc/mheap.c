@@ -307,6 +307,13 @@ CORE void mheap_free(struct mheap *h, gcsim_span *s)
     rt_unlock(&h->rt, &h->lock);
 }
 
+// What a counter grew by since it was told last.
+static uint64_t since(const uint64_t *counter, uint64_t *told)
+{
+    uint64_t now = GCSIM_LOAD(counter);
+    return now - __atomic_exchange_n(told, now, __ATOMIC_RELAXED);
+}
+
 CORE void mheap_note_scav(struct mheap *h, bool forced)
 {
     struct history *history = h->history;
@@ -321,8 +328,8 @@ CORE void mheap_note_scav(struct mheap *h, bool forced)
         .forced = forced,
     };
     rt_unlock(&h->rt, &h->lock);
-    scav.background_bytes =
-        __atomic_exchange_n(&history->scavenged_background, 0, __ATOMIC_RELAXED);
-    scav.eager_bytes = __atomic_exchange_n(&history->scavenged_eager, 0, __ATOMIC_RELAXED);
+    const struct scavenge_counts *now = &history->scavenged;
+    scav.background_bytes = since(&now->background_bytes, &history->told.background_bytes);
+    scav.eager_bytes = since(&now->eager_bytes, &history->told.eager_bytes);
     trace_put(&history->traces, &h->rt, TRACE_SCAV, &scav);
 }

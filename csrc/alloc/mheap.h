@@ -75,9 +75,8 @@ struct history {
     struct stops stops;
     uint64_t pause_total_ns, last_gc_ns, created_ns, forced_cycles;
     uint64_t finalizers_queued, finalizers_run, cleanups_queued, cleanups_run;
-    uint64_t scavenge_assist_ns, scavenge_background_ns;
-    uint64_t idle_ns;                               // of processors that nobody held
-    uint64_t scavenged_background, scavenged_eager; // bytes, since the last line of scavtrace
+    struct scavenge_counts told; // as of the last line of scavtrace
+    uint64_t idle_ns;            // of processors that nobody held
     double gc_cpu_fraction;
     uint64_t last_end_ns; // of the last cycle's marking, by the monotonic clock; 0 = none yet
     uint64_t pause_ns[256], pause_end[256];

@@ -190,8 +190,8 @@ static void count_cpu(struct mheap *h, gcsim_cycle *cycle)
     struct cpu_times *cpu = &h->history->cpu;
     world_stop_is_gc(h);
     cpu->pause_ns = h->history->stops.gc_cpu_ns;
-    cpu->scavenge_assist_ns = GCSIM_LOAD(&h->history->scavenge_assist_ns);
-    cpu->scavenge_background_ns = GCSIM_LOAD(&h->history->scavenge_background_ns);
+    cpu->scavenge_assist_ns = GCSIM_LOAD(&h->history->scavenged.assist_ns);
+    cpu->scavenge_background_ns = GCSIM_LOAD(&h->history->scavenged.background_ns);
     cpu->idle_ns = GCSIM_LOAD(&h->history->idle_ns);
     cpu->assist_ns += cycle->assist_ns;
     if (!cycle->stopped) // else it is in the pause
@@ -525,5 +525,7 @@ CORE gcsim_status cycle_free_memory(struct mutator *m, uint64_t *released)
         if (world_interrupted(m, false))
             status = GCSIM_INTERRUPTED;
     }
+    mheap_note_scav(h, true);
+    tell(m);
     return refused ? GCSIM_NO_MEMORY : status;
 }

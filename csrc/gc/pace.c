@@ -284,8 +284,10 @@ static void feed_limiter(struct mheap *h, uint64_t now_ns)
     if (window > 0 && busy < gc->procs)
         idle = window * (int64_t)(gc->procs - busy);
     idle -= (int64_t)__atomic_exchange_n(&gc->own_thread_ns, 0, __ATOMIC_RELAXED);
-    if (idle > 0)
+    if (idle > 0) {
         limiter_add_idle(l, idle);
+        count_add(&h->history->idle_ns, (uint64_t)idle);
+    }
     limiter_add_assist(l, (int64_t)__atomic_exchange_n(&gc->assist_pool_ns, 0, __ATOMIC_RELAXED));
 }
 
