@@ -11,6 +11,15 @@ enum {
     PARK_NS = 1000000, // between two looks of one who waits
 };
 
+// What work earns in bytes to allocate. Where no work was expected, as in a first cycle, the ratio may be beyond any number (in Go the sum
+// wraps around): then it is more than a heap can hold.
+static int64_t bytes_earned(double bytes_per_work, uint64_t work)
+{
+    int64_t most = 1ll << 60;
+    double bytes = bytes_per_work * (double)work;
+    return bytes < (double)most ? (int64_t)bytes : most;
+}
+
 // --- the queue ---------------------------------------------------------------------------------------------------
 
 // Its lock is held.
@@ -58,7 +67,7 @@ CORE void assist_credit(struct mheap *h, uint64_t work)
     int64_t credit = (int64_t)work;
     if (UNLIKELY(GCSIM_LOAD(&q->first))) { // mgcmark.go:gcFlushBgCredit
         rt_lock(&h->rt, &q->lock);
-        int64_t bytes = (int64_t)(pace_bytes_per_work(h) * (double)credit);
+        int64_t bytes = bytes_earned(pace_bytes_per_work(h), work);
         while (q->first && bytes > 0) {
             struct mutator *m = queue_pop(q);
             bool paid = bytes + m->assist_bytes >= 0;
@@ -130,7 +139,7 @@ static int64_t use_credit(struct gc *gc, struct mutator *m, int64_t work, double
         return work;
     int64_t stolen = credit < work ? credit : work; // two may take the same: then it goes below 0
     __atomic_fetch_sub(&gc->credit, stolen, __ATOMIC_RELAXED);
-    m->assist_bytes += 1 + (int64_t)(bytes_per_work * (double)stolen);
+    m->assist_bytes += 1 + bytes_earned(bytes_per_work, (uint64_t)stolen);
     return work - stolen;
 }
 
@@ -141,7 +150,7 @@ static bool mark_for(struct mutator *m, int64_t work, double bytes_per_work)
     uint64_t from = rt_now_ns(&h->rt);
     struct drain drain = {.work = (uint64_t)work};
     bool drained = mark_drain(m, &drain) == DRAINED;
-    m->assist_bytes += 1 + (int64_t)(bytes_per_work * (double)drain.done);
+    m->assist_bytes += 1 + bytes_earned(bytes_per_work, drain.done);
     uint64_t ns = rt_now_ns(&h->rt) - from;
     m->assist_ns += ns;
     pace_assisted(h, ns);
