@@ -54,6 +54,7 @@ CORE void processor_release(struct mutator *m)
         return;
     rt_lock(&h->rt, &p->lock);
     GCSIM_STORE(&m->processor, 0u);
+    DEBUG_CHECK(p->by_workers >= m->worker);
     p->by_workers -= m->worker;
     struct mutator *next = p->first;
     if (!next) {
