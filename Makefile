@@ -118,14 +118,15 @@ ubsan: $(VENV)/.test $(VENV)/.installed ## C and Python tests under the undefine
 	@$(call assert_mode,ubsan,$(UBSAN_PYTHON))
 	@$(call sanitized_tests,ubsan,$(UBSAN_PYTHON),$(SECOND_RUN))
 
-# Gcc's thread sanitizer cannot place its shadow in a fully randomised address space: setarch -R.
+# Gcc's thread sanitizer cannot place its shadow in a fully randomised address space: setarch -R. In step mode one thread at a time runs in
+# the core: only the other instantiation can race.
 TSAN_PYTHON = $(call preload,tsan) TSAN_OPTIONS=$(call options,tsan,halt_on_error=1) \
     $(if $(shell command -v setarch),setarch $(shell uname -m) -R)
 tsan: $(VENV)/.test $(VENV)/.installed ## C tests, and the Python tests marked `threads`, under the thread sanitizer
 	@GCSIM_BUILD=tsan $(MAKE) -C csrc -j$(JOBS) --output-sync=target test ONLY=.fast
 	@$(call build_package,tsan)
 	@$(call assert_mode,tsan,$(TSAN_PYTHON))
-	@$(call sanitized_tests,tsan,$(TSAN_PYTHON),-m threads)
+	@$(call sanitized_tests,tsan,$(TSAN_PYTHON),-m threads -k "not steps")
 
 # The debug interpreter loads no ordinary binary wheel, so its cffi is compiled (libffi's headers are needed).
 DEBUG_PYTHONS := $(or $(DEBUG_PYTHON),python3-dbg python3.14-dbg python3.13-dbg python3.12-dbg python3.11-dbg)
