@@ -8,8 +8,9 @@ CC               the compiler (default: the first of cc, gcc, clang)
 CFLAGS, LDFLAGS  added to the flags of the mode
 
 gcsim/_core.*.so holds both instantiations of the core, the built-in workloads, the binding
-(PyInit__core) and the unit that cffi generates (PyInit__ffi). csrc/bind/module.c finds what `gcsim.build_info()` returns in the
-string macros GCSIM_BUILD_MODE, _COMPILER, _FLAGS, _PYTHON and _VERSION.
+(PyInit__core) and the unit that cffi generates (PyInit__ffi). csrc/bind/module.c finds what
+`gcsim.build_info()` returns in the string macros GCSIM_BUILD_MODE, _COMPILER, _FLAGS, _PYTHON and
+_VERSION.
 """
 
 from __future__ import annotations
