@@ -106,7 +106,11 @@ static bool worker_start(struct mheap *h, uint32_t i)
 {
     struct workers *workers = &heap_of(h)->gc.workers;
     gcsim_status status;
-    if (!world_commit(h->world, REGION_COROUTINES, (uint64_t)(i + 1) * RT_STACK_BYTES))
+    // Not while the world is stopped: who verifies it counts what is committed.
+    rt_lock(&h->rt, &h->mutators_lock);
+    bool has = world_commit(h->world, REGION_COROUTINES, (uint64_t)(i + 1) * RT_STACK_BYTES);
+    rt_unlock(&h->rt, &h->mutators_lock);
+    if (!has)
         return false;
     gcsim_mutator *m = world_attach(heap_of(h), true, &status);
     if (!m)
