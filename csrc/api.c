@@ -2,6 +2,7 @@
 #include "gc/cycle.h"
 #include "gc/registry.h"
 #include "gc/roots.h"
+#include "gc/specials.h"
 #include "gc/sweep.h"
 #include "gc/world.h"
 #include "lib/bulk.h"
@@ -87,7 +88,7 @@ static uint64_t api_handles(gcsim_heap *heap, void **out, uint64_t room)
     return handles_list(heap, out, room);
 }
 static gcsim_weak *api_weak_new(gcsim_mutator *m, void *ptr) { return weak_make(M(m), ptr); }
-static void *api_weak_get(gcsim_mutator *m, gcsim_weak *weak) { return weak_read(M(m), weak); }
+static void *api_weak_get(gcsim_mutator *m, gcsim_weak *weak) { return cycle_read_weak(M(m), weak); }
 static void api_weak_drop(gcsim_mutator *m, gcsim_weak *weak) { weak_release(M(m), weak); }
 static gcsim_global *api_global_new(gcsim_mutator *m, uint32_t name)
 {
@@ -196,6 +197,39 @@ static uint64_t api_events(gcsim_heap *heap, gcsim_event *out, uint64_t room)
     return event_read(&H(heap)->history->events, out, room);
 }
 static const char *api_event_name(uint32_t kind) { return event_name_of(kind); }
+
+static uint64_t api_finalizer_set(gcsim_mutator *m, void *ptr, gcsim_callback_run run, void *arg)
+{
+    return finalizer_add(M(m), ptr, run, arg);
+}
+static int api_finalizer_clear(gcsim_mutator *m, void *ptr, void **arg)
+{
+    return finalizer_remove(M(m), ptr, arg);
+}
+static uint64_t api_cleanup_add(gcsim_mutator *m, void *ptr, gcsim_callback_run run, void *arg)
+{
+    return cleanup_attach(M(m), ptr, run, arg);
+}
+static int api_cleanup_stop(gcsim_mutator *m, const void *ptr, uint64_t id, void **arg)
+{
+    return cleanup_detach(M(m), ptr, id, arg);
+}
+static int api_callback_take(gcsim_mutator *m, gcsim_callback *out)
+{
+    return callback_pop(M(m), out);
+}
+static void api_callback_done(gcsim_heap *heap, gcsim_callback *callback)
+{
+    callback_finish(heap, callback);
+}
+static void api_callback_counts(gcsim_heap *heap, gcsim_callback_counts *out)
+{
+    callback_count(heap, out);
+}
+static int api_weak_try(gcsim_mutator *m, gcsim_weak *weak, void **out)
+{
+    return weak_try_read(M(m), weak, out);
+}
 
 static uint32_t api_procs(gcsim_heap *heap) { return heap->gc.procs; }
 

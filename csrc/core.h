@@ -34,6 +34,7 @@
 #include "gc/world.c"
 #include "gc/mark.c"
 #include "gc/roots.c"
+#include "gc/specials.c"
 #include "gc/sweep.c"
 #include "gc/assist.c"
 #include "gc/worker.c"

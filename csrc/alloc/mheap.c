@@ -29,7 +29,7 @@ CORE bool span_check(const struct mheap *h, const gcsim_span *s)
         h->page_span[page + s->npages - 1] != page + 1)
         return false;
     if (s->state == GCSIM_SPAN_MANUAL)
-        return s->purpose != 0 && s->nelems == 0 && s->specials == 0;
+        return s->purpose != 0 && s->nelems == 0 && !s->specials;
     if (s->state != GCSIM_SPAN_IN_USE || s->limit > s->base + ((uint64_t)s->npages << PAGE_SHIFT))
         return false;
     if (s->loaded &&
@@ -93,6 +93,7 @@ CORE gcsim_status mheap_init(struct mheap *h, struct world *w, uint64_t arena_by
     h->arena_pages = arena_bytes >> PAGE_SHIFT;
     h->page_span = (uint32_t *)world_at(w, REGION_PAGES);
     h->spans = (gcsim_span *)world_at(w, REGION_SPANS);
+    h->page_specials = (uint64_t *)world_at(w, REGION_SPECIALS);
     h->trigger = UINT64_MAX;
     h->sweepgen = 2; // so that h - 2 is a generation too
     h->full_span.sweepgen = h->sweepgen;
@@ -119,6 +120,7 @@ static gcsim_status mheap_grow(struct mheap *h, uint64_t npages)
     // Committing more than needed does no harm, so a failure half-way leaves nothing to undo.
     if (!world_commit(w, REGION_PAGES, to * sizeof *h->page_span) ||
         !world_commit(w, REGION_SPANS, to * sizeof *h->spans) ||
+        !world_commit(w, REGION_SPECIALS, to / 8) ||
         !world_commit(w, REGION_ALLOC_BITS, to * MARK_BYTES_PER_PAGE) ||
         !world_commit(w, REGION_MARK_BITS, to * MARK_BYTES_PER_PAGE) ||
         !world_commit(w, REGION_ARENA, to << PAGE_SHIFT) ||
@@ -291,7 +293,7 @@ CORE gcsim_span *mheap_alloc_manual(struct mheap *h, uint64_t npages, gcsim_manu
 CORE void mheap_free(struct mheap *h, gcsim_span *s)
 {
     uint64_t bytes = (uint64_t)s->npages << PAGE_SHIFT, page = span_page(h, s);
-    INVARIANT(s->state != GCSIM_SPAN_DEAD && GCSIM_LOAD(&s->specials) == 0);
+    INVARIANT(s->state != GCSIM_SPAN_DEAD && !GCSIM_LOAD(&s->specials));
     DEBUG_CHECK(span_check(h, s));
     EMIT(h, SPAN_FREE, 0, arena_offset(h, s->base), s->npages);
     rt_lock(&h->rt, &h->lock);

@@ -1,4 +1,4 @@
-// Records of the core's own inside the world: types, names, mutators, handle chunks, weak references.
+// Records of the core's own inside the world: types, names, mutators, handle chunks, specials.
 //
 // Power-of-two blocks with a free list per size, carved from REGION_META, never given back to the system before the heap
 // is closed (what Go's persistentalloc and fixalloc do). Blocks come zeroed. Guarded by its lock.

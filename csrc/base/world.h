@@ -13,6 +13,7 @@ enum world_region {
     REGION_META, // records that come and go: types, names, mutators, handles, specials (base/meta.h)
     REGION_SPANS,      // struct gcsim_span, one per page, used at a span's first page
     REGION_PAGES,      // page -> first page of its span + 1
+    REGION_SPECIALS,   // a bit per page: the span that begins there has specials
     REGION_ALLOC_BITS, // 128 bytes per page: slots in use as of the last sweep
     REGION_MARK_BITS,  // 128 bytes per page: marks of spans that keep none inside
     REGION_CHUNKS,     // page allocator: bitmaps

@@ -6,6 +6,7 @@
 #include "gc/mark.h"
 #include "gc/pace.h"
 #include "gc/roots.h"
+#include "gc/specials.h"
 #include "gc/sweep.h"
 #include "gc/worker.h"
 #include "gc/work.h"
@@ -165,6 +166,8 @@ static void cycle_close_marking(struct mheap *h)
     if (gc->alone)
         gc->mark_ns[MARK_DEDICATED] = h->history->last_end_ns - gc->mark_start_ns;
     assist_wake_all(h);
+    gc->revived_bytes = 0;
+    gc->weak_blocked = 0;
     barrier_switch(h, false);
     gc->alone = false;
     STEP(h, MARK_DONE, 0, 0, gc->bytes_marked);
@@ -299,8 +302,11 @@ CORE bool cycle_mark_done(struct mutator *m)
     if (gc->phase != GC_MARK || GCSIM_LOAD(&gc->draining) ||
         !rt_try_lock(&h->rt, &gc->mark_done_lock))
         return false;
-    if (!grey_is_left(h))
+    if (!grey_is_left(h)) {
+        // Until marking ends: what weak references shade would undo the decision, time and again.
+        GCSIM_STORE(&gc->weak_blocked, 1);
         world_ragged(m, hand_over);
+    }
     if (!grey_is_left(h)) {
         uint64_t stop_ns = world_stop(m);
         if (gc->phase == GC_MARK) // else abandoned meanwhile
@@ -323,8 +329,8 @@ CORE void cycle_undo(struct mheap *h)
     struct gc *gc = &heap_of(h)->gc;
     mark_abandon(h);
     work_free(h);
-    gc->next_globals = NULL;
-    gc->next_handles = NULL;
+    roots_forget(h);
+    gc->weak_blocked = 0;
     gc->phase = GC_OFF;
     gc->alone = false;
     barrier_switch(h, false);
@@ -364,6 +370,15 @@ static gcsim_status help_marking(struct mutator *m, uint64_t number)
             return GCSIM_INTERRUPTED;
     }
     return GCSIM_OK;
+}
+
+CORE void *cycle_read_weak(struct mutator *m, gcsim_weak *weak)
+{
+    struct gc *gc = &heap_of(mheap_of(m))->gc;
+    void *p;
+    while (!weak_try_read(m, weak, &p))
+        help_marking(m, gc->cycles);
+    return p;
 }
 
 // --- from end to end ---------------------------------------------------------------------------------------------

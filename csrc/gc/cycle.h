@@ -12,6 +12,8 @@ CORE bool cycle_mark_done(struct mutator *m);
 // cycle_run, forced, and then all free memory back to the system (runtime/debug.FreeOSMemory). *released is how much went in the end.
 // GCSIM_NO_MEMORY: the system would not take some.
 CORE gcsim_status cycle_free_memory(struct mutator *m, uint64_t *released);
+// What a weak reference refers to, after helping to end the marking that may have to come first. A safe point.
+CORE void *cycle_read_weak(struct mutator *m, gcsim_weak *weak);
 CORE bool cycle_is_due(struct mheap *h); // for want of a cycle in a long time
 // Stop the world where no marking is under way, after helping with it. world_start ends it.
 CORE uint64_t cycle_stop_quiet(struct mutator *m);

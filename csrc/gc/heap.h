@@ -1,10 +1,11 @@
 // The whole heap: the allocator's part, and what the collector adds.
 //
-//   gc/world   entering, leaving, stopping     gc/roots   handles, globals, goroutines, batches, weak references
+//   gc/world   entering, leaving, stopping     gc/roots   handles, globals, goroutines, batches
 //   gc/work    buffers of grey objects         gc/mark    claim a mark, walk an object's pointers, two engines
 //   gc/cycle   a collection from end to end    gc/sweep   marks become free slots
 //   gc/pacer   when the next one starts        gc/barrier stores
 //   gc/assist  marking by mutators             gc/worker  marking and sweeping by threads of its own
+//   gc/specials finalizers, weak references, cleanups
 #pragma once
 
 #include "alloc/malloc.h"
@@ -43,11 +44,25 @@ struct batch {
     gcsim_span *span;
 };
 
+// Something attached to an object (gc/specials.h), in the order of Go's kinds.
+enum special_kind { SPECIAL_FINALIZER = 1, SPECIAL_WEAK, SPECIAL_CLEANUP };
+struct gcsim_special {
+    void *ptr;           // where; of a weak reference NULL once the object is dead
+    gcsim_special *next; // on the span's list, or in the queue
+    uint32_t kind;       // enum special_kind
+    uint32_t refs;       // of a weak reference: owners
+};
+
 // A weak reference (Go: internal/weak). On the list of its object's span until the object dies.
 struct gcsim_weak {
-    void *ptr;     // NULL once the object is dead
-    uint64_t next; // world offset of the next on the span's list, 0 = last
-    uint64_t refs;
+    gcsim_special special; // first
+};
+
+struct callback {
+    gcsim_special special; // first
+    gcsim_callback_run run;
+    void *arg; // the caller's; never looked at
+    uint64_t id;
 };
 
 // 2 KiB of grey objects (mgcwork.go:workbuf).
@@ -107,6 +122,7 @@ struct gc {
         ragged_lock; // a mutator passes its safe point, or somebody does it for one that is outside
     void (*ragged_pass)(struct mutator *m);
     struct rt_lock roots_lock; // chunks and lists of roots
+    struct rt_lock specials_lock; // lists of specials, their page bits, the queue of callbacks
 
     uint32_t mark_engine;
     uint32_t procs;         // processors that mutators and markers share (GOMAXPROCS)
@@ -129,6 +145,12 @@ struct gc {
         *clearing_batch;  // weak batches from this one on have entries of dead objects (gc/roots.c)
     uint64_t clearing_at; // ... and of this one those from here on
     uint32_t clearing;    // 1: there are some; nothing is swept
+
+    gcsim_special *ready, *last_ready; // callbacks to run, first in, first out
+    uint64_t ready_count;
+    uint64_t callback_ids;  // given out
+    uint64_t revived_bytes; // by sweeping, since heap_live was what marking had found: it does not count them
+    uint32_t weak_blocked;  // mark termination is being decided: weak references give no unmarked object
 
     struct work work;
     struct workers workers;
@@ -165,6 +187,8 @@ struct gc {
     uint64_t stack_work, globals_work, root_slots, rescans, root_jobs;
     struct handle_chunk *next_handles; // root jobs that are left
     struct global_chunk *next_globals;
+    uint64_t next_shard, shards; // of pages with specials
+    gcsim_special *next_ready;   // in the queue
     uint32_t draining;     // markers at work
     uint32_t idle_markers; // at work now
     struct assists assists;

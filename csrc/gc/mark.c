@@ -3,6 +3,7 @@
 #include "base/bits.h"
 #include "gc/assist.h"
 #include "gc/roots.h"
+#include "gc/specials.h"
 #include "gc/work.h"
 #include "gc/world.h"
 
@@ -287,7 +288,7 @@ CORE enum drained mark_drain(struct mutator *m, struct drain *limit)
     enum drained result = DRAINED;
     __atomic_fetch_add(&gc->draining, 1, __ATOMIC_RELAXED);
     uint64_t pointers = m->work.pointers;
-    while (result == DRAINED && roots_next(h, engine->visit, &k))
+    while (result == DRAINED && roots_next(m, engine->visit, &k))
         if (!limit->stopped && world_wanted(h))
             result = DRAIN_ENOUGH;
     count_add(&gc->root_slots, m->work.pointers - pointers);
@@ -336,6 +337,7 @@ static void rescan_span(struct mheap *h, gcsim_span *s, struct marker *k)
     for (uint32_t i = 0; i < s->nelems; i++)
         if (mark_is_set(s, i))
             walk_object(h, s, span_slot(s, i), 0, s->slot_bytes, visit_now, k);
+    specials_rescan(h, s, visit_now, k);
 }
 
 CORE bool mark_rescan(struct mutator *m)

@@ -32,6 +32,7 @@ static void free_locks(gcsim_heap *heap)
                                &gc->mark_done_lock,
                                &gc->ragged_lock,
                                &gc->roots_lock,
+                               &gc->specials_lock,
                                &gc->work.lock,
                                &gc->workers.lock,
                                &gc->pace_lock,

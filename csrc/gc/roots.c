@@ -2,6 +2,7 @@
 
 #include "base/bits.h"
 #include "gc/barrier.h"
+#include "gc/specials.h"
 
 #define NO_FRAME UINT64_MAX
 
@@ -424,104 +425,6 @@ CORE void *batch_read(struct mutator *m, gcsim_batch *batch, uint64_t index)
     return p;
 }
 
-// --- weak references ---------------------------------------------------------------------------------------------
-
-static gcsim_weak *weak_at(struct mheap *h, uint64_t offset)
-{
-    return offset ? (gcsim_weak *)(void *)(h->world->base + offset) : NULL;
-}
-
-// Equal pointers share one reference (mheap.go:getOrAddWeakHandle). An address outside every object never dies.
-CORE gcsim_weak *weak_make(struct mutator *m, void *ptr)
-{
-    struct mheap *h = mheap_of(m);
-    struct gc *gc = &heap_of(h)->gc;
-    gcsim_span *s = span_of(h, ptr);
-    bool object = s && s->state == GCSIM_SPAN_IN_USE;
-    rt_lock(&h->rt, &gc->roots_lock);
-    gcsim_weak *w = object ? weak_at(h, s->specials) : NULL;
-    while (w && w->ptr != ptr)
-        w = weak_at(h, w->next);
-    if (!w && (w = meta_alloc(&h->meta, &h->rt, sizeof *w))) {
-        w->ptr = ptr;
-        if (object) {
-            w->next = s->specials;
-            GCSIM_STORE(&s->specials, (uint64_t)((char *)w - h->world->base));
-        }
-    }
-    if (w)
-        w->refs++;
-    else
-        m->pub.status = GCSIM_NO_MEMORY;
-    rt_unlock(&h->rt, &gc->roots_lock);
-    return w;
-}
-
-// The object, or NULL. A span that waits to be swept may hold an object that is dead already: its mark tells. The lock keeps the mark:
-// a sweep takes it, to clear the references, before it touches marks or frees the span.
-CORE void *weak_read(struct mutator *m, gcsim_weak *w)
-{
-    struct mheap *h = mheap_of(m);
-    struct gc *gc = &heap_of(h)->gc;
-    for (;;) {
-        rt_lock(&h->rt, &gc->roots_lock);
-        void *p = w->ptr;
-        gcsim_span *s = p ? span_of(h, p) : NULL;
-        bool object = s && s->state == GCSIM_SPAN_IN_USE;
-        uint32_t sweepgen = object ? __atomic_load_n(&s->sweepgen, __ATOMIC_ACQUIRE) : h->sweepgen;
-        if (sweepgen == h->sweepgen - 2 && !mark_is_set(s, span_index(s, p)))
-            p = NULL;
-        if (p && h->blacken) // it may be reachable in no other way
-            mark_shade(m, p);
-        rt_unlock(&h->rt, &gc->roots_lock);
-        if (sweepgen != h->sweepgen - 1)
-            return p;
-        rt_step(&h->rt); // another thread is sweeping it: what is left afterwards is alive
-    }
-}
-
-CORE void weak_release(struct mutator *m, gcsim_weak *w)
-{
-    struct mheap *h = mheap_of(m);
-    struct gc *gc = &heap_of(h)->gc;
-    rt_lock(&h->rt, &gc->roots_lock);
-    bool last = --w->refs == 0;
-    gcsim_span *s = last && w->ptr ? span_of(h, w->ptr) : NULL;
-    if (s && s->state == GCSIM_SPAN_IN_USE) {
-        uint64_t *link = &s->specials;
-        while (*link && weak_at(h, *link) != w)
-            link = &weak_at(h, *link)->next;
-        if (*link)
-            __atomic_store_n(link, w->next,
-                             __ATOMIC_RELEASE); // who sweeps the span and finds none may free it
-    }
-    rt_unlock(&h->rt, &gc->roots_lock);
-    if (last)
-        meta_free(&h->meta, &h->rt, w, sizeof *w);
-}
-
-CORE uint64_t weak_clear_dead(struct mheap *h, gcsim_span *s)
-{
-    uint64_t cleared = 0;
-    struct gc *gc = &heap_of(h)->gc;
-    rt_lock(&h->rt, &gc->roots_lock);
-    uint64_t *link = &s->specials;
-    while (*link) {
-        gcsim_weak *w = weak_at(h, *link);
-        if (mark_is_set(s, span_index(s, w->ptr))) {
-            link = &w->next;
-            continue;
-        }
-        EMIT(h, WEAK_CLEAR, 0, arena_offset(h, w->ptr), 0);
-        *link = w->next;
-        w->next = 0;
-        GCSIM_STORE(&w->ptr, NULL);
-        cleared++;
-    }
-    rt_unlock(&h->rt, &gc->roots_lock);
-    return cleared;
-}
-
 // --- all of them -------------------------------------------------------------------------------------------------
 
 static void visit_frames(struct mheap *h, gcsim_goroutine *g, mark_visit visit, void *ctx)
@@ -550,6 +453,15 @@ CORE void roots_prepare(struct mheap *h)
     gc->root_jobs = 0;
     gc->next_globals = gc->global_chunks;
     gc->next_handles = gc->handle_chunks;
+    specials_prepare(h);
+}
+
+CORE void roots_forget(struct mheap *h)
+{
+    struct gc *gc = &heap_of(h)->gc;
+    gc->next_globals = NULL;
+    gc->next_handles = NULL;
+    specials_forget(h);
 }
 
 CORE void roots_visit_stopped(struct mheap *h, mark_visit visit, void *ctx)
@@ -585,12 +497,13 @@ static void visit_globals(struct mheap *h, struct global_chunk *chunk, mark_visi
 CORE bool roots_are_left(struct mheap *h)
 {
     struct gc *gc = &heap_of(h)->gc;
-    return GCSIM_LOAD(&gc->next_globals) || GCSIM_LOAD(&gc->next_handles);
+    return GCSIM_LOAD(&gc->next_globals) || GCSIM_LOAD(&gc->next_handles) || specials_are_left(h);
 }
 
 // Chunks that are made later need no job: what is put into them is shaded then.
-CORE bool roots_next(struct mheap *h, mark_visit visit, void *ctx)
+CORE bool roots_next(struct mutator *m, mark_visit visit, void *ctx)
 {
+    struct mheap *h = mheap_of(m);
     struct gc *gc = &heap_of(h)->gc;
     if (!roots_are_left(h))
         return false;
@@ -602,8 +515,12 @@ CORE bool roots_next(struct mheap *h, mark_visit visit, void *ctx)
     if (handles)
         GCSIM_STORE(&gc->next_handles, handles->next);
     rt_unlock(&h->rt, &gc->roots_lock);
-    if (!globals && !handles)
-        return false;
+    if (!globals && !handles) {
+        if (!specials_next(m, visit, ctx))
+            return false;
+        root_job(h);
+        return true;
+    }
     root_job(h);
     if (globals)
         visit_globals(h, globals, visit, ctx);

@@ -1,5 +1,5 @@
 // Roots: what a collection starts from. Handles, named globals, goroutine frames, strong batches, and what mutators hold
-// (tiny block, object being returned), as numbered jobs; weak references and weak batches, which are cleared instead.
+// (tiny block, object being returned), as numbered jobs; specials (gc/specials.h); weak batches, which are cleared instead.
 //
 // Handles and globals live in chunks that never move. A mutator takes free handles from a stock of its own; a dropped handle is
 // pushed on one lock-free list by any thread and stays a root until a mutator takes the list.
@@ -30,18 +30,13 @@ CORE gcsim_batch *batch_make(struct mutator *m, uint64_t count);
 CORE void batch_release(struct mutator *m, gcsim_batch *batch);
 CORE void *batch_read(struct mutator *m, gcsim_batch *batch, uint64_t index);
 
-CORE gcsim_weak *weak_make(struct mutator *m, void *ptr);
-CORE void *weak_read(struct mutator *m, gcsim_weak *weak);
-CORE void weak_release(struct mutator *m, gcsim_weak *weak);
-CORE uint64_t weak_clear_dead(struct mheap *h,
-                              gcsim_span *s); // sweep: before the marks are gone; returns how many
-
 // The roots of a cycle. While the world is stopped at its beginning: strong batches, goroutine frames, what mutators hold (black from then
-// on); roots_prepare notes the jobs that are left for later: chunks of handles and globals, which are heap locations under the barrier.
-// roots_next does one of those jobs; false when none is left.
+// on); roots_prepare notes the jobs that are left for later: chunks of handles and globals, which are heap locations under the barrier, and
+// specials. roots_next does one of those jobs; false when none is left. roots_forget: nobody will.
 CORE void roots_prepare(struct mheap *h);
+CORE void roots_forget(struct mheap *h);
 CORE void roots_visit_stopped(struct mheap *h, mark_visit visit, void *ctx);
-CORE bool roots_next(struct mheap *h, mark_visit visit, void *ctx);
+CORE bool roots_next(struct mutator *m, mark_visit visit, void *ctx);
 CORE bool roots_are_left(struct mheap *h);
 CORE uint64_t roots_stack_bytes(gcsim_heap *heap);
 // Marks are final: entries of weak batches whose object has none become NULL, piece by piece while the program runs. Until that is done

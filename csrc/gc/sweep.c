@@ -4,7 +4,7 @@
 #include "base/bits.h"
 #include "base/poison.h"
 #include "gc/pace.h"
-#include "gc/roots.h"
+#include "gc/specials.h"
 #include "gc/worker.h"
 
 static gcsim_cycle *current_cycle(struct mheap *h)
@@ -74,7 +74,7 @@ static enum swept sweep_counted(struct mheap *h, gcsim_span *s, bool preserve)
         return SWEPT_BY_OTHER;
     if (__atomic_load_n(&s->specials,
                         __ATOMIC_ACQUIRE)) // one that is made meanwhile is to a live object
-        count_add(&current_cycle(h)->weak_cleared, weak_clear_dead(h, s));
+        count_add(&current_cycle(h)->weak_cleared, specials_sweep(h, s));
     uint32_t freed = take_marks(h, s);
     if (freed) {
         s->needzero = 1;

@@ -138,6 +138,21 @@ static gcsim_status deep_stack(struct scene *s)
             return s->m->status;
     return GCSIM_OK;
 }
+static gcsim_status specials(struct scene *s)
+{
+    gcsim_callback callback;
+    for (int i = 0; i < 1500; i++) {
+        void *p = gcsim_new(s->m, s->node);
+        if (!p || !API->finalizer_set(s->m, p, NULL, NULL) ||
+            !API->cleanup_add(s->m, p, NULL, NULL))
+            return s->m->status;
+    }
+    gcsim_status status = API->collect(s->m);
+    while (API->callback_take(s->m, &callback))
+        if (callback.id % 2)
+            API->callback_done(s->m->heap, &callback);
+    return status == GCSIM_OK ? s->m->status : status;
+}
 static gcsim_status weak_references(struct scene *s)
 {
     for (uint64_t i = 0; i < 2000; i++)
@@ -195,6 +210,7 @@ static const struct operation {
     {"600 goroutines", goroutines, true, 2},
     {"a deep stack", deep_stack, true, 1},
     {"2,000 weak references", weak_references, false, 1},
+    {"3,000 finalizers and cleanups", specials, false, 2},
     {"a batch of 300,000", build, true, 4},
     {"reading links back", read_links, false, 1},
     {"a collection", collect, true, 0},

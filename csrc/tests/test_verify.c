@@ -98,6 +98,9 @@ static struct rich make_rich(void)
     gcsim_build build = {.count = 300, .types = &r.pair, .ntypes = 1};
     r.batch = must(API->build(m, &build));
     r.weak = must(API->weak_new(m, r.list->ptr));
+    INVARIANT(API->finalizer_set(m, r.list->ptr, NULL, NULL));
+    INVARIANT(API->cleanup_add(m, r.list->ptr, NULL, NULL));
+    INVARIANT(API->cleanup_add(m, (char *)r.list->ptr + 8, NULL, NULL));
     return r;
 }
 
@@ -329,9 +332,10 @@ static void break_roots(struct mheap *h, struct rich *r)
     BREAK(STACKS, gc->goroutines, NULL);
     BREAK(BATCHES, r->batch->count, 5000);
     BREAK(BATCHES, r->batch->pages, 7);
-    BREAK(WEAK, r->weak->ptr, r->arrays[0]->ptr);
-    BREAK(WEAK, r->weak->ptr, free_slot(h, mcache_spans(mutator_of(r->m))[r->node->span_class]));
-    BREAK(WEAK, r->weak->refs, 0);
+    BREAK(SPECIALS, r->weak->special.ptr, r->arrays[0]->ptr);
+    BREAK(SPECIALS, r->weak->special.ptr,
+          free_slot(h, mcache_spans(mutator_of(r->m))[r->node->span_class]));
+    BREAK(WEAK, r->weak->special.refs, 0);
     BREAK(WORK, gc->phase, GC_MARK);
     BREAK(WORK, mutator_of(r->m)->pub.shade_next, mutator_of(r->m)->shade_buffer + 1);
     BREAK(WORK, gc->work.overflow, true);
@@ -427,6 +431,40 @@ static void break_unswept(struct rich *r)
     check(verifies(m), "after the sweep the heap verifies");
 }
 
+// Of the list's first node: a finalizer, a weak reference, two cleanups; and two callbacks that wait.
+static void break_specials(struct mheap *h, struct rich *r)
+{
+    mut *m = r->m;
+    struct gc *gc = &heap_of(h)->gc;
+    INVARIANT(API->finalizer_set(m, must(gcsim_new(m, r->node)), NULL, NULL));
+    INVARIANT(API->cleanup_add(m, must(gcsim_new(m, r->node)), NULL, NULL));
+    EXPECT(API->collect(m) == GCSIM_OK && gc->ready_count == 2);
+    gcsim_span *s = span_of(h, r->list->ptr);
+    gcsim_special *first = s->specials, *third = first->next->next;
+    struct callback *cleanup = (struct callback *)third, *waiting = (struct callback *)gc->ready;
+    expect_mended(h);
+    BREAK(SPECIALS, first->kind, SPECIAL_CLEANUP);
+    BREAK(SPECIALS, first->ptr, s->limit);
+    BREAK(SPECIALS, third->next, (gcsim_special *)(void *)h->arena);
+    BREAK(SPECIALS, third->kind, 7);
+    BREAK(WEAK, third->kind, SPECIAL_WEAK);
+    BREAK(SPECIAL_PAGES, h->page_specials[span_page(h, s) / 64], 0);
+    BREAK(SPECIAL_PAGES, s->specials, NULL);
+    BREAK(SPECIAL_PAGES, h->page_specials[h->grown_pages / 64 - 1], 1ull << 63);
+    BREAK(FINALIZER, first->ptr, (char *)first->ptr + 1);
+    BREAK(FINALIZER, first->next->kind, SPECIAL_FINALIZER);
+    BREAK(READY, gc->ready_count, 1);
+    BREAK(READY, gc->last_ready, gc->ready);
+    BREAK(READY, gc->ready->kind, SPECIAL_WEAK);
+    BREAK(READY, gc->ready->next, (gcsim_special *)(void *)h->arena);
+    gcsim_special *finalizer = gc->ready->kind == SPECIAL_FINALIZER ? gc->ready : gc->last_ready;
+    BREAK(READY, finalizer->ptr, r->g->stack);
+    BREAK(CALLBACK_IDS, cleanup->id, 0);
+    BREAK(CALLBACK_IDS, cleanup->id, gc->callback_ids + 1);
+    BREAK(CALLBACK_IDS, cleanup->id, waiting->id);
+    BREAK(HEAP_LIVE, gc->revived_bytes, -h->heap_live);
+}
+
 int main(void)
 {
     struct rich r = make_rich();
@@ -444,6 +482,7 @@ int main(void)
     EXPECT(cycle_rehearse(mutator_of(r.m), break_marks, &r) == GCSIM_OK);
     check(verifies(r.m), "a rehearsed cycle leaves nothing behind");
     break_unswept(&r);
+    break_specials(h, &r);
 
     os_fail_after(1);
     uint64_t n = verify_heap(h, found, ROOM);

@@ -46,6 +46,8 @@ static bool is_structure(enum verify_rule rule)
     case RULE_FRAMES:
     case RULE_STACKS:
     case RULE_BATCHES:
+    case RULE_SPECIALS:
+    case RULE_READY:
         return true;
     default:
         return false;

@@ -154,7 +154,7 @@ static void check_manual(struct verify *v, const gcsim_span *s)
           "manual span at %llu for purpose %u", page_of(v, s), s->purpose);
     HOLDS(v, SPAN_STATE,
           !s->nelems && !s->specials && s->limit == s->base && !s->marks && !s->loaded && !s->free,
-          "manual span at %llu has slots or weak references", page_of(v, s));
+          "manual span at %llu has slots or specials", page_of(v, s));
 }
 
 static const char *outer_marks(const struct verify *v, const gcsim_span *s)
@@ -603,7 +603,7 @@ CORE void verify_numbers(struct verify *v)
     if (v->phase !=
         CYCLE_QUIET) // a cycle is counted when it starts; its pause, and what it leaves, when it ends
         return;
-    HOLDS(v, HEAP_LIVE, h->heap_live >= v->live_floor && h->heap_live < 1ull << 62,
+    HOLDS(v, HEAP_LIVE, h->heap_live + gc->revived_bytes >= v->live_floor && h->heap_live < 1ull << 62,
           "%llu counted, at least %llu are", (ull)h->heap_live, (ull)v->live_floor);
     gcsim_memstats stats;
     stats_memstats(h, &stats);

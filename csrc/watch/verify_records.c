@@ -25,6 +25,7 @@ static void check_regions(struct verify *v)
         {REGION_META, h->meta.used > 64 ? h->meta.used : 0},
         {REGION_SPANS, h->grown_pages * sizeof(gcsim_span)},
         {REGION_PAGES, h->grown_pages * sizeof(uint32_t)},
+        {REGION_SPECIALS, h->grown_pages / 8},
         {REGION_ALLOC_BITS, h->grown_pages * MARK_BYTES_PER_PAGE},
         {REGION_MARK_BITS, h->grown_pages * MARK_BYTES_PER_PAGE},
         {REGION_HISTORY, sizeof(struct history)},
@@ -182,6 +183,7 @@ static void check_locks(struct verify *v)
     HOLDS(v, LOCKS, lock_is_free(&h->lock), "the page heap's");
     HOLDS(v, LOCKS, lock_is_free(&h->scavenger.lock), "the scavenger's");
     HOLDS(v, LOCKS, lock_is_free(&heap_of(h)->gc.roots_lock), "the roots'");
+    HOLDS(v, LOCKS, lock_is_free(&heap_of(h)->gc.specials_lock), "that of the specials");
     for (unsigned spc = 0; spc < NUM_SPAN_CLASSES; spc++)
         HOLDS(v, LOCKS, lock_is_free(&h->central[spc].lock), "that of span class %u", spc);
 }

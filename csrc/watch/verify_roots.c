@@ -1,4 +1,4 @@
-// Rules 42 to 48: handles, globals, goroutines and their stacks, batches, weak references, work buffers.
+// Rules 42 to 48 and 56 to 60: handles, globals, goroutines and their stacks, batches, work buffers, specials.
 #include "watch/verify_parts.h"
 
 #include "alloc/mcache.h"
@@ -203,25 +203,106 @@ static void check_batches(struct verify *v)
             return;
 }
 
-// --- weak references, work buffers, spans that nobody claims -----------------------------------------------------
+// --- specials, work buffers, spans that nobody claims -----------------------------------------------------
 
-static void check_weak(struct verify *v, const gcsim_span *s)
+static void check_id(struct verify *v, const gcsim_special *special, uint8_t *ids)
+{
+    uint64_t id = ((const struct callback *)(const void *)special)->id,
+             most = heap_of(v->h)->gc.callback_ids;
+    if (!HOLDS(v, CALLBACK_IDS, id && id <= most, "%llu of %llu", (ull)id, (ull)most) || !ids)
+        return;
+    HOLDS(v, CALLBACK_IDS, !(ids[id / 8] >> id % 8 & 1), "%llu is there twice", (ull)id);
+    ids[id / 8] |= (uint8_t)(1 << id % 8);
+}
+
+// Finalizers are set at an object's first byte, which comes after the header that objects above 512 bytes with pointers have.
+static bool begins_object(const gcsim_span *s, const char *ptr)
+{
+    uint64_t inside = (uint64_t)(ptr - s->base) % s->slot_bytes;
+    bool header = s->span_class > 1 && s->slot_bytes > 512 && !(s->span_class & 1);
+    return inside == (header ? 8u : 0u) || s->span_class == 5;
+}
+
+static void check_special(struct verify *v, const gcsim_span *s, const gcsim_special *special,
+                          const gcsim_special *before)
+{
+    ull page = (ull)(s - v->h->spans);
+    const char *ptr = special->ptr;
+    // The object may be dead and wait to be swept: the sweep settles it.
+    bool here = ptr >= s->base && ptr < s->limit;
+    uint64_t index = here ? (uint64_t)(ptr - s->base) / s->slot_bytes : 0;
+    HOLDS(v, SPECIALS, here && verify_allocated(v->h, s, (uint32_t)index),
+          "on the list of the span at %llu, of %s", page, here ? "a free slot" : "another place");
+    bool same = before && before->ptr == special->ptr;
+    HOLDS(v, SPECIALS,
+          special->kind >= SPECIAL_FINALIZER && special->kind <= SPECIAL_CLEANUP &&
+              (!before || (const char *)before->ptr < ptr ||
+               (same && before->kind <= special->kind)),
+          "on the list of the span at %llu, in no order", page);
+    bool twice = same && before->kind == special->kind;
+    if (special->kind == SPECIAL_WEAK)
+        HOLDS(v, WEAK, special->refs && !twice, "at the span at %llu: %u owners", page,
+              special->refs);
+    if (special->kind == SPECIAL_FINALIZER)
+        HOLDS(v, FINALIZER, !twice && begins_object(s, ptr), "at the span at %llu: %s", page,
+              twice ? "a second one" : "inside an object");
+}
+
+static void check_specials(struct verify *v, const gcsim_span *s, uint8_t *ids)
 {
     struct mheap *h = v->h;
-    uint64_t most = h->meta.used / sizeof(struct gcsim_weak), page = (uint64_t)(s - h->spans);
-    for (uint64_t at = s->specials; at;) {
-        const struct gcsim_weak *w = (const struct gcsim_weak *)(const void *)(h->world->base + at);
-        if (!HOLDS(v, WEAK, verify_is_record(h, w, sizeof *w) && most-- > 0 && w->refs,
+    uint64_t most = h->meta.used / sizeof(gcsim_special), page = (uint64_t)(s - h->spans);
+    const gcsim_special *before = NULL;
+    for (const gcsim_special *special = s->specials; special; special = special->next) {
+        if (!HOLDS(v, SPECIALS, verify_is_record(h, special, sizeof *special) && most-- > 0,
                    "the list of the span at %llu is broken", (ull)page))
             return;
-        // The object may be dead and wait to be swept: the sweep clears the reference.
-        bool here = (const char *)w->ptr >= s->base && (const char *)w->ptr < s->limit;
-        uint64_t index = here ? (uint64_t)((const char *)w->ptr - s->base) / s->slot_bytes : 0;
-        HOLDS(v, WEAK, here && verify_allocated(h, s, (uint32_t)index),
-              "on the list of the span at %llu, to %s", (ull)page,
-              here ? "a free slot" : "another place");
-        at = w->next;
+        check_special(v, s, special, before);
+        if (special->kind != SPECIAL_WEAK)
+            check_id(v, special, ids);
+        before = special;
     }
+}
+
+static void check_ready(struct verify *v, uint8_t *ids)
+{
+    struct gc *gc = &heap_of(v->h)->gc;
+    uint64_t n = 0, most = v->h->meta.used / sizeof(struct callback) + 1;
+    const gcsim_special *last = NULL;
+    for (const gcsim_special *special = gc->ready; special; special = special->next) {
+        if (!HOLDS(v, READY,
+                   verify_is_record(v->h, special, sizeof(struct callback)) && ++n <= most,
+                   "the queue is broken"))
+            return;
+        bool finalizer = special->kind == SPECIAL_FINALIZER;
+        HOLDS(v, READY,
+              special->kind == SPECIAL_CLEANUP ||
+                  (finalizer && verify_locate(v->h, special->ptr).place == PLACE_OBJECT),
+              "number %llu, of kind %u", (ull)n, special->kind);
+        check_id(v, special, ids);
+        last = special;
+    }
+    HOLDS(v, READY, n == gc->ready_count && last == gc->last_ready,
+          "%llu counted, %llu in the queue", (ull)gc->ready_count, (ull)n);
+}
+
+// Spans by their lists, and pages by their bits.
+static void check_all_specials(struct verify *v)
+{
+    struct mheap *h = v->h;
+    enum { MOST_IDS = 1 << 28 }; // else their numbers are not compared with each other
+    uint64_t given = heap_of(h)->gc.callback_ids;
+    uint8_t *ids = given < MOST_IDS ? verify_memory(v, given / 8 + 1) : NULL;
+    for (uint64_t page = 0; page < h->grown_pages; page++) {
+        const gcsim_span *s = &h->spans[page];
+        bool begins = h->page_span[page] == page + 1 && s->state == GCSIM_SPAN_IN_USE,
+             bit = h->page_specials[page / 64] >> page % 64 & 1;
+        HOLDS(v, SPECIAL_PAGES, bit == (begins && s->specials), "page %llu: %d", (ull)page, bit);
+        if (begins)
+            check_specials(v, s, ids);
+    }
+    check_ready(v, ids);
+    free(ids);
 }
 
 static void check_work(struct verify *v)
@@ -259,8 +340,6 @@ static void check_claims(struct verify *v)
         if (h->page_span[page] && s->state == GCSIM_SPAN_MANUAL && v->claimed[page] != 1)
             violation(v, rules[s->purpose], "the span at page %llu has %u owners", (ull)page,
                       v->claimed[page]);
-        if (h->page_span[page] && s->state == GCSIM_SPAN_IN_USE)
-            check_weak(v, s);
     }
 }
 
@@ -272,4 +351,5 @@ CORE void verify_roots(struct verify *v)
     check_batches(v);
     check_work(v);
     check_claims(v);
+    check_all_specials(v);
 }

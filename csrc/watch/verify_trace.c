@@ -90,6 +90,25 @@ CORE void verify_object_pointers(struct verify *v, const gcsim_span *s, uint32_t
     }
 }
 
+// All that an object with a finalizer reaches is kept, also when it is itself dead and waits for the sweep that queues it.
+static void visit_finalizers(struct verify *v, verify_visit visit, void *ctx)
+{
+    struct mheap *h = v->h;
+    for (uint64_t page = 0; page < h->grown_pages; page++) {
+        const gcsim_span *s = &h->spans[page];
+        if (h->page_span[page] != page + 1 || s->state != GCSIM_SPAN_IN_USE)
+            continue;
+        for (gcsim_special *special = s->specials; special; special = special->next)
+            if (special->kind == SPECIAL_FINALIZER)
+                verify_object_pointers(
+                    v, s, (uint32_t)((uint64_t)((char *)special->ptr - s->base) / s->slot_bytes),
+                    visit, ctx);
+    }
+    for (gcsim_special *special = heap_of(h)->gc.ready; special; special = special->next)
+        if (special->kind == SPECIAL_FINALIZER)
+            visit(v, &special->ptr, ctx);
+}
+
 CORE void verify_root_pointers(struct verify *v, bool weak_batches, verify_visit visit, void *ctx)
 {
     struct gc *gc = &heap_of(v->h)->gc;
@@ -113,6 +132,7 @@ CORE void verify_root_pointers(struct verify *v, bool weak_batches, verify_visit
         visit(v, (void **)&m->tiny, ctx);
         visit(v, &m->keep, ctx);
     }
+    visit_finalizers(v, visit, ctx);
 }
 
 struct where {

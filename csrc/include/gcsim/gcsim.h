@@ -37,6 +37,7 @@ typedef struct gcsim_span gcsim_span;
 typedef struct gcsim_type gcsim_type;
 typedef struct gcsim_handle gcsim_handle;
 typedef struct gcsim_weak gcsim_weak;
+typedef struct gcsim_special gcsim_special;
 typedef struct gcsim_global gcsim_global;
 typedef struct gcsim_goroutine gcsim_goroutine;
 typedef struct gcsim_batch gcsim_batch;
@@ -176,8 +177,8 @@ struct gcsim_span {
     uint64_t slot_bytes;
     uint64_t loaded;      /* `free` as it was when the window was loaded */
     uint64_t large_count; /* elements of large_type in a large object */
-    uint64_t
-        specials; /* list of weak references into the span: world offset of the first, 0 = none */
+    gcsim_special
+        *specials; /* finalizers, weak references and cleanups of the span's objects (gc/specials.h) */
     uint32_t npages;
     uint32_t
         sweepgen; /* relative to the heap's h: h-2 unswept, h-1 being swept, h swept, h+1 cached and stale, h+3 cached */
@@ -464,6 +465,22 @@ typedef struct gcsim_edges {
     const int32_t *target;
     const uint32_t *target_offset;
 } gcsim_edges;
+
+/* A callback of a dead object, ready to run: `object` is the finalizer's, rooted by this handle until callback_done. */
+typedef void (*gcsim_callback_run)(gcsim_mutator *m, void *object, void *arg);
+typedef enum gcsim_callback_kind { GCSIM_FINALIZER = 1, GCSIM_CLEANUP = 2 } gcsim_callback_kind;
+typedef struct gcsim_callback {
+    uint32_t kind; /* gcsim_callback_kind */
+    uint64_t id;
+    gcsim_callback_run run; /* as given; may be NULL where the taker knows what to do */
+    void *arg;
+    gcsim_handle *object; /* of a finalizer; NULL for a cleanup: the object is gone */
+} gcsim_callback;
+
+/* Since the heap was made (runtime/metrics: /gc/finalizers/queued and so on); `ready` is how many wait to be taken now. */
+typedef struct gcsim_callback_counts {
+    uint64_t finalizers_queued, finalizers_executed, cleanups_queued, cleanups_executed, ready;
+} gcsim_callback_counts;
 
 typedef struct gcsim_violation {
     uint32_t

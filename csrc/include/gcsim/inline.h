@@ -94,6 +94,23 @@ static inline void *gcsim_batch_at(gcsim_mutator *m, gcsim_batch *batch, uint64_
     return GCSIM_LOAD(&batch->objects[i]);
 }
 
+/* Run the callbacks that are ready now, on this thread, with m inside; returns how many ran. They may use the heap as they like. A C
+   program calls this at its own safe points. (Callbacks of a heap that Python made are Python's to run.) */
+static inline uint64_t gcsim_run_callbacks(gcsim_mutator *m)
+{
+    gcsim_callback_counts counts;
+    gcsim_callback callback;
+    uint64_t n = 0;
+    m->api->callback_counts(m->heap, &counts);
+    while (n < counts.ready && m->api->callback_take(m, &callback)) {
+        if (callback.run)
+            callback.run(m, callback.object ? callback.object->ptr : NULL, callback.arg);
+        m->api->callback_done(m->heap, &callback);
+        n++;
+    }
+    return n;
+}
+
 static inline gcsim_frame *gcsim_frame_at(gcsim_goroutine *g, uint64_t offset)
 {
     return (gcsim_frame *)(void *)(g->stack + offset);
