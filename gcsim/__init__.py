@@ -26,6 +26,7 @@ from typing import Any as _Any
 from gcsim._core import (
     Array,
     Batch,
+    Cleanup,
     Frame,
     Goroutine,
     Heap,

@@ -9,6 +9,7 @@ from gcsim._core import (
 )
 from gcsim._core import (
     Batch as Batch,
+    Cleanup as Cleanup,
 )
 from gcsim._core import (
     Frame as Frame,

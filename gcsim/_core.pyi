@@ -14,6 +14,8 @@ from typing import (
     Self,
     SupportsIndex,
     TypeVar,
+    TypeVarTuple,
+    Unpack,
     final,
     overload,
     type_check_only,
@@ -33,6 +35,7 @@ from gcsim._types import TypeExpr, TypeInfo, _Word
 _T = TypeVar("_T")
 _T_co = TypeVar("_T_co", covariant=True)
 _V = TypeVar("_V")
+_Ts = TypeVarTuple("_Ts")
 _Size = int | str  # bytes, or "64MiB"
 _Written = (
     TypeExpr | TypeInfo
@@ -61,6 +64,10 @@ class Weak(Generic[_T_co]):
     def __eq__(self, other: object, /) -> bool: ...
     def __ne__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
+
+@final
+class Cleanup:
+    def stop(self) -> bool: ...
 
 # --- rows of elements
 
@@ -283,6 +290,13 @@ class Heap:
         progress: Callable[[int, int], object] | None = None,
     ) -> Batch[Any]: ...
     def weak(self, ref: _T, /) -> Weak[_T]: ...
+    def set_finalizer(self, ref: _T, fn: Callable[[_T], object] | None, /) -> None: ...
+    def add_cleanup(
+        self, ref: Any, fn: Callable[[Unpack[_Ts]], object], /, *args: Unpack[_Ts]
+    ) -> Cleanup: ...
+    def run_finalizers(self) -> int: ...
+    @property
+    def pending_finalizers(self) -> int: ...
     @property
     def globals(self) -> _Globals: ...
     def goroutine(self, name: str, /) -> Goroutine: ...

@@ -694,7 +694,7 @@ static PyObject *heap_py_build(PyObject *self, PyObject *args, PyObject *kwargs)
         return NULL;
     b->heap = (struct heap_object *)Py_NewRef(h);
     if ((b->roots = PyList_New(0)) && build_checked(b, &a) == 0)
-        return (PyObject *)b;
+        return heap_then(h, (PyObject *)b);
     Py_DECREF(b);
     return NULL;
 }

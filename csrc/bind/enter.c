@@ -320,6 +320,9 @@ BIND void slow_end(struct slow_call *call)
                  told); // while this counts as a call: who is written to cannot close the heap
     current_slow = call->outer;
     away_end(h);
+    gcsim_callback_counts counts;
+    h->api->callback_counts(h->heap, &counts);
+    h->callbacks_ready = counts.ready != 0;
     h->idle[h->idle_count++] = call->m;
     Py_DECREF(h); // the caller has one too
 }

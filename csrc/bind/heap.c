@@ -421,6 +421,7 @@ static void heap_free_lists(struct heap_object *h)
         Py_XDECREF(types[i]);
     PyMem_Free(types);
     Py_CLEAR(h->traces);
+    heap_callbacks_free(h);
     heap_roots_free(h);
 }
 
@@ -532,13 +533,13 @@ static int heap_traverse(struct heap_object *h, visitproc visit, void *arg)
     Py_VISIT(h->traces);
     for (uint32_t kind = 0; kind < GCSIM_TRACES; kind++)
         Py_VISIT(h->trace_files[kind]);
-    return 0;
+    return heap_callbacks_traverse(h, visit, arg);
 }
 
 static int heap_clear(struct heap_object *h)
 {
     tell_nobody(h);
-    return 0;
+    return heap_callbacks_clear(h);
 }
 
 static void heap_dealloc(struct heap_object *h)
@@ -637,7 +638,7 @@ static PyObject *heap_new(PyObject *self, PyObject *const *args, Py_ssize_t narg
     }
     if (names && ref && BIND_UNLIKELY(new_set_fields(h, ref, args + 1, names) < 0))
         Py_CLEAR(ref);
-    return ref;
+    return heap_then(h, ref);
 }
 
 // --- collecting, and what can be asked
@@ -653,7 +654,8 @@ static PyObject *heap_collect(PyObject *self, PyObject *Py_UNUSED(unused))
     if (status == GCSIM_OK)
         status = h->api->cycle_info(h->heap, 0, &cycle);
     slow_end(&call);
-    return slow_failed(&call, status, "a collection") ? NULL : cycle_result(h, &cycle);
+    return slow_failed(&call, status, "a collection") ? NULL
+                                                      : heap_then(h, cycle_result(h, &cycle));
 }
 
 static PyObject *heap_free_os_memory(PyObject *self, PyObject *Py_UNUSED(unused))

@@ -35,10 +35,44 @@ static PyObject *heap_py_scavtrace(PyObject *self, PyObject *file);
 static PyObject *heap_py_trace(PyObject *self, PyObject *args);
 HOOK_NOARGS(heap_py_read_metrics);
 static PyObject *heap_py_metrics(PyObject *self, void *closure);
+// specials.c: run the finalizers and cleanups that are ready, when a method has its result; NULL if one was interrupted.
+HOOK_FASTCALL(heap_py_set_finalizer);
+HOOK_FASTCALL(heap_py_add_cleanup);
+HOOK_NOARGS(heap_py_run_finalizers);
+static PyObject *heap_py_pending_finalizers(PyObject *self, void *closure);
+BIND_COLD PyObject *heap_run_callbacks_then(struct heap_object *h, PyObject *result);
+static inline PyObject *heap_then(struct heap_object *h, PyObject *result)
+{
+    return BIND_UNLIKELY(h->callbacks_ready) ? heap_run_callbacks_then(h, result) : result;
+}
+static void heap_callbacks_free(struct heap_object *h);
+static int heap_callbacks_traverse(struct heap_object *h, visitproc visit, void *arg);
+static int heap_callbacks_clear(struct heap_object *h);
 // load.c
 static PyObject *heap_py_dump(PyObject *self, void *closure);
 
 #define HOOKS_HEAP_METHODS                                                                         \
+    {"set_finalizer", HOOK_FAST(heap_py_set_finalizer),                                            \
+     PyDoc_STR("set_finalizer($self, ref, fn, /)\n--\n\nCalls fn(ref) once when nothing reaches "  \
+               "the object any more, as runtime.SetFinalizer; None clears.\n\n"                    \
+               "The object lives on while fn runs, with all that it reaches, and weak "            \
+               "references to it are nil by then. Objects that reach each\nother are done one in "  \
+               "a collection, the outer first; in a cycle never. On an object of size zero it "    \
+               "does nothing.\nCallbacks run at the end of collect(), of new, new_slice and build "  \
+               "now and then, and in run_finalizers(); not at close or exit.\nTheir errors go to "  \
+               "sys.unraisablehook; KeyboardInterrupt is raised.\n"                                 \
+               "Raises StateError if it has a finalizer, ConversionError for a reference inside "  \
+               "an object and for a\nfunction that plainly holds the object; ClosedHeapError; "     \
+               "ForkedHeapError.")},                                                               \
+        {"add_cleanup", HOOK_FAST(heap_py_add_cleanup),                                            \
+         PyDoc_STR("add_cleanup($self, ref, fn, /, *args)\n--\n\nCalls fn(*args) once after the "  \
+                   "object is gone, as runtime.AddCleanup: a Cleanup, with stop().\n\n"            \
+                   "Any number for one object, also by references inside it. If it has a "         \
+                   "finalizer too, that runs first, and the cleanups\nafter a later collection. "   \
+                   "The rest is as with set_finalizer.")},                                         \
+        {"run_finalizers", heap_py_run_finalizers, METH_NOARGS,                                    \
+         PyDoc_STR("run_finalizers($self, /)\n--\n\nRuns the finalizers and cleanups that are "   \
+                   "ready, on this thread: how many. Inside of one it runs none.")},               \
     {"new_slice", HOOK_FAST(heap_py_new_slice),                                                    \
      PyDoc_STR("new_slice($self, elem, n=0, cap=None, /)\n--\n\nA Slice of n zero elements, as "   \
                "Go's make([]T, n, cap).")},                                                        \
@@ -95,6 +129,9 @@ static PyObject *heap_py_dump(PyObject *self, void *closure);
     }
 
 #define HOOKS_HEAP_GETSET                                                                          \
+    {"pending_finalizers", heap_py_pending_finalizers, NULL,                                       \
+     "Finalizers and cleanups that are set and have not run; of a closed heap, that never will.",  \
+     NULL},                                                                                        \
     {"globals", heap_py_globals, NULL,                                                             \
      "Named global roots: a mutable mapping of str to Ref, Slice, str or None.", NULL},            \
         {"cycles", heap_py_cycles, NULL,                                                           \
@@ -112,6 +149,7 @@ static PyObject *heap_py_dump(PyObject *self, void *closure);
 
 static int slices_init(PyObject *module, struct bind_state *state);
 static int batches_init(PyObject *module, struct bind_state *state);
+static int specials_init(PyObject *module, struct bind_state *state);
 static int goroutines_init(PyObject *module, struct bind_state *state);
 
 // run_bind.c: workloads that still run in the heap.

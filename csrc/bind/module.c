@@ -17,6 +17,7 @@
 #include "bind/goroutine.c"
 #include "bind/results.c"
 #include "bind/tell.c"
+#include "bind/specials.c"
 
 #include "bind/dump_bind.c"
 #include "bind/load.c"
@@ -175,7 +176,7 @@ static int module_exec(PyObject *module)
     return import_errors(state) < 0 || types_init(module, state) < 0 ||
                    refs_init(module, state) < 0 || heaps_init(module, state) < 0 ||
                    slices_init(module, state) < 0 || batches_init(module, state) < 0 ||
-                   goroutines_init(module, state) < 0 || add_capsule(module, state) < 0
+                   goroutines_init(module, state) < 0 || specials_init(module, state) < 0 || add_capsule(module, state) < 0
                ? -1
                : 0;
 }

@@ -421,21 +421,47 @@ static void weak_dealloc(struct weak_object *w)
     Py_DECREF(tp);
 }
 
+// What it refers to, rooted: 1 and *handle, 0 if that is dead, -1 with an error. Where mark termination is being decided, the long way.
+static int weak_root(struct weak_object *w, gcsim_handle **handle)
+{
+    const gcsim_api *api = w->heap->api;
+    void *p = NULL;
+    gcsim_mutator *m = heap_enter(w->heap);
+    if (!m)
+        return -1;
+    bool known = api->weak_try(m, w->weak, &p);
+    *handle = known && p ? api->handle_new(m, p) : NULL;
+    gcsim_status status = m->status;
+    heap_leave(w->heap, m);
+    if (!known) {
+        struct slow_call call;
+        if (slow_begin(w->heap, &call, "follow a weak reference") < 0)
+            return -1;
+        p = api->weak_get(call.m, w->weak);
+        *handle = p ? api->handle_new(call.m, p) : NULL;
+        status = call.m->status;
+        slow_end(&call);
+        if (slow_failed(&call, GCSIM_OK, "a weak reference")) {
+            if (*handle)
+                heap_unroot(w->heap, *handle);
+            return -1;
+        }
+    }
+    if (p && !*handle)
+        ref_no_handle(w->heap, status);
+    return p ? *handle ? 1 : -1 : 0;
+}
+
 static PyObject *weak_call(struct weak_object *w, PyObject *args, PyObject *kwargs)
 {
     if (PyTuple_GET_SIZE(args) || (kwargs && PyDict_GET_SIZE(kwargs)))
         return bind_raise(w->heap->state, ERR_CONVERSION,
                           "a weak reference is called without arguments");
-    gcsim_mutator *m = heap_enter(w->heap);
-    if (!m)
-        return NULL;
-    void *p = w->heap->api->weak_get(m, w->weak);
-    gcsim_handle *handle = p ? w->heap->api->handle_new(m, p) : NULL;
-    gcsim_status status = m->status;
-    heap_leave(w->heap, m);
-    if (!p)
+    gcsim_handle *handle;
+    int found = weak_root(w, &handle);
+    if (found == 0)
         Py_RETURN_NONE;
-    return handle ? ref_from_handle(w->heap, w->cls, handle) : ref_no_handle(w->heap, status);
+    return found > 0 ? ref_from_handle(w->heap, w->cls, handle) : NULL;
 }
 
 static PyObject *weak_richcompare(PyObject *a, PyObject *b, int op)
@@ -453,7 +479,8 @@ static PyObject *weak_repr(struct weak_object *w)
     gcsim_mutator *m = w->heap->heap ? heap_try_enter(w->heap) : NULL;
     const char *how = w->heap->heap ? "" : " of a closed heap";
     if (m) {
-        how = w->heap->api->weak_get(m, w->weak) ? "" : ", dead";
+        void *p;
+        how = !w->heap->api->weak_try(m, w->weak, &p) || p ? "" : ", dead";
         heap_leave(w->heap, m);
     }
     return PyUnicode_FromFormat("<weak reference to %s at %p%s>", class_name(w->cls), w->address,

@@ -663,7 +663,7 @@ static PyObject *heap_py_new_slice(PyObject *self, PyObject *const *args, Py_ssi
     PyObject *row =
         handle ? row_make(h, elem, NULL, (struct slice){handle->ptr, len, cap}, handle) : NULL;
     Py_XDECREF(elem);
-    return row;
+    return heap_then(h, row);
 }
 
 // --- the two types
