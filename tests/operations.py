@@ -123,6 +123,26 @@ def weak_references(heap: gcsim.Heap) -> Any:
     return weak
 
 
+def finalizers(heap: gcsim.Heap) -> Any:
+    ran: list[Any] = []
+    nodes = [heap.new(Node, n=n) for n in range(300)]
+    for node in nodes:
+        heap.set_finalizer(node, lambda node: ran.append(node.n))
+        heap.add_cleanup(node, ran.append, "gone")
+        stopped = heap.add_cleanup(node, ran.append, node.n)
+        assert stopped.stop() and not stopped.stop()
+    for node in nodes[:100]:
+        heap.set_finalizer(node, None)
+    repr(stopped)
+    del node, nodes
+    for _ in range(2):
+        heap.collect()
+        heap.run_finalizers()
+    assert sorted(n for n in ran if n != "gone") == list(range(100, 300))
+    assert ran.count("gone") == 300 and heap.pending_finalizers == 0
+    return heap.add_cleanup(heap.new(Node), ran.append, heap.new(Node))
+
+
 def batches(heap: gcsim.Heap) -> Any:
     n = 3000
     batch = heap.build(Node, n, links={"next": buffer("i", [*range(1, n), -1])}, roots=[0, 7])
@@ -269,6 +289,6 @@ ALL: dict[str, Callable[[gcsim.Heap], Any]] = {
     f.__name__.strip("_"): f
     for f in (
         objects, large_objects, tiny_objects, strings, slices, fields, frames, globals_, weak_references,
-        batches, results, handles, collections, heaps, types, errors,
+        finalizers, batches, results, handles, collections, heaps, types, errors,
     )
 }  # fmt: skip

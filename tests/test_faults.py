@@ -119,6 +119,11 @@ AFTER: dict[str, tuple[Callable[[gcsim.Heap], Any], Callable[[gcsim.Heap, Any], 
     "append in a full heap": (full, lambda h, _: h.new_slice(i64, 500).append(*range(5000)), 1),
     "grow a stack": (lambda h: (deep_stack(h), full(h)), lambda h, made: push_more(made[0]), 1),
     "look at a full heap": (full, lambda h, _: (h.memstats(), h.spans(), list(h.objects()), h.graph()), 0),
+    "set many finalizers": (
+        lambda h: h.new(Node),
+        lambda h, n: [(h.set_finalizer(x, id), h.add_cleanup(x, id, 0)) for x in [h.new(Node) for _ in range(3000)]],
+        0,
+    ),
     "make many roots": (lambda h: h.new(Node), lambda h, n: [h.weak(n)() for _ in range(3000)], 0),
 }  # fmt: skip
 
@@ -162,6 +167,7 @@ def test_many_failures_in_a_row(mode: str) -> None:
         "slices",
         "frames",
         "weak_references",
+        "finalizers",
         "batches",
     )
     failures, rounds = 0, 300 if SOAK else 20

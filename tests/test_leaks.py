@@ -39,6 +39,7 @@ WATCHED = (
     _core.Goroutine,
     _core.Frame,
     _core.Weak,
+    _core.Cleanup,
     gcsim.NotThereYetError,
     gcsim.ConversionError,
     gcsim.typeof,

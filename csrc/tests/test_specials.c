@@ -359,9 +359,8 @@ static void a_long_queue(void)
     check(count_objects(m) == 2 * COUNT && verifies(m), "and keep their objects");
     gcsim_callback c = {0};
     void *objects[COUNT / 2];
-    EXPECT(cycle_run(mutator_of(m), GCSIM_TRIGGER_HEAP) == GCSIM_OK);
     API->set_gc_percent(m, 100);
-    H(m->heap)->trigger = 0;
+    H(m->heap)->trigger = m->heap->gc.goal = 0;
     EXPECT(cycle_run(mutator_of(m), GCSIM_TRIGGER_HEAP) == GCSIM_OK);
     for (int i = 0; i < COUNT / 2; i++) { // while marking is under way
         EXPECT(API->callback_take(m, &c) && c.kind == GCSIM_FINALIZER && c.object->ptr);
@@ -396,7 +395,7 @@ static void set_while_marking(uint32_t shades)
     API->collect(m);
     uint64_t cycles = m->heap->gc.cycles;
     API->set_gc_percent(m, 100);
-    H(m->heap)->trigger = 0;
+    H(m->heap)->trigger = m->heap->gc.goal = 0;
     EXPECT(cycle_run(mutator_of(m), GCSIM_TRIGGER_HEAP) == GCSIM_OK);
     check(m->heap->gc.phase == GC_MARK && m->heap->gc.cycles == cycles + 1, "marking is on");
     while (specials_next(mutator_of(m), NULL, NULL)) // no finalizer yet, no queue
@@ -451,7 +450,7 @@ static void weak_reads_wait(void)
     gcsim_weak *dead = API->weak_new(m, p), *alive = API->weak_new(m, q);
     mcache_flush(mutator_of(m));
     API->set_gc_percent(m, 100);
-    H(m->heap)->trigger = 0;
+    H(m->heap)->trigger = m->heap->gc.goal = 0;
     EXPECT(cycle_run(mutator_of(m), GCSIM_TRIGGER_HEAP) == GCSIM_OK && gc->phase == GC_MARK);
     GCSIM_STORE(&gc->weak_blocked, 1);
     check(!API->weak_try(m, dead, &out), "an unmarked object is not given while marks are decided");
