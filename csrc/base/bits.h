@@ -45,12 +45,12 @@ CORE void bits_fill(uint64_t *words, size_t from, size_t n, bool value)
     }
 }
 
-// Bits [from, from + n) as one word, n <= 64; the vector must cover them.
+// Bits [from, from + n) as one word, n <= 64; the vector must cover them. Others may be writing the bits beside them.
 CORE_INLINE uint64_t bits_get(const uint64_t *words, size_t from, unsigned n)
 {
     unsigned at = from % 64;
-    uint64_t low = words[from / 64] >> at;
+    uint64_t low = __atomic_load_n(words + from / 64, __ATOMIC_RELAXED) >> at;
     if (at + n > 64)
-        low |= words[from / 64 + 1] << (64 - at);
+        low |= __atomic_load_n(words + from / 64 + 1, __ATOMIC_RELAXED) << (64 - at);
     return low & bits_low(n);
 }

@@ -172,6 +172,7 @@ static void run(uint64_t seed, uint64_t rounds, int32_t percent, uint32_t shades
     options.gc_percent = percent;
     options.shade_entries = shades;
     options.procs = 2;
+    options.reserve_bytes = 512 << 20;
     mut *m = open_heap(options);
     struct worker w[THREADS];
     const gcsim_type *bytes = make_bytes(m->heap, "bytes", 1000),
