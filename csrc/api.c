@@ -88,7 +88,10 @@ static uint64_t api_handles(gcsim_heap *heap, void **out, uint64_t room)
     return handles_list(heap, out, room);
 }
 static gcsim_weak *api_weak_new(gcsim_mutator *m, void *ptr) { return weak_make(M(m), ptr); }
-static void *api_weak_get(gcsim_mutator *m, gcsim_weak *weak) { return cycle_read_weak(M(m), weak); }
+static void *api_weak_get(gcsim_mutator *m, gcsim_weak *weak)
+{
+    return cycle_read_weak(M(m), weak);
+}
 static void api_weak_drop(gcsim_mutator *m, gcsim_weak *weak) { weak_release(M(m), weak); }
 static gcsim_global *api_global_new(gcsim_mutator *m, uint32_t name)
 {

@@ -9,6 +9,8 @@ from gcsim._core import (
 )
 from gcsim._core import (
     Batch as Batch,
+)
+from gcsim._core import (
     Cleanup as Cleanup,
 )
 from gcsim._core import (

@@ -124,8 +124,9 @@ struct mheap {
     uint64_t grown_pages; // in use or once used: pages [0, grown_pages)
     uint32_t *page_span;  // page -> first page of its span + 1, 0 = no span
     gcsim_span *spans;    // by first page
-    uint64_t *page_specials; // a bit per page: the span that begins there has specials (gc/specials.h)
-    bool green_tea;       // spans keep inline mark bits back
+    uint64_t
+        *page_specials; // a bit per page: the span that begins there has specials (gc/specials.h)
+    bool green_tea;     // spans keep inline mark bits back
     bool clobber_free;
     bool events_on;
 

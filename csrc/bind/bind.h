@@ -206,8 +206,8 @@ struct heap_object {
     struct heap_roots *
         roots; // goroutine.c: names of globals, owners of goroutines, layouts of frames; heap_roots_free at dealloc
     struct heap_callback *callbacks, *cleared_callbacks; // specials.c: finalizers and cleanups set
-    uint64_t callback_count, callbacks_unrun;            // set and not run; of those, when it was closed
-    uint32_t callbacks_ready; // some may wait to be run: heap_then
+    uint64_t callback_count, callbacks_unrun; // set and not run; of those, when it was closed
+    uint32_t callbacks_ready;                 // some may wait to be run: heap_then
     PyObject
         *traces;    // trace_refs=True: dict, handle address -> (class name, file, line); else NULL
     uint32_t tells; // 1: a trace may be on

@@ -53,29 +53,31 @@ static PyObject *heap_py_dump(PyObject *self, void *closure);
 
 #define HOOKS_HEAP_METHODS                                                                         \
     {"set_finalizer", HOOK_FAST(heap_py_set_finalizer),                                            \
-     PyDoc_STR("set_finalizer($self, ref, fn, /)\n--\n\nCalls fn(ref) once when nothing reaches "  \
-               "the object any more, as runtime.SetFinalizer; None clears.\n\n"                    \
-               "The object lives on while fn runs, with all that it reaches, and weak "            \
-               "references to it are nil by then. Objects that reach each\nother are done one in "  \
-               "a collection, the outer first; in a cycle never. On an object of size zero it "    \
-               "does nothing.\nCallbacks run at the end of collect(), of new, new_slice and build "  \
-               "now and then, and in run_finalizers(); not at close or exit.\nTheir errors go to "  \
-               "sys.unraisablehook; KeyboardInterrupt is raised.\n"                                 \
-               "Raises StateError if it has a finalizer, ConversionError for a reference inside "  \
-               "an object and for a\nfunction that plainly holds the object; ClosedHeapError; "     \
-               "ForkedHeapError.")},                                                               \
+     PyDoc_STR(                                                                                    \
+         "set_finalizer($self, ref, fn, /)\n--\n\nCalls fn(ref) once when nothing reaches "        \
+         "the object any more, as runtime.SetFinalizer; None clears.\n\n"                          \
+         "The object lives on while fn runs, with all that it reaches, and weak "                  \
+         "references to it are nil by then. Objects that reach each\nother are done one in "       \
+         "a collection, the outer first; in a cycle never. On an object of size zero it "          \
+         "does nothing.\nCallbacks run at the end of collect(), of new, new_slice and build "      \
+         "now and then, and in run_finalizers(); not at close or exit.\nTheir errors go to "       \
+         "sys.unraisablehook; KeyboardInterrupt is raised.\n"                                      \
+         "Raises StateError if it has a finalizer, ConversionError for a reference inside "        \
+         "an object and for a\nfunction that plainly holds the object; ClosedHeapError; "          \
+         "ForkedHeapError.")},                                                                     \
         {"add_cleanup", HOOK_FAST(heap_py_add_cleanup),                                            \
          PyDoc_STR("add_cleanup($self, ref, fn, /, *args)\n--\n\nCalls fn(*args) once after the "  \
                    "object is gone, as runtime.AddCleanup: a Cleanup, with stop().\n\n"            \
                    "Any number for one object, also by references inside it. If it has a "         \
-                   "finalizer too, that runs first, and the cleanups\nafter a later collection. "   \
+                   "finalizer too, that runs first, and the cleanups\nafter a later collection. "  \
                    "The rest is as with set_finalizer.")},                                         \
         {"run_finalizers", heap_py_run_finalizers, METH_NOARGS,                                    \
-         PyDoc_STR("run_finalizers($self, /)\n--\n\nRuns the finalizers and cleanups that are "   \
+         PyDoc_STR("run_finalizers($self, /)\n--\n\nRuns the finalizers and cleanups that are "    \
                    "ready, on this thread: how many. Inside of one it runs none.")},               \
-    {"new_slice", HOOK_FAST(heap_py_new_slice),                                                    \
-     PyDoc_STR("new_slice($self, elem, n=0, cap=None, /)\n--\n\nA Slice of n zero elements, as "   \
-               "Go's make([]T, n, cap).")},                                                        \
+        {"new_slice", HOOK_FAST(heap_py_new_slice),                                                \
+         PyDoc_STR(                                                                                \
+             "new_slice($self, elem, n=0, cap=None, /)\n--\n\nA Slice of n zero elements, as "     \
+             "Go's make([]T, n, cap).")},                                                          \
         {"build", (PyCFunction)(void (*)(void))heap_py_build, METH_VARARGS | METH_KEYWORDS,        \
          PyDoc_STR("build($self, type, count, /, *, links=None, roots=(), types=None, "            \
                    "type_of=None, counts=None, progress=None)\n"                                   \
@@ -132,8 +134,8 @@ static PyObject *heap_py_dump(PyObject *self, void *closure);
     {"pending_finalizers", heap_py_pending_finalizers, NULL,                                       \
      "Finalizers and cleanups that are set and have not run; of a closed heap, that never will.",  \
      NULL},                                                                                        \
-    {"globals", heap_py_globals, NULL,                                                             \
-     "Named global roots: a mutable mapping of str to Ref, Slice, str or None.", NULL},            \
+        {"globals", heap_py_globals, NULL,                                                         \
+         "Named global roots: a mutable mapping of str to Ref, Slice, str or None.", NULL},        \
         {"cycles", heap_py_cycles, NULL,                                                           \
          "The last collections (256 are kept), oldest first, as a tuple of Cycle.", NULL},         \
         {"metrics", heap_py_metrics, NULL,                                                         \

@@ -176,7 +176,8 @@ static int module_exec(PyObject *module)
     return import_errors(state) < 0 || types_init(module, state) < 0 ||
                    refs_init(module, state) < 0 || heaps_init(module, state) < 0 ||
                    slices_init(module, state) < 0 || batches_init(module, state) < 0 ||
-                   goroutines_init(module, state) < 0 || specials_init(module, state) < 0 || add_capsule(module, state) < 0
+                   goroutines_init(module, state) < 0 || specials_init(module, state) < 0 ||
+                   add_capsule(module, state) < 0
                ? -1
                : 0;
 }

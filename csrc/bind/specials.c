@@ -198,12 +198,14 @@ static Py_ssize_t callbacks_run(struct heap_object *h)
     if (callbacks_running || python_ends() || !h->heap)
         return 0;
     callbacks_running = true;
-    h->callbacks_ready = 0;
     Py_INCREF(h);
     h->api->callback_counts(h->heap, &counts);
     while ((uint64_t)n < counts.ready && (more = callback_run_next(h)) > 0)
         n++;
-    h->callbacks_ready = more > 0 ? 0 : 1; // somebody has to look again
+    if (h->heap) { // what became ready meanwhile waits for the next time
+        h->api->callback_counts(h->heap, &counts);
+        h->callbacks_ready = counts.ready != 0;
+    }
     Py_DECREF(h);
     callbacks_running = false;
     return more < 0 ? -1 : n;
@@ -406,7 +408,7 @@ static PyObject *cleanup_stop(struct cleanup_object *c, PyObject *Py_UNUSED(unus
 static PyObject *cleanup_repr(struct cleanup_object *c)
 {
     return PyUnicode_FromFormat("<cleanup %llu of %p%s>", (unsigned long long)c->id, c->address,
-                                c->stopped                  ? ", stopped"
+                                c->stopped                 ? ", stopped"
                                 : c->heap && c->heap->heap ? ""
                                                            : ", of a closed heap");
 }

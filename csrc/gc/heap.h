@@ -121,7 +121,7 @@ struct gc {
     struct rt_lock
         ragged_lock; // a mutator passes its safe point, or somebody does it for one that is outside
     void (*ragged_pass)(struct mutator *m);
-    struct rt_lock roots_lock; // chunks and lists of roots
+    struct rt_lock roots_lock;    // chunks and lists of roots
     struct rt_lock specials_lock; // lists of specials, their page bits, the queue of callbacks
 
     uint32_t mark_engine;
@@ -148,9 +148,11 @@ struct gc {
 
     gcsim_special *ready, *last_ready; // callbacks to run, first in, first out
     uint64_t ready_count;
-    uint64_t callback_ids;  // given out
-    uint64_t revived_bytes; // by sweeping, since heap_live was what marking had found: it does not count them
-    uint32_t weak_blocked;  // mark termination is being decided: weak references give no unmarked object
+    uint64_t callback_ids; // given out
+    uint64_t
+        revived_bytes; // by sweeping, since heap_live was what marking had found: it does not count them
+    uint32_t
+        weak_blocked; // mark termination is being decided: weak references give no unmarked object
 
     struct work work;
     struct workers workers;
@@ -189,8 +191,8 @@ struct gc {
     struct global_chunk *next_globals;
     uint64_t next_shard, shards; // of pages with specials
     gcsim_special *next_ready;   // in the queue
-    uint32_t draining;     // markers at work
-    uint32_t idle_markers; // at work now
+    uint32_t draining;           // markers at work
+    uint32_t idle_markers;       // at work now
     struct assists assists;
     int64_t
         credit; // scan work done in the background and not yet used by assists (mgcpacer.go:bgScanCredit)

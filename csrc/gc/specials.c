@@ -213,7 +213,8 @@ CORE uint64_t finalizer_add(struct mutator *m, void *ptr, gcsim_callback_run run
 {
     gcsim_span *s = finalizer_span(m, ptr);
     uint64_t id = s ? callback_attach(m, s, ptr, SPECIAL_FINALIZER, run, arg) : 0;
-    if (id && mheap_of(m)->blacken) // the span's root job may have been done (mheap.go:addfinalizer)
+    if (id &&
+        mheap_of(m)->blacken) // the span's root job may have been done (mheap.go:addfinalizer)
         finalizer_reach(mheap_of(m), &m->work, s, ptr);
     return id;
 }
@@ -259,8 +260,7 @@ CORE bool cleanup_detach(struct mutator *m, const void *ptr, uint64_t id, void *
     specials_lock(h);
     rt_lock(&h->rt, &h->lock);
     gcsim_span *s = span_of(h, ptr);
-    gcsim_special **link =
-        s && s->state == GCSIM_SPAN_IN_USE ? cleanup_find(h, s, ptr, id) : NULL;
+    gcsim_special **link = s && s->state == GCSIM_SPAN_IN_USE ? cleanup_find(h, s, ptr, id) : NULL;
     if (link)
         c = (struct callback *)special_unlink(h, s, link);
     rt_unlock(&h->rt, &h->lock);
@@ -368,7 +368,7 @@ static void weak_clear(struct mheap *h, gcsim_special *weak, uint64_t *cleared)
 // The records of one dead object, from *link on: with a finalizer among them all finalizers are queued (a tiny block may have several), and
 // cleanups stay until the object dies for good; else cleanups are queued. Weak references know at once, before any callback runs.
 static gcsim_special **object_died(struct mheap *h, gcsim_span *s, gcsim_special **link,
-                                    uint32_t index, bool revived, uint64_t *cleared)
+                                   uint32_t index, bool revived, uint64_t *cleared)
 {
     while (*link && span_index(s, (*link)->ptr) == index) {
         if (revived && (*link)->kind == SPECIAL_CLEANUP) {
@@ -495,6 +495,6 @@ CORE void specials_rescan(struct mheap *h, gcsim_span *s, mark_visit visit, void
 {
     for (gcsim_special *special = s->specials; special; special = special->next)
         if (special->kind == SPECIAL_FINALIZER)
-            object_pointers(h, s, span_slot(s, span_index(s, special->ptr)), 0, s->slot_bytes, visit,
-                            ctx);
+            object_pointers(h, s, span_slot(s, span_index(s, special->ptr)), 0, s->slot_bytes,
+                            visit, ctx);
 }

@@ -64,7 +64,8 @@ static void finalized(mut *m, void *object, void *arg)
     struct tree *t = arg;
     const uint64_t *root = object;
     count_add(&t->finalized, 1);
-    if (root[2] % TREE || !is_whole(root, root[2] / TREE) || (uintptr_t)root != GCSIM_LOAD(&t->root))
+    if (root[2] % TREE || !is_whole(root, root[2] / TREE) ||
+        (uintptr_t)root != GCSIM_LOAD(&t->root))
         count_add(&broken_trees, 1);
     if (root[2] % 5 == 0) // callbacks allocate, and may collect
         API->new_array(m, m->heap->mheap.types.by_id[0], 10);

@@ -10,7 +10,7 @@ static mut *open_with_types(gcsim_options options)
 {
     mut *m = open_heap(options);
     node = make_type(m->heap, "node", 2, 1);
-    wide = make_type(m->heap, "wide", 80, 1);     // has a header
+    wide = make_type(m->heap, "wide", 80, 1);      // has a header
     large = make_type(m->heap, "large", 64, 0xff); // many make a large object
     tiny = make_bytes(m->heap, "tiny", 4);
     nothing = make_bytes(m->heap, "nothing", 0);
@@ -214,7 +214,8 @@ static void resurrection(void)
     mut *m = open_with_types(small_heap);
     void *p = fresh(m, node);
     EXPECT(API->finalizer_set(m, p, resurrect, (void *)(uintptr_t)"once"));
-    check(collect_and_run(m) == 1 && ran_is(0, "once", p) && saved->ptr == p, "a finalizer may save its object");
+    check(collect_and_run(m) == 1 && ran_is(0, "once", p) && saved->ptr == p,
+          "a finalizer may save its object");
     check(collect_and_run(m) == 0 && count_objects(m) >= 1, "which then lives on");
     API->handle_drop(m->heap, saved);
     check(collect_and_run(m) == 1 && ran_is(0, "again", p), "and may get another one");
@@ -256,7 +257,8 @@ static void cleanups(void)
         API->handle_drop(m->heap, root);
         EXPECT(collect_and_run(m) == (order == 3 ? 3 : 2));
         for (int i = 0; i < 3; i++)
-            EXPECT(API->cleanup_stop(m, p, id[i], NULL) == 0); // the page is another span's, or none's
+            EXPECT(API->cleanup_stop(m, p, id[i], NULL) ==
+                   0); // the page is another span's, or none's
         for (uint64_t i = 0; i < nran; i++)
             EXPECT(order == 3 || strcmp(ran[i].what, names[order]) != 0);
     }
@@ -407,7 +409,8 @@ static void set_while_marking(uint32_t shades)
     EXPECT(API->collect(m) == GCSIM_OK); // ends that cycle, and runs another
     bool kept = true;
     for (int i = 0; i < COUNT; i++)
-        kept &= is_object(m->heap, p[i]) && is_object(m->heap, child[i]) && *(void **)p[i] == child[i];
+        kept &=
+            is_object(m->heap, p[i]) && is_object(m->heap, child[i]) && *(void **)p[i] == child[i];
     check(kept && verifies(m) && counts_of(m).ready == COUNT,
           "finalizers set while marking keep what their objects reach");
     nran = 0;
@@ -501,10 +504,7 @@ static void before_the_sweep(void)
 }
 
 // A cycle that is abandoned leaves no trace, and what was to be revived is as it was.
-static int stop_at_once(void *arg)
-{
-    return *(int *)arg;
-}
+static int stop_at_once(void *arg) { return *(int *)arg; }
 
 static void abandoned_cycle(void)
 {

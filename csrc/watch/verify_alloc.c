@@ -603,7 +603,8 @@ CORE void verify_numbers(struct verify *v)
     if (v->phase !=
         CYCLE_QUIET) // a cycle is counted when it starts; its pause, and what it leaves, when it ends
         return;
-    HOLDS(v, HEAP_LIVE, h->heap_live + gc->revived_bytes >= v->live_floor && h->heap_live < 1ull << 62,
+    HOLDS(v, HEAP_LIVE,
+          h->heap_live + gc->revived_bytes >= v->live_floor && h->heap_live < 1ull << 62,
           "%llu counted, at least %llu are", (ull)h->heap_live, (ull)v->live_floor);
     gcsim_memstats stats;
     stats_memstats(h, &stats);

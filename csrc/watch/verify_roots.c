@@ -234,11 +234,11 @@ static void check_special(struct verify *v, const gcsim_span *s, const gcsim_spe
     HOLDS(v, SPECIALS, here && verify_allocated(v->h, s, (uint32_t)index),
           "on the list of the span at %llu, of %s", page, here ? "a free slot" : "another place");
     bool same = before && before->ptr == special->ptr;
-    HOLDS(v, SPECIALS,
-          special->kind >= SPECIAL_FINALIZER && special->kind <= SPECIAL_CLEANUP &&
-              (!before || (const char *)before->ptr < ptr ||
-               (same && before->kind <= special->kind)),
-          "on the list of the span at %llu, in no order", page);
+    HOLDS(
+        v, SPECIALS,
+        special->kind >= SPECIAL_FINALIZER && special->kind <= SPECIAL_CLEANUP &&
+            (!before || (const char *)before->ptr < ptr || (same && before->kind <= special->kind)),
+        "on the list of the span at %llu, in no order", page);
     bool twice = same && before->kind == special->kind;
     if (special->kind == SPECIAL_WEAK)
         HOLDS(v, WEAK, special->refs && !twice, "at the span at %llu: %u owners", page,

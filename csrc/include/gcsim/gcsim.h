@@ -177,8 +177,8 @@ struct gcsim_span {
     uint64_t slot_bytes;
     uint64_t loaded;      /* `free` as it was when the window was loaded */
     uint64_t large_count; /* elements of large_type in a large object */
-    gcsim_special
-        *specials; /* finalizers, weak references and cleanups of the span's objects (gc/specials.h) */
+    gcsim_special *
+        specials; /* finalizers, weak references and cleanups of the span's objects (gc/specials.h) */
     uint32_t npages;
     uint32_t
         sweepgen; /* relative to the heap's h: h-2 unswept, h-1 being swept, h swept, h+1 cached and stale, h+3 cached */
