@@ -215,7 +215,7 @@ static void run(uint64_t seed, uint64_t rounds, int32_t percent, uint32_t shades
 int main(int argc, char **argv)
 {
     bool soak = getenv("GCSIM_SOAK") != NULL;
-    uint64_t rounds = argc > 1 ? strtoull(argv[1], NULL, 10) : soak ? 500 : GCSIM_DEBUG ? 3 : 10;
+    uint64_t rounds = argc > 1 ? strtoull(argv[1], NULL, 10) : soak ? 500 : GCSIM_DEBUG ? 1 : 10;
     uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
     printf("      seed %" PRIu64 ", %" PRIu64 " rounds\n", seed, rounds);
     run(seed, rounds, 1, 0);

@@ -370,6 +370,9 @@ static void a_long_queue(void)
         if (i % 2)
             API->callback_done(m->heap, &c);
     }
+    void *q = fresh(m, node);
+    for (int i = 0; i < COUNT / 2; i++) // in the memory of those that were taken
+        EXPECT(cleanup(m, q, "other"));
     API->collect(m);
     bool alive = true;
     for (int i = 0; i < COUNT / 2; i += 2)
