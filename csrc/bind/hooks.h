@@ -61,7 +61,8 @@ static PyObject *heap_py_dump(PyObject *self, void *closure);
          "a collection, the outer first; in a cycle never. On an object of size zero it "          \
          "does nothing.\nCallbacks run at the end of collect(), of new, new_slice and build "      \
          "now and then, and in run_finalizers(); not at close or exit.\nTheir errors go to "       \
-         "sys.unraisablehook; KeyboardInterrupt is raised.\n"                                      \
+         "sys.unraisablehook; KeyboardInterrupt is raised. A function that closes over a Ref "     \
+         "keeps the heap until it is closed.\n"                                                    \
          "Raises StateError if it has a finalizer, ConversionError for a reference inside "        \
          "an object and for a\nfunction that plainly holds the object; ClosedHeapError; "          \
          "ForkedHeapError.")},                                                                     \
