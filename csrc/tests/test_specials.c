@@ -473,6 +473,34 @@ static void weak_reads_wait(void)
     close_heap(m);
 }
 
+#if GCSIM_STEPS // one thread: nobody else ends the cycle
+// An attempt to end marking that fails, as another mutator's barrier had noted a pointer: from then on weak reads wait.
+static void a_failed_attempt_to_end(void)
+{
+    mut *m = open_with_types(small_heap);
+    struct gc *gc = &m->heap->gc;
+    gcsim_status status;
+    struct mutator *other = mutator_of(API->mutator_attach(m->heap, &status));
+    void *p = fresh(m, node), *q = fresh(m, node), *out;
+    gcsim_weak *weak = API->weak_new(m, p);
+    mcache_flush(mutator_of(m));
+    API->set_gc_percent(m, 100);
+    H(m->heap)->trigger = gc->goal = 0;
+    EXPECT(cycle_run(mutator_of(m), GCSIM_TRIGGER_HEAP) == GCSIM_OK && gc->phase == GC_MARK);
+    *other->pub.shade_next++ = q;
+    struct drain drain = {.work = UINT64_MAX};
+    EXPECT(mark_drain(mutator_of(m), &drain) == DRAINED && !gc->weak_blocked);
+    check(cycle_mark_done(mutator_of(m)) && gc->phase == GC_MARK && gc->weak_blocked &&
+              !API->weak_try(m, weak, &out),
+          "an attempt to end marking blocks weak reads, and goes on doing so when it fails");
+    check(API->weak_get(m, weak) == NULL && gc->phase != GC_MARK && verifies(m),
+          "until marking has ended");
+    API->weak_drop(m, weak);
+    API->mutator_detach(&other->pub);
+    close_heap(m);
+}
+#endif
+
 // A dead object in a span that nobody has swept: what is attached to it is settled, whoever asks first.
 static void before_the_sweep(void)
 {
@@ -587,6 +615,9 @@ int main(void)
     set_while_marking(1);
     only_the_root_job();
     weak_reads_wait();
+#if GCSIM_STEPS
+    a_failed_attempt_to_end();
+#endif
     before_the_sweep();
     abandoned_cycle();
     overflow();
