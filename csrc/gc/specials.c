@@ -338,8 +338,7 @@ CORE bool callback_pop(struct mutator *m, gcsim_callback *out)
 CORE void callback_finish(gcsim_heap *heap, gcsim_callback *callback)
 {
     struct history *counts = heap->mheap.history;
-    count_add(callback->kind == GCSIM_FINALIZER ? &counts->finalizers_run
-                                                : &counts->cleanups_run,
+    count_add(callback->kind == GCSIM_FINALIZER ? &counts->finalizers_run : &counts->cleanups_run,
               1);
     if (callback->object)
         handle_release(heap, callback->object);
