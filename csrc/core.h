@@ -35,6 +35,7 @@
 #include "gc/mark.c"
 #include "gc/roots.c"
 #include "gc/specials.c"
+#include "gc/checkmark.c"
 #include "gc/sweep.c"
 #include "gc/assist.c"
 #include "gc/worker.c"

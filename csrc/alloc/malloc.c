@@ -140,10 +140,10 @@ static void *malloc_bytes(struct mutator *m, const gcsim_type *t, uint64_t count
     m->refilled = false;
     void *p;
     struct sizeclass_rule rule = sizeclass_resolve(bytes, type_noscan(t));
-    if (rule.tiny)
-        p = malloc_tiny(m, bytes);
-    else if (rule.large)
+    if (UNLIKELY(rule.large || h->efence))
         p = malloc_large(m, t, count, bytes);
+    else if (rule.tiny)
+        p = malloc_tiny(m, bytes);
     else
         p = malloc_small(m, t, count, rule);
     if (UNLIKELY(m->refilled && p))

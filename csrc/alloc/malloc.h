@@ -3,7 +3,7 @@
 //   size 0          one shared address, not counted
 //   tiny            pointer-free, below 16 B: part of a 16-byte block
 //   small           a slot of a cached span; with pointers: bits in the span up to 512 B, a type word in front above
-//   large           over 32,760 B: a span of its own
+//   large           over 32,760 B: a span of its own; with efence every object
 #pragma once
 
 #include "alloc/mcache.h"

@@ -123,6 +123,7 @@ static gcsim_status mheap_grow(struct mheap *h, uint64_t npages)
         !world_commit(w, REGION_SPECIALS, to / 8) ||
         !world_commit(w, REGION_ALLOC_BITS, to * MARK_BYTES_PER_PAGE) ||
         !world_commit(w, REGION_MARK_BITS, to * MARK_BYTES_PER_PAGE) ||
+        (h->check_mark && !world_commit(w, REGION_CHECK_MARKS, to * MARK_BYTES_PER_PAGE)) ||
         !world_commit(w, REGION_ARENA, to << PAGE_SHIFT) ||
         !pagealloc_grow(&h->pages, h->grown_pages, ask, &commit))
         return GCSIM_NO_MEMORY;
@@ -334,4 +335,25 @@ CORE void mheap_note_scav(struct mheap *h, bool forced)
     scav.background_bytes = since(&now->background_bytes, &history->told.background_bytes);
     scav.eager_bytes = since(&now->eager_bytes, &history->told.eager_bytes);
     trace_put(&history->traces, &h->rt, TRACE_SCAV, &scav);
+}
+
+// The pages count as in use for good, as in Go (mgcsweep.go:sweep). The step instantiation reads the whole world to take snapshots, so there
+// they stay readable and are filled instead.
+CORE void mheap_fence(struct mheap *h, gcsim_span *s)
+{
+    uint64_t bytes = (uint64_t)s->npages << PAGE_SHIFT;
+    INVARIANT(s->state == GCSIM_SPAN_IN_USE && s->alloc_count == 0 &&
+              GCSIM_LOAD(&s->specials) == 0);
+    EMIT(h, SPAN_FREE, 0, arena_offset(h, s->base), s->npages);
+    rt_lock(&h->rt, &h->lock);
+    __atomic_store_n(&s->state, GCSIM_SPAN_MANUAL, __ATOMIC_RELEASE);
+    s->purpose = GCSIM_MANUAL_FENCE;
+    s->limit = s->base;
+    s->marks = NULL;
+    s->nelems = 0;
+    rt_unlock(&h->rt, &h->lock);
+    if (GCSIM_STEPS)
+        clobber(s->base, bytes);
+    else
+        os_fence(s->base, bytes);
 }

@@ -128,6 +128,8 @@ struct mheap {
         *page_specials; // a bit per page: the span that begins there has specials (gc/specials.h)
     bool green_tea;     // spans keep inline mark bits back
     bool clobber_free;
+    bool efence;     // each object has pages of its own, which are never used again
+    bool check_mark; // the bitmaps of gc/checkmark.c are kept
     bool events_on;
 
     struct rt_lock lock;
@@ -242,3 +244,5 @@ CORE uint64_t mheap_mapped_ready(const struct mheap *h);
 CORE void mheap_free(struct mheap *h, gcsim_span *s);
 // The line of GODEBUG=scavtrace=1, if it is wanted. forced: by a call that gives back all it can (FreeOSMemory).
 CORE void mheap_note_scav(struct mheap *h, bool forced);
+// Instead of giving it back (efence): nothing is ever there again, and whoever touches it is stopped by the system.
+CORE void mheap_fence(struct mheap *h, gcsim_span *s);

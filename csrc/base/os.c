@@ -93,3 +93,9 @@ CORE int os_write(int fd, const char *bytes, uint64_t n)
     }
     return 0;
 }
+
+CORE void os_fence(void *base, uint64_t bytes)
+{
+    madvise(base, bytes, MADV_DONTNEED);
+    mprotect(base, bytes, PROT_NONE); // fails where vm.max_map_count is reached
+}

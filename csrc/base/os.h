@@ -19,6 +19,9 @@ CORE bool os_release(void *base, uint64_t bytes);
 CORE uint32_t os_page_bytes(void);
 CORE uint64_t os_huge_page_bytes(void);
 
+// Take a range away: its memory goes back, and touching it is a fault. Where the system keeps no more mappings it only reads as zero.
+CORE void os_fence(void *base, uint64_t bytes);
+
 // Ask for huge pages behind a range of large heaps; only a hint.
 CORE void os_prefer_huge_pages(void *base, uint64_t bytes);
 

@@ -3,6 +3,7 @@
 #include "alloc/scavenge.h"
 #include "gc/assist.h"
 #include "gc/barrier.h"
+#include "gc/checkmark.h"
 #include "gc/mark.h"
 #include "gc/pace.h"
 #include "gc/roots.h"
@@ -14,11 +15,12 @@
 
 enum { FREE_SLICE_BYTES = 4 << 20 }; // released between two safe points
 
-#if GCSIM_DEBUG
-#define CHECK_PHASE(h, phase) cycle_check_phase(h, phase)
-#else
-#define CHECK_PHASE(h, phase) ((void)0)
-#endif
+// An edge of a cycle: debug builds verify the heap there, others where that is asked for.
+static void at_phase(struct mheap *h, enum cycle_phase phase)
+{
+    if (GCSIM_DEBUG || heap_of(h)->gc.verify_phases)
+        cycle_check_phase(h, phase);
+}
 
 CORE uint64_t cycle_hold(struct mutator *m)
 {
@@ -160,7 +162,7 @@ static void cycle_close_marking(struct mheap *h)
         work_hand_over(h, &m->work); // empty ones
         m->scan_alloc = 0;           // counted as marked
     }
-    CHECK_PHASE(h, CYCLE_MARKED);
+    at_phase(h, CYCLE_MARKED);
     gcsim_cycle *cycle = cycle_record(h);
     h->history->last_end_ns = rt_now_ns(&h->rt);
     if (gc->alone)
@@ -265,6 +267,10 @@ static void cycle_end(struct mutator *m, uint64_t stop_ns)
     for (struct mutator *other = h->mutators; other; other = other->next)
         mcache_return_windows(other); // first of all: what they still hold is marked and no object
     mark_forgotten(m);
+    if (h->check_mark)
+        checkmark(h);
+    if (gc->sbrk)
+        mark_everything(m);
     cycle_close_marking(h);
     if (gc->stop_the_world == 2)
         sweep_rest(h);
@@ -273,7 +279,7 @@ static void cycle_end(struct mutator *m, uint64_t stop_ns)
     count_pauses(h, cycle);
     note_end(h, cycle);
     EMIT(h, CYCLE_END, m->pub.id, 0, cycle->number);
-    CHECK_PHASE(h, CYCLE_QUIET);
+    at_phase(h, CYCLE_QUIET);
     __atomic_store_n(&gc->ended, (uint32_t)gc->cycles, __ATOMIC_RELEASE);
     pace_transition_done(h);
     world_start(m);
@@ -418,7 +424,7 @@ static gcsim_status cycle_start(struct mutator *m, gcsim_trigger why, uint64_t *
         world_start(m);
         return GCSIM_OK;
     }
-    CHECK_PHASE(h, CYCLE_QUIET);
+    at_phase(h, CYCLE_QUIET);
     gcsim_cycle *cycle = cycle_open(m, why, stop_ns, gc->stop_the_world);
     *number = gc->cycles;
     pace_transition_done(h);
@@ -438,7 +444,7 @@ static gcsim_status cycle_start(struct mutator *m, gcsim_trigger why, uint64_t *
         return GCSIM_OK;
     }
     cycle_undo(h);
-    CHECK_PHASE(h, CYCLE_QUIET);
+    at_phase(h, CYCLE_QUIET);
     world_start(m);
     return GCSIM_INTERRUPTED;
 }

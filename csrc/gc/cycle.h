@@ -28,7 +28,7 @@ CORE gcsim_status cycle_read(gcsim_heap *heap, uint64_t number, gcsim_cycle *out
 CORE gcsim_status cycle_rehearse(struct mutator *m, void (*look)(struct mheap *h, void *ctx),
                                  void *ctx);
 
-// The edges of a cycle, where debug builds verify the heap. Implemented by watch/verify.c, which looks in from above.
+// The edges of a cycle, where debug builds verify the heap, and others if verify_phases is set. Implemented by watch/verify.c, which looks in from above.
 enum cycle_phase {
     CYCLE_QUIET,  // the world is stopped and no cycle is under way
     CYCLE_MARKED, // marks are complete, nothing waits to be swept yet

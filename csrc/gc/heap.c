@@ -43,6 +43,7 @@ static void region_sizes(uint64_t reserved[WORLD_REGIONS], uint64_t arena_bytes,
     reserved[REGION_PAGES] = pages * sizeof(uint32_t);
     reserved[REGION_SPECIALS] = pages / 8;
     reserved[REGION_ALLOC_BITS] = reserved[REGION_MARK_BITS] = pages * MARK_BYTES_PER_PAGE;
+    reserved[REGION_CHECK_MARKS] = options->check_mark ? reserved[REGION_MARK_BITS] : 0;
     reserved[REGION_CHUNKS] = pagealloc_part_bytes(chunks, levels, PAGEALLOC_PART_CHUNKS);
     reserved[REGION_RANGES] = pagealloc_part_bytes(chunks, levels, PAGEALLOC_PART_RANGES);
     reserved[REGION_SCAV_INDEX] = pagealloc_part_bytes(chunks, levels, PAGEALLOC_PART_SCAV_INDEX);
@@ -107,6 +108,8 @@ static gcsim_status heap_init(gcsim_heap *heap, struct world *w, uint64_t arena_
     meta_init(&h->meta, w);
     h->green_tea = !options->no_green_tea;
     h->clobber_free = options->clobber_free;
+    h->check_mark = options->check_mark;
+    h->efence = options->efence;
     gcsim_status status = mheap_init(h, w, arena_bytes);
     if (status == GCSIM_OK)
         status = types_init(&h->types, &h->meta, &h->rt);
@@ -121,6 +124,9 @@ static gcsim_status heap_init(gcsim_heap *heap, struct world *w, uint64_t arena_
         gc->procs = GCSIM_MAX_PROCS;
     gc->stop_the_world = options->stop_the_world > 2 ? 2 : options->stop_the_world;
     gc->shade_entries = options->shade_entries ? options->shade_entries - 1 : SHADE_BUFFER;
+    gc->sbrk = options->sbrk;
+    gc->stress_bytes = options->stress_bytes;
+    gc->verify_phases = options->verify_phases;
     gc->periodic_ns = (options->periodic_ms ? options->periodic_ms : 120000) * 1000000ull;
     h->history->created_ns = rt_now_ns(&h->rt);
     pace_init(h, options);

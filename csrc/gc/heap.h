@@ -6,6 +6,7 @@
 //   gc/pacer   when the next one starts        gc/barrier stores
 //   gc/assist  marking by mutators             gc/worker  marking and sweeping by threads of its own
 //   gc/specials finalizers, weak references, cleanups
+//   gc/checkmark  mark again and compare
 #pragma once
 
 #include "alloc/malloc.h"
@@ -129,6 +130,10 @@ struct gc {
     uint32_t shade_entries; // size of the write barrier's buffers
     uint32_t
         stop_the_world; // 1: mark with the world stopped, 2: sweep too (GODEBUG=gcstoptheworld); no thread of its own then
+    bool sbrk; // nothing is ever freed (GODEBUG=sbrk=1)
+    uint64_t
+        stress_bytes; // a cycle at the latest when so much was allocated since the last; 0 = no limit
+    bool verify_phases;   // check all invariants at each edge of a cycle; debug builds always do
     uint64_t periodic_ns; // a cycle at least so often (proc.go:forcegcperiod); 0 = never
     int (*poll)(void *);
     void *poll_arg;

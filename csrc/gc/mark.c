@@ -315,7 +315,7 @@ CORE void mark_stopped_roots(struct mutator *m)
     gc->root_slots = m->work.pointers;
 }
 
-// --- overflow, interruption --------------------------------------------------------------------------------------
+// --- whole heap: overflow, sbrk, interruption ------------------------------------------------------------------------
 
 typedef void (*span_visit)(struct mheap *h, gcsim_span *s, struct marker *k);
 
@@ -350,6 +350,22 @@ CORE bool mark_rescan(struct mutator *m)
     gc->rescans++;
     each_object_span(h, rescan_span, &(struct marker){.work = &m->work, .alone = gc->alone});
     return true;
+}
+
+static void mark_all_slots(struct mheap *h, gcsim_span *s, struct marker *k)
+{
+    for (uint32_t i = 0; i < s->nelems; i++)
+        if (!span_is_free(h, s, i) && mark_claim(h, s, i)) {
+            k->work->objects_marked++;
+            k->work->bytes_marked += s->slot_bytes;
+        }
+}
+
+CORE void mark_everything(struct mutator *m)
+{
+    struct mheap *h = mheap_of(m);
+    each_object_span(h, mark_all_slots, &(struct marker){.work = &m->work});
+    work_publish(h, &m->work);
 }
 
 static void clear_marks(struct mheap *h, gcsim_span *s, struct marker *k)

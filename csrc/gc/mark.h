@@ -44,5 +44,7 @@ CORE enum drained mark_drain(struct mutator *m, struct drain *limit);
 CORE void mark_stopped_roots(struct mutator *m);
 // World stopped and nothing grey: make up for what was forgotten when buffers overflowed; false if nothing was.
 CORE bool mark_rescan(struct mutator *m);
+// World stopped, nothing grey: mark every object there is, reachable or not (sbrk).
+CORE void mark_everything(struct mutator *m);
 // Forget all marks and all that is grey. World stopped.
 CORE void mark_abandon(struct mheap *h);

@@ -78,7 +78,10 @@ static struct pacer_trigger publish(struct mheap *h)
     bool marking = gc->phase == GC_MARK, off = !has_goal(p);
     struct pacer_trigger t = pacer_trigger(p);
     GCSIM_STORE(&gc->goal, off ? UINT64_MAX : t.goal);
-    GCSIM_STORE(&h->trigger, off || gc->holds || marking ? UINT64_MAX : t.trigger);
+    uint64_t trigger = t.trigger;
+    if (gc->stress_bytes && trigger > p->heap_marked + gc->stress_bytes)
+        trigger = p->heap_marked + gc->stress_bytes;
+    GCSIM_STORE(&h->trigger, off || gc->holds || gc->sbrk || marking ? UINT64_MAX : trigger);
     store_double(&gc->work_per_byte, p->assist_work_per_byte);
     store_double(&gc->bytes_per_work, p->assist_bytes_per_work);
     GCSIM_STORE(&h->watched, marking || p->memory_limit != PACER_NO_MEMORY_LIMIT);

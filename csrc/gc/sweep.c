@@ -87,7 +87,10 @@ static enum swept sweep_counted(struct mheap *h, gcsim_span *s, bool preserve)
     if (preserve)
         return SWEPT;
     if (s->alloc_count == 0) {
-        mheap_free(h, s);
+        if (h->efence)
+            mheap_fence(h, s);
+        else
+            mheap_free(h, s);
         return SWEPT_AND_FREED;
     }
     mcentral_file(h, s);

@@ -150,7 +150,9 @@ static ull page_of(const struct verify *v, const gcsim_span *s) { return (ull)(s
 
 static void check_manual(struct verify *v, const gcsim_span *s)
 {
-    HOLDS(v, SPAN_STATE, s->purpose >= GCSIM_MANUAL_STACK && s->purpose <= GCSIM_MANUAL_BATCH,
+    HOLDS(v, SPAN_STATE,
+          s->purpose >= GCSIM_MANUAL_STACK &&
+              s->purpose <= (v->h->efence ? GCSIM_MANUAL_FENCE : GCSIM_MANUAL_BATCH),
           "manual span at %llu for purpose %u", page_of(v, s), s->purpose);
     HOLDS(v, SPAN_STATE,
           !s->nelems && !s->specials && s->limit == s->base && !s->marks && !s->loaded && !s->free,
@@ -173,7 +175,8 @@ static bool check_large(struct verify *v, const gcsim_span *s)
     ok &= HOLDS(v, GEOMETRY, (const char *)s->marks == outer_marks(v, s),
                 "marks of the large span at %llu", page_of(v, s));
     ok &= HOLDS(v, LARGE,
-                bytes > MAX_SMALL_BYTES && bytes <= span_bytes && span_bytes - bytes < PAGE_BYTES,
+                (bytes > MAX_SMALL_BYTES || v->h->efence) && bytes <= span_bytes &&
+                    span_bytes - bytes < PAGE_BYTES,
                 "object of %llu bytes in the span at %llu of %llu", (ull)bytes, page_of(v, s),
                 (ull)span_bytes);
     if (noscan)
@@ -591,7 +594,7 @@ CORE void verify_numbers(struct verify *v)
           "room for %llu", (ull)events->room);
     check_scavenger(v);
     HOLDS(v, TRIGGER,
-          (gc->holds || gc->phase == GC_MARK
+          (gc->holds || gc->sbrk || gc->phase == GC_MARK
                ? h->trigger == UINT64_MAX
                : h->trigger <= gc->goal &&
                      h->trigger >=

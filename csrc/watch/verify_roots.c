@@ -337,7 +337,8 @@ static void check_claims(struct verify *v)
     for (uint64_t page = 0; page < h->grown_pages;
          page += h->page_span[page] ? h->spans[page].npages : 1) {
         const gcsim_span *s = &h->spans[page];
-        if (h->page_span[page] && s->state == GCSIM_SPAN_MANUAL && v->claimed[page] != 1)
+        if (h->page_span[page] && s->state == GCSIM_SPAN_MANUAL &&
+            s->purpose != GCSIM_MANUAL_FENCE && v->claimed[page] != 1)
             violation(v, rules[s->purpose], "the span at page %llu has %u owners", (ull)page,
                       v->claimed[page]);
     }

@@ -211,7 +211,8 @@ static void reach(struct verify *v, void **slot, void *ctx)
 static void compare_marks(struct verify *v, const struct trace *t)
 {
     struct mheap *h = v->h;
-    bool exact = heap_of(h)->gc.alone; // else what died while marking ran may be marked (it floats)
+    // Else what died while marking ran may be marked (it floats), or all is.
+    bool exact = heap_of(h)->gc.alone && !heap_of(h)->gc.sbrk;
     uint64_t objects = 0, bytes = 0;
     for (uint64_t page = 0; page < h->grown_pages;
          page += h->page_span[page] ? h->spans[page].npages : 1) {

@@ -116,9 +116,10 @@ typedef struct gcsim_options {
     uint32_t check_mark;
     /* 1: each object has pages of its own, which are never used again (GODEBUG=efence=1). */
     uint32_t efence;
-    uint32_t sbrk;          /* 1: nothing is ever collected (GODEBUG=sbrk=1) */
+    uint32_t sbrk; /* 1: nothing is ever freed, and no cycle starts by itself (GODEBUG=sbrk=1) */
     uint32_t verify_phases; /* 1: check all invariants at each edge of a cycle, in any build */
-    uint64_t stress_bytes;  /* a cycle whenever so much was allocated; 0 = when the pacer says */
+    uint64_t
+        stress_bytes; /* a cycle at the latest when so much was allocated since the last one ended; 0 = when the pacer says */
     int (*poll)(
         void
             *); /* called every few thousand objects in long calls; non-zero abandons the call: GCSIM_INTERRUPTED */
@@ -294,7 +295,9 @@ typedef enum gcsim_span_state {
 typedef enum gcsim_manual {
     GCSIM_MANUAL_STACK = 1,
     GCSIM_MANUAL_WORKBUF = 2,
-    GCSIM_MANUAL_BATCH = 3
+    GCSIM_MANUAL_BATCH = 3,
+    GCSIM_MANUAL_FENCE =
+        4 /* a freed object's pages, never used again (efence); counted as in use */
 } gcsim_manual;
 
 /* runtime.MemStats, field for field (mstats.go:MemStats); times in ns. */
