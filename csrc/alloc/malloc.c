@@ -93,7 +93,7 @@ static void *malloc_large(struct mutator *m, const gcsim_type *t, uint64_t count
         mheap_alloc(h, m, npages, span_class_of(LARGE_SIZE_CLASS, type_noscan(t)), &m->pub.status);
     if (!s)
         return NULL;
-    s->limit = s->base + bytes;
+    GCSIM_STORE(&s->limit, s->base + bytes);
     s->free_index = s->alloc_count = 1;
     s->counted = 1;
     count_add(&h->history->counts.large_allocs, 1);
@@ -109,7 +109,7 @@ static void *malloc_large(struct mutator *m, const gcsim_type *t, uint64_t count
         __atomic_store_n(&s->large_type, t, __ATOMIC_RELEASE);
     }
     if (UNLIKELY(h->blacken)) { // before any list has it, so that nobody else marks
-        s->marks[0] |= 1;
+        __atomic_fetch_or(s->marks, 1, __ATOMIC_RELAXED);
         m->work.objects_marked++;
         m->work.bytes_marked += s->slot_bytes;
         m->assist_bytes -= (int64_t)s->slot_bytes;

@@ -188,7 +188,7 @@ CORE_INLINE gcsim_span *span_of(const struct mheap *h, const void *p)
     uint64_t page = arena_offset(h, p) >> PAGE_SHIFT;
     if (UNLIKELY(page >= GCSIM_LOAD(&h->grown_pages)))
         return NULL;
-    uint32_t first = h->page_span[page];
+    uint32_t first = __atomic_load_n(&h->page_span[page], __ATOMIC_ACQUIRE);
     return LIKELY(first) ? &h->spans[first - 1] : NULL;
 }
 
