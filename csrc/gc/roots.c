@@ -130,7 +130,9 @@ CORE gcsim_global *global_make(struct mutator *m, uint32_t name)
     if (gc->free_globals || globals_add_chunk(h, gc)) {
         global = gc->free_globals;
         gc->free_globals = global->words[1];
-        *global = (gcsim_global){.name = name, .in_use = 1};
+        global->words[1] = NULL; // the first is nil already, and a marker may look at it
+        global->name = name;
+        global->in_use = 1;
         count_add(&gc->globals_scan, sizeof global->words);
     } else {
         m->pub.status = GCSIM_NO_MEMORY;
@@ -145,7 +147,9 @@ CORE void global_release(struct mutator *m, gcsim_global *global)
     struct gc *gc = &heap_of(h)->gc;
     gcsim_store(&m->pub, &global->words[0], NULL);
     rt_lock(&h->rt, &gc->roots_lock);
-    *global = (gcsim_global){.words = {NULL, gc->free_globals}};
+    global->words[1] = gc->free_globals;
+    global->words[2] = NULL;
+    global->name = global->in_use = 0;
     gc->free_globals = global;
     count_add(&gc->globals_scan, -sizeof global->words);
     rt_unlock(&h->rt, &gc->roots_lock);
