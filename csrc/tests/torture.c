@@ -693,13 +693,17 @@ static uint64_t torture(uint32_t engine, uint32_t n, uint64_t cycles, uint64_t s
     return g.cycles;
 }
 
+#if defined(CORE_TSAN) || defined(CORE_ASAN)
+enum { SLOWLY = 1 };
+#else
+enum { SLOWLY = 0 };
+#endif
+
 int main(int argc, char **argv)
 {
     bool soak = getenv("GCSIM_SOAK") != NULL;
-    uint64_t cycles = argc > 1      ? strtoull(argv[1], NULL, 10)
-                      : soak        ? 20000
-                      : GCSIM_DEBUG ? 400
-                                    : 1600;
+    uint64_t usual = soak ? 20000 : SLOWLY ? 160 : GCSIM_DEBUG ? 800 : 2400;
+    uint64_t cycles = argc > 1 ? strtoull(argv[1], NULL, 10) : usual;
     uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 10) : 1, total = 0;
     printf("      %" PRIu64 " cycles, seed %" PRIu64 "\n", cycles, seed);
     double from = seconds();
