@@ -11,7 +11,7 @@ static void check_regions(struct verify *v)
         HOLDS(v, REGIONS, range->offset >= end && range->offset + range->reserved <= w->bytes,
               "region %d begins at %llu, the one before ends at %llu", r, (ull)range->offset,
               (ull)end);
-        uint64_t committed = world_committed(w, r); // a thread outside may be adding stacks
+        uint64_t committed = world_committed(w, (enum world_region)r); // workers may be starting
         HOLDS(v, REGIONS, committed <= range->reserved,
               "region %d: %llu bytes committed of %llu reserved", r, (ull)committed,
               (ull)range->reserved);
