@@ -177,6 +177,13 @@ struct heap_deferred { // something to drop whose owner died when no mutator cou
     void *what;
 };
 
+// The debug switches of a heap, as asked for (switches.c).
+struct heap_switches {
+    uint64_t clobber_free, efence, check_mark, stop_the_world, sbrk, verify_phases, stress_bytes,
+        shade_entries;
+};
+#define HEAP_SWITCHES_DEFAULT {.shade_entries = 512}
+
 struct heap_object {
     PyObject_HEAD struct bind_state *state;
     const gcsim_api *api;
@@ -215,7 +222,7 @@ struct heap_object {
     int trace_fds[GCSIM_TRACES];         // our copy of the file descriptor that gets them, + 1
     int32_t gc_percent;                  // negative = off
     uint32_t procs, mark, event_room;
-    uint32_t stop_the_world, shade_entries;
+    struct heap_switches debug;
     uint64_t reserve_bytes;        // as asked for; 0 = default
     PyThread_type_lock steps_lock; // step mode: held by the one call that runs without the GIL
 };
@@ -229,6 +236,10 @@ struct ref_object {
 };
 
 #define IS_REF(state, o) PyObject_TypeCheck((PyObject *)(o), (state)->ref_type)
+
+// debug= of Heap(): 0, or -1 with an error that lists the switches there are. And what is set of them, written so.
+BIND int switches_from_python(struct bind_state *state, PyObject *debug, struct heap_switches *s);
+BIND PyObject *switches_text(const struct heap_switches *s);
 
 BIND_COLD void heap_raise_closed(struct heap_object *h);
 BIND_COLD void heap_raise_forked(struct heap_object *h, const char *doing);

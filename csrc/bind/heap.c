@@ -171,6 +171,11 @@ BIND int size_from_python(struct bind_state *state, const char *option, PyObject
 
 // --- options
 
+static int is_true(PyObject *value, int otherwise)
+{
+    return value ? PyObject_IsTrue(value) : otherwise;
+}
+
 // An int between low and high.
 static int option_int(struct bind_state *state, const char *option, PyObject *value, long long low,
                       long long high, long long *out)
@@ -256,7 +261,7 @@ static const char *const heap_barriers_later[] = {"dijkstra", "yuasa", "steele",
 
 struct heap_given { // the arguments of Heap(), NULL where not given
     PyObject *gogc, *memory_limit, *procs, *era, *barrier, *mark, *mode, *seed, *reserve, *events,
-        *trace_refs, *green_tea, *clobber_free, *gcstoptheworld, *barrier_buffer;
+        *trace_refs, *green_tea, *clobber_free, *gcstoptheworld, *barrier_buffer, *debug;
 };
 
 static int heap_words(struct heap_object *h, const struct heap_given *g)
@@ -285,10 +290,12 @@ static int heap_numbers(struct heap_object *h, const struct heap_given *g)
 {
     struct bind_state *state = h->state;
     long long procs = 0, events = 0, seed = 0, stopped = 0, shades = 512;
+    int clobber = is_true(g->clobber_free, 0);
     h->gc_percent = 100;
     if (limit_from_python(state, g->memory_limit, &h->memory_limit) < 0)
         return -1;
-    if ((g->gogc && percent_from_python(state, "gogc", g->gogc, &h->gc_percent) < 0) ||
+    if (clobber < 0 ||
+        (g->gogc && percent_from_python(state, "gogc", g->gogc, &h->gc_percent) < 0) ||
         (g->procs && g->procs != Py_None &&
          option_int(state, "procs", g->procs, 1, 64, &procs) < 0) ||
         (g->gcstoptheworld &&
@@ -307,22 +314,17 @@ static int heap_numbers(struct heap_object *h, const struct heap_given *g)
         return -1;
     }
     h->procs = (uint32_t)procs;
-    h->stop_the_world = (uint32_t)stopped;
-    h->shade_entries = (uint32_t)shades;
+    h->debug = (struct heap_switches){.stop_the_world = (uint64_t)stopped,
+                                      .shade_entries = (uint64_t)shades,
+                                      .clobber_free = clobber != 0};
     h->event_room = (uint32_t)events;
-    return 0;
-}
-
-static int is_true(PyObject *value, int otherwise)
-{
-    return value ? PyObject_IsTrue(value) : otherwise;
+    return switches_from_python(state, g->debug, &h->debug);
 }
 
 static int heap_open(struct heap_object *h, const struct heap_given *g)
 {
-    int green_tea = is_true(g->green_tea, 1), clobber = is_true(g->clobber_free, 0),
-        trace = is_true(g->trace_refs, 0);
-    if (green_tea < 0 || clobber < 0 || trace < 0)
+    int green_tea = is_true(g->green_tea, 1), trace = is_true(g->trace_refs, 0);
+    if (green_tea < 0 || trace < 0)
         return -1;
     gcsim_options options = {
         .bytes = sizeof options,
@@ -331,10 +333,15 @@ static int heap_open(struct heap_object *h, const struct heap_given *g)
         .mark_engine = h->mark + 1,
         .events = h->event_room,
         .no_green_tea = !green_tea,
-        .clobber_free = (uint32_t)clobber,
+        .clobber_free = (uint32_t)h->debug.clobber_free,
         .procs = h->procs,
-        .stop_the_world = h->stop_the_world,
-        .shade_entries = h->shade_entries + 1,
+        .stop_the_world = (uint32_t)h->debug.stop_the_world,
+        .shade_entries = (uint32_t)h->debug.shade_entries + 1,
+        .check_mark = (uint32_t)h->debug.check_mark,
+        .efence = (uint32_t)h->debug.efence,
+        .sbrk = (uint32_t)h->debug.sbrk,
+        .verify_phases = (uint32_t)h->debug.verify_phases,
+        .stress_bytes = h->debug.stress_bytes,
         .poll = heap_poll,
         .poll_arg = h,
     };
@@ -373,18 +380,18 @@ static int heap_open(struct heap_object *h, const struct heap_given *g)
 
 static PyObject *heap_tp_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"gogc",         "memory_limit",   "procs",          "era",
-                            "barrier",      "mark",           "mode",           "seed",
-                            "reserve",      "events",         "trace_refs",     "green_tea",
-                            "clobber_free", "gcstoptheworld", "barrier_buffer", NULL};
+    static char *names[] = {
+        "gogc",         "memory_limit",   "procs",          "era",    "barrier",    "mark",
+        "mode",         "seed",           "reserve",        "events", "trace_refs", "green_tea",
+        "clobber_free", "gcstoptheworld", "barrier_buffer", "debug",  NULL};
     struct bind_state *state = PyType_GetModuleState(type);
     struct heap_given g = {0};
     if (!state)
         return NULL;
     if (!PyArg_ParseTupleAndKeywords(
-            args, kwargs, "|$OOOOOOOOOOOOOOO:Heap", names, &g.gogc, &g.memory_limit, &g.procs,
+            args, kwargs, "|$OOOOOOOOOOOOOOOO:Heap", names, &g.gogc, &g.memory_limit, &g.procs,
             &g.era, &g.barrier, &g.mark, &g.mode, &g.seed, &g.reserve, &g.events, &g.trace_refs,
-            &g.green_tea, &g.clobber_free, &g.gcstoptheworld, &g.barrier_buffer))
+            &g.green_tea, &g.clobber_free, &g.gcstoptheworld, &g.barrier_buffer, &g.debug))
         return NULL;
     struct heap_object *h = (struct heap_object *)type->tp_alloc(type, 0);
     if (!h)
@@ -797,6 +804,11 @@ static PyObject *heap_procs(struct heap_object *h, void *Py_UNUSED(closure))
     return PyLong_FromUnsignedLong(h->procs);
 }
 
+static PyObject *heap_debug(struct heap_object *h, void *Py_UNUSED(closure))
+{
+    return switches_text(&h->debug);
+}
+
 static PyObject *heap_get_percent(struct heap_object *h, void *Py_UNUSED(closure))
 {
     return h->gc_percent < 0 ? Py_NewRef(Py_None) : PyLong_FromLong(h->gc_percent);
@@ -932,6 +944,8 @@ static PyGetSetDef heap_getset[] = {
     {"mark", (getter)heap_mark, NULL, "the mark engine: \"object\" or \"field\"", NULL},
     {"procs", (getter)heap_procs, NULL,
      "processors that the program's threads and the collector share (GOMAXPROCS)", NULL},
+    {"debug", (getter)heap_debug, NULL,
+     "the debug switches that are on, as Heap(debug=) takes them; \"\" if none is", NULL},
     {"gc_percent", (getter)heap_get_percent, (setter)heap_set_percent,
      "GOGC, as SetGCPercent; None: the collector is off", NULL},
     {"memory_limit", (getter)heap_limit_get, (setter)heap_limit_set,
@@ -951,7 +965,7 @@ static PyType_Slot heap_slots[] = {
          "Heap(*, gogc=100, memory_limit=None, procs=None, era=\"1.26\", barrier=\"hybrid\", "
          "mark=\"object\", mode=\"threads\",\n"
          "     seed=None, reserve=None, events=0, trace_refs=False, green_tea=True, "
-         "clobber_free=False, gcstoptheworld=0, barrier_buffer=512)\n--\n\n"
+         "clobber_free=False, gcstoptheworld=0, barrier_buffer=512, debug=\"\")\n--\n\n"
          "A heap with Go's allocator and collector. Close it with `with` or close(); or it closes "
          "when it is collected.\n\n"
          "gogc          first gc_percent; None is off\n"
@@ -966,7 +980,26 @@ static PyType_Slot heap_slots[] = {
          "events        records kept in the event ring, 0 to 2**28; 0 is off\n"
          "trace_refs    remember the file and line that made each Ref (slow), for handles()\n"
          "green_tea     False lays spans out as GOEXPERIMENT=nogreenteagc does\n"
-         "clobber_free  fill freed memory with 0xdeadbeef, as GODEBUG=clobberfree=1\n\n"
+         "clobber_free  fill freed memory with 0xdeadbeef, as GODEBUG=clobberfree=1\n"
+         "gcstoptheworld  1: mark with the world stopped; 2: sweep too\n"
+         "barrier_buffer  pointers that a thread's write barrier notes before it shades them, 0 to "
+         "512\n"
+         "debug         switches as in GODEBUG, \"name=value,...\"; those named here win over "
+         "the options above:\n"
+         "                clobberfree=1     as clobber_free\n"
+         "                efence=1          each object on pages of its own, which are never used "
+         "again\n"
+         "                gccheckmark=1     after marking, mark again with the world stopped and "
+         "compare\n"
+         "                gcstoptheworld=N  as gcstoptheworld\n"
+         "                sbrk=1            nothing is ever freed; no collection starts by itself\n"
+         "                verifyphases=1    check all invariants at each edge of a collection, as "
+         "debug builds do\n"
+         "                stressbytes=N     a collection at the latest when so much was allocated "
+         "since the last\n"
+         "                barrierbuffer=N   as barrier_buffer\n"
+         "              A broken invariant ends the process with a message: the heap is corrupt "
+         "then.\n\n"
          "Other eras, barriers and mark engines raise NotThereYetError.")},
     {Py_tp_new, heap_tp_new},
     {Py_tp_dealloc, heap_dealloc},

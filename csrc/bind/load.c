@@ -484,6 +484,10 @@ static PyObject *bind_load_graph(PyObject *module, PyObject *const *args, Py_ssi
                           "load_graph takes a heap, eight columns and a "
                           "progress function");
     struct heap_object *h = (struct heap_object *)args[0];
+    if (h->debug.efence)
+        return bind_raise(state, ERR_OPTION,
+                          "a dump cannot be loaded with efence=1: its objects would not lie in "
+                          "slots of their size");
     struct load_plan p = {0};
     PyTypeObject *type = loaded_graph_type(module);
     if (!type || load_columns(state, &p, args + 1) < 0)

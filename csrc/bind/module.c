@@ -10,6 +10,7 @@
 #include "bind/types.c"
 #include "bind/value.c"
 #include "bind/ref.c"
+#include "bind/switches.c"
 #include "bind/heap.c"
 
 #include "bind/slice.c"
