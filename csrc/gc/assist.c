@@ -44,7 +44,7 @@ static struct mutator *queue_pop(struct assists *q)
 
 static void queue_remove(struct assists *q, struct mutator *gone)
 {
-    struct assists rest = {.lock = q->lock};
+    struct assists rest = {0}; // its lock is not used
     while (q->first) {
         struct mutator *m = queue_pop(q);
         if (m != gone)
