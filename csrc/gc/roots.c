@@ -132,7 +132,7 @@ CORE gcsim_global *global_make(struct mutator *m, uint32_t name)
         gc->free_globals = global->words[1];
         global->words[1] = NULL; // the first is nil already, and a marker may look at it
         global->name = name;
-        global->in_use = 1;
+        GCSIM_STORE(&global->in_use, 1);
         count_add(&gc->globals_scan, sizeof global->words);
     } else {
         m->pub.status = GCSIM_NO_MEMORY;
@@ -149,7 +149,8 @@ CORE void global_release(struct mutator *m, gcsim_global *global)
     rt_lock(&h->rt, &gc->roots_lock);
     global->words[1] = gc->free_globals;
     global->words[2] = NULL;
-    global->name = global->in_use = 0;
+    global->name = 0;
+    GCSIM_STORE(&global->in_use, 0);
     gc->free_globals = global;
     count_add(&gc->globals_scan, -sizeof global->words);
     rt_unlock(&h->rt, &gc->roots_lock);
