@@ -93,6 +93,7 @@ CORE void checkmark(struct mheap *h)
 {
     struct gc *gc = &heap_of(h)->gc;
     struct gcwork w = {0};
+    uint64_t globals_work = gc->globals_work; // the pacer counts them once
     roots_prepare(h);
     roots_visit_stopped(h, visit_reached, &w);
     while (roots_next(h, visit_reached, &w))
@@ -106,5 +107,6 @@ CORE void checkmark(struct mheap *h)
         scan_all_checked(h, &w);
     }
     work_hand_over(h, &w); // empty ones
+    gc->globals_work = globals_work;
     memset(world_at(h->world, REGION_CHECK_MARKS), 0, h->grown_pages * MARK_BYTES_PER_PAGE);
 }

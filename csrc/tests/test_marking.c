@@ -215,7 +215,8 @@ static void handle_dropped(struct scene *s)
 static void handle_of_leaver(struct scene *s)
 {
     gcsim_status status;
-    void *p = fresh(s);
+    void *p = fresh(s), *behind = fresh(s);
+    gcsim_store(s->m, field(p, 4), behind);
     gcsim_handle *handle = API->handle_new(s->m, p);
     begin(s);
     mut *b = API->mutator_attach(s->heap, &status);
@@ -228,6 +229,7 @@ static void handle_of_leaver(struct scene *s)
     gcsim_enter(s->m);
     end(s);
     lives(s, p, "what a mutator noted before it was detached");
+    lives(s, behind, "and what that leads to");
     API->handle_drop(s->heap, handle);
 }
 

@@ -159,6 +159,21 @@ static void checkmark_is_complete(void)
               c.rescans);
         close_heap(m);
     }
+    uint64_t globals_work[2];
+    for (uint32_t on = 0; on < 2; on++) {
+        gcsim_options options = small_heap;
+        options.check_mark = on;
+        mut *m = open_heap(options);
+        API->global_new(m, 0);
+        gcsim_cycle c;
+        check(API->collect(m) == GCSIM_OK && API->cycle_info(m->heap, 0, &c) == GCSIM_OK,
+              "a cycle with a global");
+        globals_work[on] = c.globals_work;
+        close_heap(m);
+    }
+    check(globals_work[0] > 0 && globals_work[0] == globals_work[1],
+          "what checkmark looks at is not counted as work: %" PRIu64 " bytes of globals",
+          globals_work[1]);
     mut *m = open_heap(small_heap);
     gcsim_new(m, make_type(m->heap, "node", 2, 3));
     check(world_committed(H(m->heap)->world, REGION_CHECK_MARKS) == 0,
