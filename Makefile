@@ -33,7 +33,7 @@ help: ## this list
 
 # ---- what people run ----
 
-.PHONY: demo test test-c bench bench-peers notebooks soak explore-all
+.PHONY: demo test test-c bench bench-peers notebooks soak mutants explore-all
 demo: $(VENV)/.viz $(VENV)/.core-$(MODE) ## rebuild a real Go heap, collect it, compare every number
 	@$(PY) -m gcsim demo $(ARGS)
 
@@ -58,6 +58,10 @@ notebooks: $(VENV)/.notebook $(VENV)/.core-$(MODE) ## run every notebook from to
 soak: $(VENV)/.test $(VENV)/.core-$(MODE) ## the long forms of the tests (GCSIM_SOAK=1): minutes to hours
 	@GCSIM_SOAK=1 TIMEOUT=36000 $(MAKE) -C csrc test
 	@GCSIM_SOAK=1 $(PY) -m pytest -q tests $(ARGS)
+	@$(PY) tests/mutants/run.py
+
+mutants: $(VENV)/.made ## mistakes made in copies of the core, which the C tests must notice (ARGS="--sample 8")
+	@$(PY) tests/mutants/run.py $(ARGS)
 
 explore-all: ## every interleaving of the standard programs
 	@$(call not_yet,exhaustive exploration: it comes with the concurrent collector)

@@ -70,14 +70,20 @@ class Tree:
         """None, or what the compiler said."""
         command = ["make", "-s", "-C", "csrc", "programs", f"ONLY={program}", "GCSIM_BUILD=debug"]
         environment = os.environ | {"CFLAGS": "-w", "MAKEFLAGS": ""}
-        made = subprocess.run(command, cwd=self.place, env=environment, capture_output=True, text=True)
+        made = subprocess.run(
+            command, cwd=self.place, env=environment, capture_output=True, text=True
+        )
         return made.stderr if made.returncode else None
 
     def run(self, program: str) -> Outcome | None:
         path = next((self.place / "build" / "debug").glob(f"ctests-*/{program}"))
         try:
             ran = subprocess.run(
-                [path], cwd=self.place / "csrc", capture_output=True, errors="replace", timeout=TIMEOUT_S
+                [path],
+                cwd=self.place / "csrc",
+                capture_output=True,
+                errors="replace",
+                timeout=TIMEOUT_S,
             )
         except subprocess.TimeoutExpired as late:
             said = (late.stdout or b"") + (late.stderr or b"")
@@ -116,7 +122,9 @@ def misplaced(mutants: list[Mutant]) -> list[str]:
             problems.append(f"{m.name}: changes nothing")
     for what in ("name", "invariant"):
         values = [getattr(m, what) for m in MUTANTS]
-        problems += [f"two mutants with the {what} {v!r}" for v in {v for v in values if values.count(v) > 1}]
+        problems += [
+            f"two mutants with the {what} {v!r}" for v in {v for v in values if values.count(v) > 1}
+        ]
     return problems
 
 
@@ -137,8 +145,13 @@ def run_all(mutants: list[Mutant], jobs: int) -> dict[str, Outcome]:
             outcome = outcomes[m.name] = tree.mutate(m)
             verdict = "killed " if outcome.how in KILLED else "NOT KILLED"
             took = f"{time.monotonic() - began:.0f} s"
-            print(f"{verdict} {m.name} [{m.part}] by {outcome.how} in {outcome.by or 'none'} ({took})", flush=True)
-            print(f"        breaks: {m.invariant}\n        said:   {outcome.words[:200]}", flush=True)
+            print(
+                f"{verdict} {m.name} [{m.part}] by {outcome.how} in {outcome.by or 'none'} ({took})",
+                flush=True,
+            )
+            print(
+                f"        breaks: {m.invariant}\n        said:   {outcome.words[:200]}", flush=True
+            )
 
     threads = [threading.Thread(target=work, args=(tree,)) for tree in trees]
     for t in threads:
@@ -151,7 +164,9 @@ def run_all(mutants: list[Mutant], jobs: int) -> dict[str, Outcome]:
 def main() -> int:
     parser = argparse.ArgumentParser(description="Mistakes in the core that the tests must notice.")
     parser.add_argument("--sample", type=int, help="only so many, chosen at random")
-    parser.add_argument("--seed", type=int, default=None, help="of the choice (default: another each day)")
+    parser.add_argument(
+        "--seed", type=int, default=None, help="of the choice (default: another each day)"
+    )
     parser.add_argument("--only", help="only mutants whose names contain this")
     parser.add_argument("--jobs", type=int, default=min(4, len(os.sched_getaffinity(0))))
     parser.add_argument("--list", action="store_true", help="say what there is, run nothing")
@@ -179,9 +194,14 @@ def main() -> int:
         return 1
     outcomes = run_all(mutants, max(1, options.jobs))
     bad = sorted(name for name, o in outcomes.items() if o.how not in KILLED)
-    counts = {how: sum(o.how == how for o in outcomes.values()) for how in {o.how for o in outcomes.values()}}
+    counts = {
+        how: sum(o.how == how for o in outcomes.values())
+        for how in {o.how for o in outcomes.values()}
+    }
     parts = {p: sum(m.part == p for m in mutants) for p in dict.fromkeys(m.part for m in mutants)}
-    print(f"mutants: {len(mutants) - len(bad)}/{len(mutants)} killed in {time.monotonic() - began:.0f} s; {counts}; {parts}")
+    print(
+        f"mutants: {len(mutants) - len(bad)}/{len(mutants)} killed in {time.monotonic() - began:.0f} s; {counts}; {parts}"
+    )
     if bad:
         print("not killed:", ", ".join(bad))
     return 1 if bad else 0
