@@ -355,7 +355,7 @@ CORE bool mark_rescan(struct mutator *m)
 static void mark_all_slots(struct mheap *h, gcsim_span *s, struct marker *k)
 {
     for (uint32_t i = 0; i < s->nelems; i++)
-        if (!span_is_free(h, s, i) && mark_claim(h, s, i)) {
+        if (!span_is_free(h, s, i) && mark_claim(s, i, true)) {
             k->work->objects_marked++;
             k->work->bytes_marked += s->slot_bytes;
         }
