@@ -423,7 +423,7 @@ def make_cycle(numbers: dict[str, Any]) -> Cycle:
 # ---- spans, objects, events ----
 
 _STATES = ("dead", "in use", "manual")
-_PURPOSES = ("", "stack", "work buffer", "batch")
+_PURPOSES = ("", "stack", "work buffer", "batch", "fence")
 
 
 class SpanInfo(NamedTuple):
@@ -440,7 +440,7 @@ class SpanInfo(NamedTuple):
     sweep: int  #: sweepgen from the heap's: -2 unswept, -1 being swept, 0 swept, 1 and 3 cached
     needzero: bool
     cached: bool  #: some mutator allocates from it
-    purpose: str  #: of a manual span: "stack", "work buffer", "batch"
+    purpose: str  #: of a manual span: "stack", "work buffer", "batch", "fence" (efence)
 
     @property
     def size_class(self) -> int:

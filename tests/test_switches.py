@@ -204,6 +204,20 @@ def test_efence_lets_nobody_touch_what_is_freed() -> None:
     )  # a sanitizer reports, then aborts
 
 
+def test_efence_shows_what_is_fenced_off(mode: str) -> None:
+    with gcsim.Heap(mode=mode, debug="efence=1") as heap:
+        keep = [heap.new(Node, n=n) for n in range(20)]
+        lost = [heap.weak(heap.new(Node)) for _ in range(10)]
+        heap.collect()
+        assert all(weak() is None for weak in lost)
+        assert sum(span.purpose == "fence" for span in heap.spans()) == 10
+        assert [node.n for node in keep] == list(range(20))
+        assert sum(1 for _ in heap.objects()) == 20
+        m = heap.memstats()
+        assert m.heap_inuse == 30 * 8192  # for good, as in Go
+        assert heap.verify()
+
+
 def test_a_dump_is_not_loaded_with_efence() -> None:
     from importlib.resources import files
 
