@@ -516,6 +516,7 @@ static void unswept_before_the_next(struct scene *s)
         begin(s);
         end_marking(s);
     }
+    check(marks_verify(s->m), "marking begins with every span swept");
     uint64_t n = 0;
     for (void *p = frame(s)[0]; p; p = *field(p, 0))
         n++;
