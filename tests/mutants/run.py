@@ -69,7 +69,8 @@ class Tree:
     def build(self, program: str) -> str | None:
         """None, or what the compiler said."""
         command = ["make", "-s", "-C", "csrc", "programs", f"ONLY={program}", "GCSIM_BUILD=debug"]
-        environment = os.environ | {"CFLAGS": "-w -O0 -g0", "MAKEFLAGS": ""}  # compiled more often than run
+        # More is compiled than run.
+        environment = os.environ | {"CFLAGS": "-w -O0 -g0", "MAKEFLAGS": ""}
         made = subprocess.run(
             command, cwd=self.place, env=environment, capture_output=True, text=True
         )
