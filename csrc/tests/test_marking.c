@@ -121,7 +121,7 @@ static void *from_weak_batch(struct scene *s, gcsim_batch **batch)
     (*batch)->strong = 0;
     begin(s);
     mark_on(s);
-    void *p = (*batch)->objects[2];
+    void *p = gcsim_batch_at(s->m, *batch, 2);
     INVARIANT(is_marked(s, s->root->ptr) && !is_marked(s, p));
     return p;
 }
@@ -133,7 +133,8 @@ static void store_new(struct scene *s)
     gcsim_store(s->m, field(s->root->ptr, 1), p);
     end(s);
     lives(s, p, "store: what was stored into a black object");
-    check(batch->objects[2] == p && !batch->objects[1], "a weak batch knows what died");
+    check(gcsim_batch_at(s->m, batch, 2) == p && !gcsim_batch_at(s->m, batch, 1),
+          "a weak batch knows what died");
     API->batch_drop(s->m, batch);
 }
 

@@ -385,7 +385,7 @@ static void op_batch(struct player *p)
 {
     if (p->batch) {
         uint64_t i = choose(p, BATCH);
-        uint64_t *o = p->batch->objects[i];
+        uint64_t *o = gcsim_batch_at(p->m, p->batch, i);
         if (o && look(p, o, p->batch_ids[i]))
             put(p, (struct spot){&p->handles[0]->ptr, &p->handle_ids[0], false}, o,
                 p->batch_ids[i]);

@@ -401,8 +401,8 @@ MUTANTS = [
         "weak-batch-keeps-the-dead",
         "roots",
         "gc/roots.c",
-        "                b->pub.objects[i] = NULL;",
-        "                (void)0;",
+        "            GCSIM_STORE(&b->pub.objects[at], NULL);",
+        "            (void)0;",
         "rule 50: entries of weak batches do not dangle",
     ),
     Mutant(
