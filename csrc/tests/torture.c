@@ -81,7 +81,7 @@ static uint64_t seal(uint64_t id)
     return next_random(&state);
 }
 
-static void fail(struct player *p, const void *object, uint64_t id, const char *what)
+static void player_fails(struct player *p, const void *object, uint64_t id, const char *what)
 {
     printf("FAIL  player %u: object %" PRIu64 " of kind %d at %p: %s\n", p->number, id >> 3,
            kind_of(id), object, what);
@@ -89,13 +89,13 @@ static void fail(struct player *p, const void *object, uint64_t id, const char *
 }
 
 // Is it the object of this number, whole?
-static bool look(struct player *p, const uint64_t *o, uint64_t id)
+static bool player_looks(struct player *p, const uint64_t *o, uint64_t id)
 {
     enum kind kind = kind_of(id);
     bool whole = true;
     p->looked++;
     if (!id || kind >= KINDS) {
-        fail(p, o, id, "no such number");
+        player_fails(p, o, id, "no such number");
         return false;
     }
     if (kind == TINY)
@@ -107,12 +107,12 @@ static bool look(struct player *p, const uint64_t *o, uint64_t id)
     for (uint64_t i = 2; kind == LEAF && i < kinds[LEAF].words; i++)
         whole &= o[i] == seal(id) + i;
     if (!whole)
-        fail(p, o, id, "it is another one, or overwritten");
+        player_fails(p, o, id, "it is another one, or overwritten");
     return whole;
 }
 
 // A new one without links. Polls.
-static uint64_t *make(struct player *p, enum kind kind, uint64_t *id)
+static uint64_t *player_makes(struct player *p, enum kind kind, uint64_t *id)
 {
     struct game *g = p->game;
     uint64_t words = kinds[kind].words;
@@ -120,12 +120,12 @@ static uint64_t *make(struct player *p, enum kind kind, uint64_t *id)
         kind < TABLE ? gcsim_new(p->m, g->types[kind]) : API->new_array(p->m, g->pair, words / 2);
     *id = (++p->serial << 8 | p->number) << 3 | kind;
     if (!o) {
-        fail(p, o, *id, API->status_text(p->m->status));
+        player_fails(p, o, *id, API->status_text(p->m->status));
         return NULL;
     }
     for (uint64_t i = 0; kind < TABLE && i < words; i++)
         if (o[i])
-            fail(p, o, *id, "new and not zero");
+            player_fails(p, o, *id, "new and not zero");
     if (kind == TINY) {
         o[0] = *id;
         return o;
@@ -159,7 +159,7 @@ static struct spot link_at(uint64_t *o, uint64_t i)
     return (struct spot){(void **)(void *)(o + 2 + 2 * i), o + 3 + 2 * i, false};
 }
 
-static struct spot root(struct player *p)
+static struct spot player_root(struct player *p)
 {
     uint64_t n = choose(p, HANDLES + GLOBALS + TABLES + p->nframes * FRAME_PAIRS);
     if (n < HANDLES)
@@ -182,12 +182,12 @@ static struct spot free_root(struct player *p)
 {
     struct spot at;
     do
-        at = root(p);
+        at = player_root(p);
     while (at.slot == &p->tables[0]->ptr || at.slot == &p->tables[1]->ptr);
     return at;
 }
 
-static void put(struct player *p, struct spot at, void *o, uint64_t id)
+static void player_puts(struct player *p, struct spot at, void *o, uint64_t id)
 {
     if (at.frame)
         GCSIM_STORE(at.slot, o);
@@ -197,16 +197,16 @@ static void put(struct player *p, struct spot at, void *o, uint64_t id)
 }
 
 // An object that can be reached now, and its number; NULL. Looks at all on the way.
-static uint64_t *find(struct player *p, uint64_t *id)
+static uint64_t *player_finds(struct player *p, uint64_t *id)
 {
-    struct spot at = root(p);
+    struct spot at = player_root(p);
     uint64_t *o = NULL;
     for (uint64_t steps = choose(p, 12);; steps--) {
         uint64_t *next = GCSIM_LOAD(at.slot);
         if (!next)
             return o;
         *id = *at.id;
-        if (!look(p, next, *id))
+        if (!player_looks(p, next, *id))
             return NULL;
         o = next;
         uint64_t links = links_of(*id);
@@ -220,7 +220,7 @@ static uint64_t *find(struct player *p, uint64_t *id)
 static struct spot somewhere(struct player *p)
 {
     uint64_t id;
-    uint64_t *o = choose(p, 4) ? find(p, &id) : NULL;
+    uint64_t *o = choose(p, 4) ? player_finds(p, &id) : NULL;
     return o && links_of(id) ? link_at(o, choose(p, links_of(id))) : free_root(p);
 }
 
@@ -242,21 +242,21 @@ static enum kind any_kind(struct player *p)
 static void op_new(struct player *p)
 {
     uint64_t id;
-    uint64_t *o = make(p, any_kind(p), &id);
+    uint64_t *o = player_makes(p, any_kind(p), &id);
     if (!o)
         return;
     struct spot at = somewhere(p);
     if (links_of(id) && *at.slot && choose(p, 3))
-        put(p, link_at(o, choose(p, links_of(id))), *at.slot, *at.id);
-    put(p, at, o, id);
+        player_puts(p, link_at(o, choose(p, links_of(id))), *at.slot, *at.id);
+    player_puts(p, at, o, id);
 }
 
 static void op_move(struct player *p)
 {
     uint64_t id;
-    uint64_t *o = find(p, &id);
+    uint64_t *o = player_finds(p, &id);
     if (o)
-        put(p, somewhere(p), o, id);
+        player_puts(p, somewhere(p), o, id);
 }
 
 // The pointer goes to a black frame and out of the heap.
@@ -264,15 +264,15 @@ static void op_hide(struct player *p)
 {
     struct spot from = somewhere(p), to;
     uint64_t *o = *from.slot, id = *from.id;
-    if (from.frame || !o || !p->nframes || !look(p, o, id))
+    if (from.frame || !o || !p->nframes || !player_looks(p, o, id))
         return;
     uint64_t *pairs = gcsim_frame_slots(p->g, p->frames[choose(p, p->nframes)]);
     to = (struct spot){(void **)(void *)pairs, pairs + 1, true};
-    put(p, to, o, id);
-    put(p, from, NULL, 0);
+    player_puts(p, to, o, id);
+    player_puts(p, from, NULL, 0);
 }
 
-static void op_cut(struct player *p) { put(p, somewhere(p), NULL, 0); }
+static void op_cut(struct player *p) { player_puts(p, somewhere(p), NULL, 0); }
 
 static void op_copy(struct player *p)
 {
@@ -289,18 +289,18 @@ static void op_copy(struct player *p)
 static void op_table(struct player *p)
 {
     uint64_t i = choose(p, TABLES), id;
-    uint64_t *o = make(p, TABLE, &id);
+    uint64_t *o = player_makes(p, TABLE, &id);
     if (!o)
         return;
     API->copy(p->m, p->game->pair, o + 2, (uint64_t *)p->tables[i]->ptr + 2, 400);
-    put(p, (struct spot){&p->tables[i]->ptr, &p->table_ids[i], false}, o, id);
+    player_puts(p, (struct spot){&p->tables[i]->ptr, &p->table_ids[i], false}, o, id);
 }
 
 // The old handle is dropped by somebody else, or here.
 static void op_handle(struct player *p)
 {
     uint64_t i = choose(p, HANDLES), id = 0;
-    uint64_t *o = find(p, &id);
+    uint64_t *o = player_finds(p, &id);
     gcsim_handle *handle = API->handle_new(p->m, o), *old = p->handles[i];
     p->handles[i] = handle;
     p->handle_ids[i] = o ? id : 0;
@@ -315,11 +315,11 @@ static void op_global(struct player *p)
     uint64_t i = choose(p, GLOBALS), id = 0;
     API->global_drop(p->m, p->globals[i]);
     p->globals[i] = API->global_new(p->m, p->game->name);
-    uint64_t *o = find(p, &id);
-    put(p,
-        (struct spot){&p->globals[i]->words[0], (uint64_t *)(void *)&p->globals[i]->words[1],
-                      false},
-        o, id);
+    uint64_t *o = player_finds(p, &id);
+    player_puts(p,
+                (struct spot){&p->globals[i]->words[0],
+                              (uint64_t *)(void *)&p->globals[i]->words[1], false},
+                o, id);
 }
 
 static void op_frame(struct player *p)
@@ -344,38 +344,38 @@ static void op_weak(struct player *p)
     uint64_t i = choose(p, WEAKS), id;
     if (p->weaks[i]) {
         uint64_t *o = API->weak_get(p->m, p->weaks[i]);
-        if (o && look(p, o, p->weak_ids[i]) && choose(p, 2))
-            put(p, somewhere(p), o, p->weak_ids[i]);
+        if (o && player_looks(p, o, p->weak_ids[i]) && choose(p, 2))
+            player_puts(p, somewhere(p), o, p->weak_ids[i]);
         if (o && choose(p, 4))
             return;
         API->weak_drop(p->m, p->weaks[i]);
         p->weaks[i] = NULL;
     }
-    uint64_t *o = find(p, &id);
+    uint64_t *o = player_finds(p, &id);
     if (!o)
         return;
     p->weaks[i] = API->weak_new(p->m, o);
     p->weak_ids[i] = id;
     if (!p->weaks[i] || API->weak_get(p->m, p->weaks[i]) != o)
-        fail(p, o, id, "a weak reference does not give the object that it was made for");
+        player_fails(p, o, id, "a weak reference does not give the object that it was made for");
 }
 
 // A root that is held over polls keeps weak references to its object.
 static void op_hold(struct player *p)
 {
     uint64_t id;
-    uint64_t *o = find(p, &id);
+    uint64_t *o = player_finds(p, &id);
     if (!o)
         return;
     gcsim_handle *handle = API->handle_new(p->m, o);
     gcsim_weak *weak = API->weak_new(p->m, o);
     for (uint64_t n = choose(p, 30); n > 0; n--) {
         uint64_t made;
-        make(p, NODE, &made);
+        player_makes(p, NODE, &made);
     }
     if (API->weak_get(p->m, weak) != o)
-        fail(p, o, id, "a weak reference to an object with a handle is gone");
-    look(p, o, id);
+        player_fails(p, o, id, "a weak reference to an object with a handle is gone");
+    player_looks(p, o, id);
     API->weak_drop(p->m, weak);
     API->handle_drop(p->game->heap, handle);
 }
@@ -386,9 +386,9 @@ static void op_batch(struct player *p)
     if (p->batch) {
         uint64_t i = choose(p, BATCH);
         uint64_t *o = gcsim_batch_at(p->m, p->batch, i);
-        if (o && look(p, o, p->batch_ids[i]))
-            put(p, (struct spot){&p->handles[0]->ptr, &p->handle_ids[0], false}, o,
-                p->batch_ids[i]);
+        if (o && player_looks(p, o, p->batch_ids[i]))
+            player_puts(p, (struct spot){&p->handles[0]->ptr, &p->handle_ids[0], false}, o,
+                        p->batch_ids[i]);
         if (choose(p, 3))
             return;
         API->batch_drop(p->m, p->batch);
@@ -400,11 +400,11 @@ static void op_batch(struct player *p)
         p->batch_ids[i] = o[1] = (++p->serial << 8 | p->number) << 3 | NODE;
         o[0] = seal(o[1]);
         if (i)
-            put(p, link_at(o, 0), p->batch->objects[i - 1], p->batch_ids[i - 1]);
+            player_puts(p, link_at(o, 0), p->batch->objects[i - 1], p->batch_ids[i - 1]);
     }
     gcsim_safepoint(p->m);
     if (p->batch) {
-        put(p, free_root(p), p->batch->objects[BATCH / 2], p->batch_ids[BATCH / 2]);
+        player_puts(p, free_root(p), p->batch->objects[BATCH / 2], p->batch_ids[BATCH / 2]);
         p->batch->strong = 0;
     }
 }
@@ -414,7 +414,7 @@ static void op_share(struct player *p)
 {
     struct game *g = p->game;
     uint64_t id, taken = 0;
-    uint64_t *o = make(p, LEAF, &id), *other;
+    uint64_t *o = player_makes(p, LEAF, &id), *other;
     if (!o)
         return;
     pthread_mutex_lock(&g->lock); // no poll inside
@@ -422,17 +422,17 @@ static void op_share(struct player *p)
     other = *at.slot;
     taken = *at.id;
     if (other)
-        look(p, other, taken);
-    put(p, at, o, id);
+        player_looks(p, other, taken);
+    player_puts(p, at, o, id);
     pthread_mutex_unlock(&g->lock);
     if (other)
-        put(p, somewhere(p), other, taken);
+        player_puts(p, somewhere(p), other, taken);
 }
 
 static void op_collect(struct player *p)
 {
     if (API->collect(p->m) != GCSIM_OK)
-        fail(p, NULL, 0, "collect");
+        player_fails(p, NULL, 0, "collect");
 }
 
 static void op_sweep(struct player *p) { API->sweep_all(p->m); }
@@ -442,7 +442,7 @@ static void op_memstats(struct player *p)
     gcsim_memstats s;
     API->memstats(p->m, &s);
     if (s.mallocs - s.frees != s.heap_objects)
-        fail(p, NULL, 0, "MemStats");
+        player_fails(p, NULL, 0, "MemStats");
 }
 
 static const struct {
@@ -470,7 +470,7 @@ static void player_begin(struct player *p)
     p->g = API->goroutine_new(p->m, p->game->name);
     for (int i = 0; i < TABLES; i++) {
         p->tables[i] = API->handle_new(p->m, NULL);
-        uint64_t *o = make(p, TABLE, &p->table_ids[i]);
+        uint64_t *o = player_makes(p, TABLE, &p->table_ids[i]);
         gcsim_store(p->m, &p->tables[i]->ptr, o);
     }
     gcsim_leave(p->m);
@@ -487,7 +487,8 @@ static void limit_live(struct player *p)
         __atomic_store_n(&g->cycles, c.number, __ATOMIC_RELAXED);
     if (c.heap_marked > g->live_limit)
         for (int i = 0; i < 40; i++)
-            put(p, i < 20 ? free_root(p) : link_at(p->tables[i % TABLES]->ptr, choose(p, 2000)),
+            player_puts(
+                p, i < 20 ? free_root(p) : link_at(p->tables[i % TABLES]->ptr, choose(p, 2000)),
                 NULL, 0);
 }
 

@@ -63,7 +63,7 @@ class Tree:
 
     def __init__(self, place: Path) -> None:
         self.place = place
-        shutil.rmtree(place / "csrc", ignore_errors=True)
+        shutil.rmtree(place, ignore_errors=True)  # with what was built of the last mutant
         shutil.copytree(ROOT / "csrc", place / "csrc")
 
     def build(self, program: str) -> str | None:
