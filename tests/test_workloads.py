@@ -386,6 +386,7 @@ def test_a_heap_is_used_but_not_closed_while_a_workload_runs_in_it() -> None:
 def test_a_signal_handler_uses_the_heap_during_a_run(mode: str) -> None:
     """In mode="threads"; in steps the heap is busy on this very thread, and says so."""
     said: list[str] = []
+    endless = mine(ENDLESS)
     with gcsim.Heap(mode=mode) as heap:
 
         def handler(*_: object) -> None:
@@ -399,7 +400,7 @@ def test_a_signal_handler_uses_the_heap_during_a_run(mode: str) -> None:
         try:
             signal.setitimer(signal.ITIMER_REAL, 0.2)
             with pytest.raises(KeyboardInterrupt):
-                mine(ENDLESS).run(heap, threads=2)
+                endless.run(heap, threads=2)
         finally:
             signal.signal(signal.SIGALRM, before)
         assert heap.verify()
