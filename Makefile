@@ -33,7 +33,7 @@ help: ## this list
 
 # ---- what people run ----
 
-.PHONY: demo test test-c bench bench-peers notebooks soak mutants explore-all
+.PHONY: demo test test-c bench bench-peers closed-loop notebooks soak mutants explore-all
 demo: $(VENV)/.viz $(VENV)/.core-$(MODE) ## rebuild a real Go heap, collect it, compare every number
 	@$(PY) -m gcsim demo $(ARGS)
 
@@ -49,6 +49,9 @@ bench: $(VENV)/.test $(VENV)/.core-$(MODE) ## speed and memory, each figure besi
 bench-peers: $(VENV)/.test $(VENV)/.core-$(MODE) ## the same work in Go and in other allocators, where they are installed
 	@test -e tests/bench/peers || $(call not_yet,the comparison programs of tests/bench/peers)
 	@$(PY) tests/bench --peers $(ARGS)
+
+closed-loop: $(VENV)/.test $(VENV)/.core-$(MODE) ## the same programs in Go and here: cycles and goals side by side (needs Go)
+	@$(PY) tests/bench/closed_loop.py $(ARGS)
 
 notebooks: $(VENV)/.notebook $(VENV)/.core-$(MODE) ## run every notebook from top to bottom (nothing is written)
 	@ls notebooks/*.ipynb >/dev/null 2>&1 || $(call not_yet,notebooks)

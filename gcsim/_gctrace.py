@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 _CYCLE = re.compile(r"^gc (\d+) @(\S+)s (\d+)%: ")
+_HEAP = re.compile(r" (\d+)->(\d+)->(\d+) MB, ")
 _PACER = re.compile(
     r"pacer: (\d+)% CPU \((\d+) exp\.\) for (\d+)\+(\d+)\+(\d+) B work \((\d+) B exp\.\)"
     r" in (\d+) B -> (\d+) B \(∆goal (-?\d+), cons/mark ([^)\s]+)\)"
@@ -38,6 +39,7 @@ class TraceCycle:
     number: int
     at_s: float
     pacer: PacerLine | None
+    heap_mb: tuple[int, int, int] | None = None  #: heap_live at the start, at the end; marked
 
 
 def is_log(text: str) -> bool:
@@ -59,6 +61,8 @@ def read(text: str) -> list[TraceCycle]:
                 heap, stack, globals_, expected, triggered, live, over, float(found[10])
             )
         elif found := _CYCLE.match(line):
-            cycles.append(TraceCycle(int(found[1]), float(found[2]), pending))
+            heap_mb = _HEAP.search(line)
+            sizes = (int(heap_mb[1]), int(heap_mb[2]), int(heap_mb[3])) if heap_mb else None
+            cycles.append(TraceCycle(int(found[1]), float(found[2]), pending, sizes))
             pending = None
     return cycles

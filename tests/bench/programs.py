@@ -82,8 +82,10 @@ def _make(name: str, sources: list[Path], command: list[str], env: dict[str, str
     return target
 
 
-def c_program(name: str) -> Path:
-    """Build tests/bench/<name>.c with the fast instantiation of the core; returns the program."""
+def c_program(name: str, *, workload: Path | None = None) -> Path:
+    """Build tests/bench/<name>.c with the fast instantiation of the core; returns the program.
+
+    With a workload's source, that is linked into it, and what runs workloads."""
     table, env = flags(), clean_environment()
     # Without debugging information: older valgrinds stop at what newer compilers write.
     common = [*compiler(), *table["FLAGS_release"], *table["FLAGS_COMMON"], "-g0"]
@@ -92,20 +94,25 @@ def c_program(name: str) -> Path:
     sources = [p for part in core_parts for p in (ROOT / "csrc" / part).rglob("*.*")]
     sources += (ROOT / "csrc").glob("*.[ch]")
     core = _make("core_fast.o", sources, [*common, "-c", "csrc/core_fast.c", "-o", "TARGET"], env)
-    program = [f"tests/bench/{name}.c", str(core.relative_to(ROOT)), "-o", "TARGET"]
-    link = [*table["LINK_release"], *table["LINK_COMMON"]]
+    parts = [f"tests/bench/{name}.c", str(core.relative_to(ROOT))]
     sources = [HERE / f"{name}.c", HERE / "bench.h", core, *(ROOT / "csrc/include").rglob("*.*")]
-    return _make(name, sources, [*common, *program, *link], env)
+    target = name
+    if workload:
+        parts += [str(workload.relative_to(ROOT)), "csrc/workloads/workloads.c"]
+        sources += [workload, *(ROOT / "csrc/workloads").glob("*.[ch]")]
+        target = f"{name}-{workload.stem}"
+    link = [*table["LINK_release"], *table["LINK_COMMON"]]
+    return _make(target, sources, [*common, *parts, "-o", "TARGET", *link], env)
 
 
-def go_program(name: str, *, experiment: str = "") -> Path | None:
-    """Build tests/bench/go/<name>.go, with GOEXPERIMENT if given; None without Go."""
+def go_program(name: str, *, experiment: str = "", source: Path | None = None) -> Path | None:
+    """Build tests/bench/go/<name>.go (or `source`), with GOEXPERIMENT if given; None without Go."""
     tool = go()
     if tool is None:
         return None
     env = clean_environment(GO111MODULE="off", GOFLAGS="")
     if experiment:
         env["GOEXPERIMENT"] = experiment
-    source = HERE / "go" / f"{name}.go"
+    source = source or HERE / "go" / f"{name}.go"
     command = [tool, "build", "-o", "TARGET", str(source.relative_to(ROOT))]
     return _make("-".join(filter(None, ["go", name, experiment])), [source], command, env)
