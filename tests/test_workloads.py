@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -545,3 +548,75 @@ def test_forks_during_a_run(run_python: Callable[..., Any]) -> None:
         heap.close()
         """
     )
+
+
+# ---- python -m gcsim run ----
+
+KEYS = (
+    *("wall_s", "cpu_s", "cycles", "alloc_bytes", "peak_bytes", "rss_bytes", "worst_stop_ms"),
+    *("total_stop_ms", "mark_cpu_s", "assist_cpu_s", "checksum"),
+)
+
+
+def command(*arguments: str, status: int = 0) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "gcsim", "run", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == status, done.stdout + done.stderr
+    return done
+
+
+def test_run_prints_exactly_these_figures() -> None:
+    options = "--depth 11 --mutators 2 --procs 2 --gogc 50 --seed 7 --memory-limit 256MiB --json"
+    told = json.loads(command("binary-trees", *options.split()).stdout)
+    assert tuple(told) == KEYS
+    assert told["cycles"] > 0 and told["alloc_bytes"] > 8 << 20
+    assert 0 < told["worst_stop_ms"] <= told["total_stop_ms"]
+    assert 1 << 20 < told["peak_bytes"] < told["rss_bytes"] < 1 << 30
+    assert told["wall_s"] > 0 and told["cpu_s"] > 0
+    stopped = json.loads(
+        command("binary-trees", *options.split(), "--stop-the-world", "2", "--mark", "field").stdout
+    )
+    assert stopped["checksum"] == told["checksum"] and stopped["mark_cpu_s"] > 0
+
+
+def test_run_of_a_source_has_its_parameters_as_options(tmp_path: Path) -> None:
+    (tmp_path / "count.c").write_text(HEAD + COUNT)
+    shown = command(str(tmp_path / "count.c"), "--count", "50", "--gogc", "off").stdout
+    assert "count count=50, 1 mutator, seed 1" in shown and "checksum      51" in shown
+    assert "--count" in command(str(tmp_path / "count.c"), "--help").stdout
+
+
+def test_run_lists_the_workloads() -> None:
+    shown = command("--list").stdout
+    assert all(name in shown for name in gcsim.workloads) and "--object-bytes" in shown
+    listed = json.loads(command("--list", "--json").stdout)
+    assert [w["name"] for w in listed] == list(gcsim.workloads)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        ((), 2, "--list"),
+        (("none",), 2, "no workload 'none'"),
+        (("none.c",), 2, "none.c"),
+        (("ring", "--entries", "0"), 2, "entries=0 is not between"),
+        (("ring", "--depth", "3"), 2, "unrecognized arguments"),
+        (("ring", "--procs", "0"), 2, "procs"),
+        (("ring", "--gogc", "-5"), 2, "gogc"),
+        (("ring", "--memory-limit", "lots"), 2, "no size"),
+        (("ring", "--mutators", "0"), 2, "threads=0"),
+        (("ring", "--seed", "-1"), 2, "seed=-1"),
+        (("spikes", "--high", "1MiB", "--low", "2MiB"), 1, "lies below low"),
+    ],
+)
+def test_run_says_what_is_wrong(arguments: tuple[str, ...], status: int, message: str) -> None:
+    assert message in command(*arguments, status=status).stderr
+
+
+def test_run_of_a_source_with_an_error_shows_what_the_compiler_says(tmp_path: Path) -> None:
+    (tmp_path / "bad.c").write_text("int x = ;\n")
+    assert "bad.c:1" in command(str(tmp_path / "bad.c"), status=2).stderr

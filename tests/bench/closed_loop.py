@@ -95,6 +95,32 @@ class Comparison:
                 found.append("the mean goal is more than 10 % off")
         return found
 
+    @property
+    def spent(self) -> tuple[float, float]:
+        """Share of its goal that heap_live has reached when marking ends: (Go's, ours), means."""
+        before = [row[0] for row in self.go.rows]
+        theirs = [
+            cycle.heap_mb[1] * MIB / goal
+            for cycle, goal in zip(self.go.trace[1:], before, strict=False)
+            if cycle.heap_mb
+        ]
+        ours = [cycle["heap_end"] / cycle["goal"] for cycle in self.ours["cycles"][1:]]
+        return mean(theirs), mean(ours)
+
+    @property
+    def reason(self) -> str:
+        """Why the number of cycles differs: what floats raises the goal, and a cycle that ends early
+        leaves a part of it unused. A cycle's share of all allocation is its end less what was marked.
+        """
+        theirs, ours = self.spent
+        row = self.row()
+        return (
+            f"Go marks {row['go_marked'] / MIB:.1f} MiB a cycle and is at {theirs:.1%} of its goal"
+            f" when marking ends; gcsim marks {row['marked'] / MIB:.1f} MiB and is at {ours:.1%}:"
+            f" {self.go.alloc_bytes / self.counts[0] / MIB:.1f} and"
+            f" {self.ours['alloc_bytes'] / self.counts[1] / MIB:.1f} MiB are allocated per cycle"
+        )
+
     def row(self) -> dict[str, Any]:
         theirs, ours = self.counts
         return {
@@ -220,9 +246,11 @@ def main() -> int:
                 return 2
             failed |= bool(c.faults)
             if args.json:
-                rows.append({**c.row(), "why": c.why()})
+                rows.append({**c.row(), "reason": c.reason, "why": c.why()})
                 continue
             print(text(c), flush=True)
+            if not stopped:
+                print(f"         {c.reason}", flush=True)
             if args.why:
                 print("\n".join(c.why()), flush=True)
     if args.json:

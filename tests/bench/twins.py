@@ -41,7 +41,7 @@ TWINS = (
         "128-byte objects, first in, first out",
         (Kind(16, 2),),
         600_000,
-        62_000_000,
+        76_000_000,
         ring=True,
     ),
     Twin(
@@ -56,7 +56,7 @@ TWINS = (
             Kind(512, 0, 1),
         ),
         220_000,
-        25_000_000,
+        31_000_000,
         linked=True,
     ),
     Twin(
@@ -64,7 +64,7 @@ TWINS = (
         "trees of 31 nodes of 128 bytes, dropped at random",
         (Kind(16, 2),),
         19_000,
-        2_100_000,
+        2_600_000,
         tree=4,
     ),
     Twin(
@@ -72,14 +72,14 @@ TWINS = (
         "blocks of 8 and 40 KB beside small objects",
         (Kind(8, 4, 4), Kind(1000, 0, 2), Kind(5000, 0, 1), Kind(4500, 100, 1)),
         6_000,
-        700_000,
+        860_000,
     ),
     Twin(
         "waves",
         "what lives falls to the half and rises again",
         (Kind(4, 2, 4), Kind(32, 4, 4), Kind(64, 0, 2), Kind(128, 1, 1)),
         520_000,
-        34_000_000,
+        42_000_000,
         linked=True,
         period=1_500_000,
     ),
