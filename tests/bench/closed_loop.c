@@ -1,6 +1,6 @@
 // Runs one workload (the unit that is linked beside) on one thread and prints every cycle's record as JSON: tests/bench/closed_loop.py.
 //
-//   closed_loop PROCS STOP_THE_WORLD SEED EXTRA_GLOBALS EXTRA_STACKS
+//   closed_loop PROCS STOP_THE_WORLD SEED EXTRA_GLOBALS EXTRA_STACKS OWN
 //
 // The workload switches the collector on itself, when its data stand.
 #include "bench.h"
@@ -36,8 +36,8 @@ static uint64_t print_cycles(const gcsim_api *api, gcsim_mutator *m, uint64_t se
 
 int main(int argc, char **argv)
 {
-    if (argc != 6)
-        die("usage: closed_loop PROCS STOP_THE_WORLD SEED EXTRA_GLOBALS EXTRA_STACKS");
+    if (argc != 7)
+        die("usage: closed_loop PROCS STOP_THE_WORLD SEED EXTRA_GLOBALS EXTRA_STACKS OWN");
     const gcsim_api *api = gcsim_fast();
     gcsim_options options = {.bytes = sizeof options,
                              .gc_percent = -1,
@@ -45,10 +45,11 @@ int main(int argc, char **argv)
                              .stop_the_world = (uint32_t)number(argv[2]),
                              .extra_globals_bytes = number(argv[4]),
                              .extra_stack_bytes = number(argv[5])};
+    int64_t own = (int64_t)number(argv[6]);
     gcsim_status status;
     gcsim_heap *heap = api->heap_create(&options, &status);
     gcsim_mutator *m = heap ? api->mutator_attach(heap, &status) : NULL;
-    struct run *r = m ? run_new(&gcsim_workload_main, api, heap, 1, number(argv[3]), NULL) : NULL;
+    struct run *r = m ? run_new(&gcsim_workload_main, api, heap, 1, number(argv[3]), &own) : NULL;
     if (!r || run_start(r) != GCSIM_OK)
         die("no memory, or no thread");
     uint64_t seen = 0;

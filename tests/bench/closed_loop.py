@@ -5,7 +5,8 @@
 
 tests/bench/twins.py writes each program twice. Go runs under GODEBUG=gctrace=1 (with
 gcstoptheworld=1 in the first mode) and tells after each cycle, from runtime/metrics, its goal and
-what it marked, in bytes; its bytes of globals and stacks are given to gcsim. With the world stopped
+what it marked, in bytes. Its own bytes of globals and stacks, and of live objects before the
+program makes any, are given to gcsim. With the world stopped
 the number of cycles must be equal within 1 and every goal within 1 %; concurrent, both within 10 %.
 
 Exit status: 0 all programs pass, 1 some do not, 2 there is no Go or something cannot be built or run.
@@ -53,9 +54,9 @@ class Comparison:
 
     @property
     def goals(self) -> list[tuple[int, int]]:
-        """(Go's, ours) after each cycle that both had."""
-        theirs = [row[0] for row in self.go.rows]
-        ours = [cycle["next_goal"] for cycle in self.ours["cycles"]]
+        """(Go's, ours) after each cycle that both had; the first comes before the data, with no goal."""
+        theirs = [row[0] for row in self.go.rows[1:]]
+        ours = [cycle["next_goal"] for cycle in self.ours["cycles"][1:]]
         return list(zip(theirs, ours, strict=False))
 
     @property
@@ -81,7 +82,7 @@ class Comparison:
             found.append(f"gctrace printed {len(self.go.trace)} cycles, runtime/metrics {theirs}")
         if min(theirs, ours) < CYCLES:
             found.append(f"fewer than {CYCLES} cycles")
-        if min(row[1] for row in self.go.rows) < LIVE:
+        if min(row[1] for row in self.go.rows[1:]) < LIVE:
             found.append("less than 64 MB lived in some cycle")
         if self.stopped:
             if abs(ours - theirs) > 1:
@@ -101,10 +102,10 @@ class Comparison:
         before = [row[0] for row in self.go.rows]
         theirs = [
             cycle.heap_mb[1] * MIB / goal
-            for cycle, goal in zip(self.go.trace[1:], before, strict=False)
+            for cycle, goal in zip(self.go.trace[2:], before[1:], strict=False)
             if cycle.heap_mb
         ]
-        ours = [cycle["heap_end"] / cycle["goal"] for cycle in self.ours["cycles"][1:]]
+        ours = [cycle["heap_end"] / cycle["goal"] for cycle in self.ours["cycles"][2:]]
         return mean(theirs), mean(ours)
 
     @property
@@ -130,15 +131,16 @@ class Comparison:
             "cycles": ours,
             "worst_goal": self.worst_goal,
             "mean_goal": self.mean_goal,
-            "go_marked": mean(r[1] for r in self.go.rows),
-            "marked": mean(c["heap_marked"] for c in self.ours["cycles"]),
+            "go_marked": mean(r[1] for r in self.go.rows[1:]),
+            "marked": mean(c["heap_marked"] for c in self.ours["cycles"][1:]),
             "faults": self.faults,
         }
 
     def why(self) -> list[str]:
         """Each cycle's difference, from what was marked: goal = marked + (marked + stacks + globals)."""
         lines = []
-        for n, (go, cycle) in enumerate(zip(self.go.rows, self.ours["cycles"], strict=False), 1):
+        both = list(zip(self.go.rows, self.ours["cycles"], strict=False))
+        for n, (go, cycle) in enumerate(both[1:], 2):
             goal, marked, stacks, globals_ = go
             float_go, float_ours = "", ""
             if n <= len(self.go.trace) and (mb := self.go.trace[n - 1].heap_mb):
@@ -199,7 +201,8 @@ def compare(twin: Twin, stopped: bool, procs: int, seed: int) -> Comparison:
     go_program, c_program = build(twin)
     go = run_go(go_program, stopped, procs, seed)
     stacks, globals_ = round(mean(row[2] for row in go.rows)), go.rows[-1][3]
-    arguments = [procs, int(stopped), seed, globals_, stacks]
+    own = go.rows[0][1]  # live after a collection before the program has made anything
+    arguments = [procs, int(stopped), seed, globals_, stacks, own]
     ours, _ = run([str(c_program), *map(str, arguments)])
     return Comparison(twin, stopped, go, ours)
 

@@ -186,6 +186,8 @@ func observe() {
 func main() {
 	state, _ = strconv.ParseUint(os.Args[1], 10, 64)
 	debug.SetGCPercent(-1)
+	runtime.GC()
+	observe()
 	table = make([]unsafe.Pointer, slots)
 	for i := uint64(0); i < slots; i++ {
 		kind := pick()
@@ -262,7 +264,7 @@ static const uint64_t words[] = {%(words)s}, pointers[] = {%(pointers)s}, bounds
 
 struct twin {
     gcsim_mutator *m;
-    void **slots; // 0: the table; 2 d and 2 d + 1: the children of a tree's node at depth d
+    void **slots; // 0: the table; 1: what stands for Go's own objects; 2 d and 2 d + 1: the children of a tree's node at depth d
     const gcsim_type *types[KINDS];
     uint8_t kind_of[SLOTS];
     uint64_t state;
@@ -332,7 +334,10 @@ static int run(const gcsim_api *api, gcsim_mutator *m, void *arg)
             return gcsim_work_no_memory(m, w);
         memset(mask, 0, sizeof mask);
     }
-    if (!pointer || !x.slots || !(x.slots[0] = api->new_array(m, pointer, SLOTS)))
+    const gcsim_type *word = gcsim_work_type(api, m, "word", 1, NULL, 0);
+    if (!pointer || !word || !x.slots ||
+        !(x.slots[1] = api->new_array(m, word, (uint64_t)w->params[0] / 8)) ||
+        api->collect(m) != GCSIM_OK || !(x.slots[0] = api->new_array(m, pointer, SLOTS)))
         return gcsim_work_no_memory(m, w);
     for (uint64_t i = 0; i < SLOTS; i++) {
         unsigned kind = pick(&x);
@@ -355,7 +360,9 @@ static int run(const gcsim_api *api, gcsim_mutator *m, void *arg)
     return 0;
 }
 
-GCSIM_WORKLOAD(.name = "%(name)s", .about = "%(about)s", .run = run);
+static const gcsim_work_param params[] = {
+    {"own", "bytes", "live besides, as the other runtime's own objects", 0, 0, 1 << 30}};
+GCSIM_WORKLOAD(.name = "%(name)s", .about = "%(about)s", .run = run, GCSIM_PARAMS(params));
 """
 
 
