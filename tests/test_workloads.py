@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -360,8 +361,9 @@ def test_a_heap_is_used_but_not_closed_while_a_workload_runs_in_it() -> None:
         seen: list[str] = []
 
         def other() -> None:
-            while not heap.memstats().num_gc and not stop.is_set():
-                heap.collect()
+            while len(heap.goroutines()) < 3 and not stop.is_set():  # two threads and the leader
+                time.sleep(0.001)
+            heap.collect()
             try:
                 heap.close()
             except gcsim.StateError as error:
