@@ -76,7 +76,7 @@ def _later(args: argparse.Namespace) -> int:
     return 2
 
 
-def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
+def _parser(arguments: Sequence[str] = ()) -> argparse.ArgumentParser:
     from gcsim import __version__
     from gcsim._run import STATUS, add_arguments, choose
 
