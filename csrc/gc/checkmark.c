@@ -89,24 +89,27 @@ static void scan_all_checked(struct mheap *h, struct gcwork *w)
     }
 }
 
-CORE void checkmark(struct mheap *h)
+CORE void checkmark(struct mutator *m)
 {
+    struct mheap *h = mheap_of(m);
     struct gc *gc = &heap_of(h)->gc;
-    struct gcwork w = {0};
-    uint64_t globals_work = gc->globals_work; // the pacer counts them once
+    struct gcwork *w = &m->work, counted = *w; // empty; specials put what they find there too
+    uint64_t globals_work = gc->globals_work;  // the pacer counts them once
     roots_prepare(h);
-    roots_visit_stopped(h, visit_reached, &w);
-    while (roots_next(h, visit_reached, &w))
+    roots_visit_stopped(h, visit_reached, w);
+    while (roots_next(m, visit_reached, w))
         ;
     for (;;) {
-        for (char *object; (object = work_pop(h, &w));)
-            scan_object(h, object, &w);
+        for (char *object; (object = work_pop(h, w));)
+            scan_object(h, object, w);
         if (!gc->work.overflow)
             break;
         gc->work.overflow = false;
-        scan_all_checked(h, &w);
+        scan_all_checked(h, w);
     }
-    work_hand_over(h, &w); // empty ones
+    counted.current = w->current;
+    counted.spare = w->spare;
+    *w = counted;
     gc->globals_work = globals_work;
     memset(world_at(h->world, REGION_CHECK_MARKS), 0, h->grown_pages * MARK_BYTES_PER_PAGE);
 }

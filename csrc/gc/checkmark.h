@@ -5,4 +5,4 @@
 #include "gc/heap.h"
 
 // Dies with the object and the place of the pointer if an object is reachable and not marked. World stopped, nothing grey.
-CORE void checkmark(struct mheap *h);
+CORE void checkmark(struct mutator *m);

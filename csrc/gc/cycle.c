@@ -268,7 +268,7 @@ static void cycle_end(struct mutator *m, uint64_t stop_ns)
         mcache_return_windows(other); // first of all: what they still hold is marked and no object
     mark_forgotten(m);
     if (h->check_mark)
-        checkmark(h);
+        checkmark(m);
     if (gc->sbrk)
         mark_everything(m);
     cycle_close_marking(h);

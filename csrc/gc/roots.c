@@ -427,6 +427,8 @@ CORE void *batch_read(struct mutator *m, gcsim_batch *batch, uint64_t index)
     if (p && batch->clearing && !entry_lives(h, p))
         p = NULL;
     rt_unlock(&h->rt, &gc->roots_lock);
+    if (p && h->blacken)
+        mark_shade(m, p);
     return p;
 }
 

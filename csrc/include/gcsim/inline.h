@@ -86,10 +86,11 @@ static inline void gcsim_safepoint(gcsim_mutator *m)
         m->api->safepoint(m);
 }
 
-/* Object i of a batch, NULL if it is dead. The mutator is inside; the object stays until its next poll. */
+/* Object i of a batch, NULL if it is dead. The mutator is inside; the object stays until its next poll, wherever the caller puts it: while
+   marking it is shaded, as a weak reference is that becomes a strong one. */
 static inline void *gcsim_batch_at(gcsim_mutator *m, gcsim_batch *batch, uint64_t i)
 {
-    if (GCSIM_UNLIKELY(__atomic_load_n(&batch->clearing, __ATOMIC_ACQUIRE)))
+    if (GCSIM_UNLIKELY(m->barrier || __atomic_load_n(&batch->clearing, __ATOMIC_ACQUIRE)))
         return m->api->batch_at(m, batch, i);
     return GCSIM_LOAD(&batch->objects[i]);
 }
