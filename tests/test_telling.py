@@ -601,7 +601,7 @@ ABSENT = ("/cgo/", "/godebug/", "/sync/", "/sched/latencies")
 
 
 def golden_names() -> Iterator[dict[str, str]]:
-    with gzip.open(DATA / "golden" / GOLDEN, "rt") as file:
+    with gzip.open(DATA / "metrics" / GOLDEN, "rt") as file:
         yield from csv.DictReader(file)
 
 
