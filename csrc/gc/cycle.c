@@ -457,7 +457,8 @@ static void sweep_all_politely(struct mutator *m, uint64_t number)
     for (uint32_t n = 1; gc->cycles == number && sweep_one(h) != UINT64_MAX; n++)
         if (n % 32 == 0 && world_wanted(h))
             world_poll(m);
-    while (gc->cycles == number && GCSIM_LOAD(&h->sweeping)) { // others are at their last spans
+    while (gc->cycles == number &&
+           __atomic_load_n(&h->sweeping, __ATOMIC_ACQUIRE)) { // others are at their last spans
         gcsim_leave(&m->pub);
         rt_wait_for(&h->rt, &h->sweeping, GCSIM_LOAD(&h->sweeping), 20000);
         gcsim_enter(&m->pub);

@@ -91,7 +91,10 @@ CORE void typed_pointers(struct mheap *h, const gcsim_type *t, char *data, uint6
 
 // --- claiming ----------------------------------------------------------------------------------------------------
 
-CORE bool mark_is_set(const gcsim_span *s, uint32_t index) { return bits_test(s->marks, index); }
+CORE bool mark_is_set(const gcsim_span *s, uint32_t index)
+{
+    return GCSIM_LOAD(&s->marks[index / 64]) >> index % 64 & 1;
+}
 
 // Test before writing; not atomic where one thread marks alone.
 CORE_INLINE bool mark_claim(gcsim_span *s, uint32_t index, bool alone)

@@ -9,20 +9,25 @@ static const gcsim_type *object_type(const gcsim_span *s, const char *base)
     return span_has_header(s) ? *(const gcsim_type *const *)(const void *)base : NULL;
 }
 
+static bool is_unswept(const struct mheap *h, const gcsim_span *s)
+{
+    uint32_t sweepgen = GCSIM_LOAD(&s->sweepgen); // the second: cached since before the sweep began
+    return sweepgen == h->sweepgen - 2 || sweepgen == h->sweepgen + 1;
+}
+
 static void describe(struct mheap *h, gcsim_span *s, uint32_t index, gcsim_object *out)
 {
     char *base = span_slot(s, index);
-    *out =
-        (gcsim_object){.base = base,
-                       .slot_bytes = s->slot_bytes,
-                       .type = object_type(s, base),
-                       .span_page = span_page(h, s),
-                       .index = index,
-                       .header_bytes = span_has_header(s) ? MALLOC_HEADER_BYTES : 0,
-                       .noscan = span_noscan(s),
-                       .marked = mark_is_set(s, index),
-                       .span_class = s->span_class,
-                       .unswept = s->sweepgen == h->sweepgen - 2 || s->sweepgen == h->sweepgen + 1};
+    *out = (gcsim_object){.base = base,
+                          .slot_bytes = s->slot_bytes,
+                          .type = object_type(s, base),
+                          .span_page = span_page(h, s),
+                          .index = index,
+                          .header_bytes = span_has_header(s) ? MALLOC_HEADER_BYTES : 0,
+                          .noscan = span_noscan(s),
+                          .marked = mark_is_set(s, index),
+                          .span_class = s->span_class,
+                          .unswept = is_unswept(h, s)};
 }
 
 CORE gcsim_status object_find(struct mheap *h, const void *address, gcsim_object *out)
@@ -30,12 +35,16 @@ CORE gcsim_status object_find(struct mheap *h, const void *address, gcsim_object
     gcsim_span *s = span_of(h, address);
     if (!s || s->state != GCSIM_SPAN_IN_USE || (const char *)address >= s->limit)
         return GCSIM_BAD_ADDRESS;
-    uint32_t index = span_index(s, address);
-    if (span_is_free(h, s, index))
-        return GCSIM_BAD_ADDRESS;
-    describe(h, s, index, out);
-    // Dead but not yet swept: the slot holds no object any more.
-    return out->unswept && !out->marked ? GCSIM_BAD_ADDRESS : GCSIM_OK;
+    uint32_t index = span_index(s, address), sweepgen;
+    bool lives;
+    do { // again if another thread sweeps the span meanwhile
+        while ((sweepgen = __atomic_load_n(&s->sweepgen, __ATOMIC_ACQUIRE)) == h->sweepgen - 1)
+            rt_step(&h->rt);
+        describe(h, s, index, out);
+        // Where a span waits to be swept, a slot without a mark holds no object any more.
+        lives = out->unswept ? out->marked : !span_is_free(h, s, index);
+    } while (__atomic_load_n(&s->sweepgen, __ATOMIC_ACQUIRE) != sweepgen);
+    return lives ? GCSIM_OK : GCSIM_BAD_ADDRESS;
 }
 
 // The cursor is page << 16 | slot number of the next candidate.
