@@ -14,7 +14,8 @@ enum {
     NOT_WANTED_NS = 50000,
     HUNGRY_NS = 100000,
 };
-#define IDLE_NS 1000000000u
+#define IDLE_NS  1000000000ull    // between two looks whether a cycle is due
+#define SLEEP_NS 3600000000000ull // of those who do not look
 
 // A slice of marking. Returns how long to wait: for others' grey objects if nothing was left, for the time when a worker is wanted again.
 static uint64_t mark_slice(struct mutator *m)
@@ -40,6 +41,15 @@ static bool sweep_slice(struct mutator *m)
     return true;
 }
 
+// The first one looks after the period; all are woken when there is something to do.
+static uint64_t idle_ns(const struct mutator *m)
+{
+    struct gc *gc = &heap_of(mheap_of(m))->gc;
+    if (gc->workers.mutators[0] != m)
+        return SLEEP_NS;
+    return gc->periodic_ns && gc->periodic_ns < IDLE_NS ? gc->periodic_ns : IDLE_NS;
+}
+
 // Marking or sweeping, whichever there is. Returns how long to wait before the next look; 0 = go on.
 static uint64_t work_slice(struct mutator *m)
 {
@@ -55,11 +65,11 @@ static uint64_t work_slice(struct mutator *m)
     if (gc->phase == GC_MARK)
         wait = mark_slice(m);
     else if (GCSIM_LOAD(&gc->sweep_class) < NUM_SPAN_CLASSES)
-        wait = sweep_slice(m) ? 0 : IDLE_NS;
+        wait = sweep_slice(m) ? 0 : idle_ns(m);
     else if (cycle_is_due(h))
         cycle_run(m, GCSIM_TRIGGER_PERIODIC);
     else
-        wait = IDLE_NS;
+        wait = idle_ns(m);
     gcsim_leave(&m->pub);
     return wait;
 }
