@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -82,6 +84,56 @@ def test_a_limit_below_what_is_in_use_collects_and_lets_the_program_go_on() -> N
             n += 1
             node = node.next
         assert n == 20_000 and heap.memstats().num_gc > 1
+
+
+# --- the period
+
+
+def _within(seconds: float, true: Callable[[], bool]) -> bool:
+    end = time.monotonic() + seconds
+    while not true() and time.monotonic() < end:
+        time.sleep(0.005)
+    return true()
+
+
+@pytest.mark.parametrize("period", [0.001, 0.02])
+def test_a_heap_that_nobody_uses_is_collected_once_a_period(period: float) -> None:
+    with gcsim.Heap(gc_period=period, procs=2) as heap:
+        heap.collect()
+        assert _within(30, lambda: len(heap.cycles) >= 4)
+        cycles = heap.cycles
+        assert {cycle.trigger for cycle in cycles[1:]} == {"periodic"}
+        assert "period" in cycles[1].why
+        starts = [cycle.since_ns for cycle in cycles]
+        assert min(b - a for a, b in itertools.pairwise(starts)) >= period * 1e9
+        assert heap.verify()
+
+
+def test_the_period_is_for_heaps_that_have_a_goal_and_a_first_collection() -> None:
+    with (
+        gcsim.Heap(gc_period=0.001) as new,
+        gcsim.Heap(gc_period=0.001, gogc=None) as off,
+        gcsim.Heap(gc_period=None) as usual,
+    ):
+        off.collect()
+        usual.collect()
+        time.sleep(0.1)
+        assert (len(new.cycles), len(off.cycles), len(usual.cycles)) == (0, 1, 1)
+        off.gc_percent = 100
+        off.collect()
+        assert _within(30, lambda: off.cycles[-1].trigger == "periodic")
+
+
+@pytest.mark.parametrize("value", [0, -1, 0.0009, 1e12, float("nan"), 10**400])
+def test_what_is_no_period_is_refused(value: float) -> None:
+    with pytest.raises(gcsim.RangeError, match="gc_period"):
+        gcsim.Heap(gc_period=value)
+
+
+@pytest.mark.parametrize("value", ["1", True, 1j, object()])
+def test_a_period_is_a_number(value: object) -> None:
+    with pytest.raises(gcsim.ConversionError, match="gc_period"):
+        gcsim.Heap(gc_period=value)  # type: ignore[arg-type]
 
 
 # --- processors

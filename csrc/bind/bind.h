@@ -223,6 +223,7 @@ struct heap_object {
     int32_t gc_percent;                  // negative = off
     uint32_t procs, mark, event_room;
     struct heap_switches debug;
+    uint32_t period_ms;            // gc_period; 0 = default
     uint64_t reserve_bytes;        // as asked for; 0 = default
     PyThread_type_lock steps_lock; // step mode: held by the one call that runs without the GIL
 };

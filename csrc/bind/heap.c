@@ -230,6 +230,30 @@ static int percent_from_python(struct bind_state *state, const char *option, PyO
     return 0;
 }
 
+// gc_period: None is Go's 120 s, else 0.001 s to 30 days. *ms gets 0 for None.
+static int period_from_python(struct bind_state *state, PyObject *value, uint32_t *ms)
+{
+    *ms = 0;
+    if (!value || value == Py_None)
+        return 0;
+    if ((!PyFloat_Check(value) && !PyIndex_Check(value)) || PyBool_Check(value)) {
+        bind_raise(state, ERR_CONVERSION,
+                   "gc_period= takes seconds as a float, or None for Go's 120, not %s",
+                   Py_TYPE(value)->tp_name);
+        return -1;
+    }
+    double seconds = PyFloat_AsDouble(value);
+    if (PyErr_Occurred() && !PyErr_ExceptionMatches(PyExc_OverflowError))
+        return -1;
+    PyErr_Clear();
+    if (!(seconds >= 0.001 && seconds <= 30 * 86400.0)) {
+        bind_raise(state, ERR_RANGE, "gc_period=%R is not between 0.001 s and 30 days", value);
+        return -1;
+    }
+    *ms = (uint32_t)(seconds * 1000 + 0.5);
+    return 0;
+}
+
 static int limit_from_python(struct bind_state *state, PyObject *value, int64_t *out)
 {
     uint64_t bytes = INT64_MAX; // None: no limit
@@ -261,7 +285,8 @@ static const char *const heap_barriers_later[] = {"dijkstra", "yuasa", "steele",
 
 struct heap_given { // the arguments of Heap(), NULL where not given
     PyObject *gogc, *memory_limit, *procs, *era, *barrier, *mark, *mode, *seed, *reserve, *events,
-        *trace_refs, *green_tea, *clobber_free, *gcstoptheworld, *barrier_buffer, *debug;
+        *trace_refs, *green_tea, *clobber_free, *gcstoptheworld, *barrier_buffer, *debug,
+        *gc_period;
 };
 
 static int heap_words(struct heap_object *h, const struct heap_given *g)
@@ -298,6 +323,7 @@ static int heap_numbers(struct heap_object *h, const struct heap_given *g)
         (g->gogc && percent_from_python(state, "gogc", g->gogc, &h->gc_percent) < 0) ||
         (g->procs && g->procs != Py_None &&
          option_int(state, "procs", g->procs, 1, 64, &procs) < 0) ||
+        period_from_python(state, g->gc_period, &h->period_ms) < 0 ||
         (g->gcstoptheworld &&
          option_int(state, "gcstoptheworld", g->gcstoptheworld, 0, 2, &stopped) < 0) ||
         (g->barrier_buffer &&
@@ -342,6 +368,7 @@ static int heap_open(struct heap_object *h, const struct heap_given *g)
         .sbrk = (uint32_t)h->debug.sbrk,
         .verify_phases = (uint32_t)h->debug.verify_phases,
         .stress_bytes = h->debug.stress_bytes,
+        .periodic_ms = h->period_ms,
         .poll = heap_poll,
         .poll_arg = h,
     };
@@ -383,15 +410,16 @@ static PyObject *heap_tp_new(PyTypeObject *type, PyObject *args, PyObject *kwarg
     static char *names[] = {
         "gogc",         "memory_limit",   "procs",          "era",    "barrier",    "mark",
         "mode",         "seed",           "reserve",        "events", "trace_refs", "green_tea",
-        "clobber_free", "gcstoptheworld", "barrier_buffer", "debug",  NULL};
+        "clobber_free", "gcstoptheworld", "barrier_buffer", "debug",  "gc_period",  NULL};
     struct bind_state *state = PyType_GetModuleState(type);
     struct heap_given g = {0};
     if (!state)
         return NULL;
-    if (!PyArg_ParseTupleAndKeywords(
-            args, kwargs, "|$OOOOOOOOOOOOOOOO:Heap", names, &g.gogc, &g.memory_limit, &g.procs,
-            &g.era, &g.barrier, &g.mark, &g.mode, &g.seed, &g.reserve, &g.events, &g.trace_refs,
-            &g.green_tea, &g.clobber_free, &g.gcstoptheworld, &g.barrier_buffer, &g.debug))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$OOOOOOOOOOOOOOOOO:Heap", names, &g.gogc,
+                                     &g.memory_limit, &g.procs, &g.era, &g.barrier, &g.mark,
+                                     &g.mode, &g.seed, &g.reserve, &g.events, &g.trace_refs,
+                                     &g.green_tea, &g.clobber_free, &g.gcstoptheworld,
+                                     &g.barrier_buffer, &g.debug, &g.gc_period))
         return NULL;
     struct heap_object *h = (struct heap_object *)type->tp_alloc(type, 0);
     if (!h)
@@ -965,11 +993,14 @@ static PyType_Slot heap_slots[] = {
          "Heap(*, gogc=100, memory_limit=None, procs=None, era=\"1.26\", barrier=\"hybrid\", "
          "mark=\"object\", mode=\"threads\",\n"
          "     seed=None, reserve=None, events=0, trace_refs=False, green_tea=True, "
-         "clobber_free=False, gcstoptheworld=0, barrier_buffer=512, debug=\"\")\n--\n\n"
+         "clobber_free=False, gcstoptheworld=0, barrier_buffer=512, debug=\"\",\n"
+         "     gc_period=None)\n--\n\n"
          "A heap with Go's allocator and collector. Close it with `with` or close(); or it closes "
          "when it is collected.\n\n"
          "gogc          first gc_percent; None is off\n"
          "memory_limit  GOMEMLIMIT: bytes or \"64MiB\"; None: no limit\n"
+         "gc_period     seconds after a collection until the next starts by itself, unless gogc is "
+         "off; None: 120, as Go; not for steps\n"
          "procs         GOMAXPROCS, 1 to 64: processors that the program's threads and the "
          "collector share; None: the machine's\n"
          "mark          \"object\", or \"field\" (the reference engine)\n"
