@@ -1,4 +1,5 @@
-"""What notebooks draw and look up, over the public API: places, heap maps, layouts, size classes.
+"""What notebooks draw and look up, over the public API: places, heap maps, layouts, size classes,
+cycles.
 
 Nothing here changes a heap. What draws needs Matplotlib, takes ``ax=`` and returns the data that it
 drew. Colours are those of Okabe and Ito, and each is doubled by a letter or a hatch.
@@ -10,7 +11,8 @@ import csv
 import gzip
 import io
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,7 +21,7 @@ from gcsim._errors import ConversionError
 from gcsim._layout import Layout, size_class
 
 if TYPE_CHECKING:
-    from gcsim._results import SpanInfo
+    from gcsim._results import Cycle, SpanInfo
 
 PAGE_BYTES = 8192
 ZERO_SIZE, TINY, SMALL, LARGE = "zero size", "tiny block", "small", "large"
@@ -94,6 +96,10 @@ _KINDS = (  # letter, colour, what
     ("m", "#999999", "other manual span"),
     (".", "#FFFFFF", "free"),
 )
+_TRIGGERS = (("heap", "#0072B2", "o"), ("forced", "#D55E00", "^"), ("periodic", "#CC79A7", "s"))
+_BESIDE: dict[str, Any] = {
+    "loc": "upper left", "bbox_to_anchor": (1, 1), "fontsize": 8, "frameon": False,
+}  # fmt: skip
 _POINTER, _NUMBER, _PADDING = "#0072B2", "#56B4E9", "#FFFFFF"
 
 
@@ -157,10 +163,7 @@ def draw_heap(heap: Heap, *, ax: Any = None, columns: int = 32, title: str = "")
             for k, c, what in _KINDS
             if k in seen
         ],
-        loc="upper left",
-        bbox_to_anchor=(1, 1),
-        fontsize=8,
-        frameon=False,
+        **_BESIDE,
     )
     ax.set_title(title, fontsize=10)
     return drawn
@@ -233,6 +236,131 @@ def draw_waste(
     ax.legend(fontsize=8)
     ax.set_title(title, fontsize=10)
     return data
+
+
+# ---- cycles ----
+
+
+class CycleInfo(NamedTuple):
+    """One cycle in the picture of a monitor. Bytes, and seconds since the heap was made."""
+
+    number: int
+    trigger: str
+    begin_s: float
+    end_s: float  #: of marking
+    live: int  #: heap_live when it began
+    live_at_end: int
+    marked: int
+    trigger_bytes: int | None  #: None: there was none
+    goal: int | None  #: None: the collector was off
+    stop_s: float
+
+
+def cycle_rows(cycles: Iterable[Cycle]) -> list[CycleInfo]:
+    """What `monitor` draws of each cycle."""
+    return [
+        CycleInfo(
+            c.number,
+            c.trigger,
+            c.since_ns / 1e9,
+            (c.since_ns + sum(ns for _, ns in c.phases[:3])) / 1e9,
+            c.heap_live,
+            c.heap_end,
+            c.heap_marked,
+            c.trigger_bytes,
+            c.goal,
+            c.pause_ns / 1e9,
+        )
+        for c in cycles
+    ]
+
+
+def _draw_cycles(rows: list[CycleInfo], ax: Any, stops: Any) -> None:
+    times, live = [], []
+    for row in rows:
+        times += [row.begin_s, row.end_s, row.end_s]
+        live += [row.live, row.live_at_end, row.marked]
+    ax.plot(times, _mib(live), "-", color=_POINTER, lw=1.2, label="live (falls to marked)")
+    begins = [row.begin_s for row in rows]
+    goals, triggers = [row.goal for row in rows], [row.trigger_bytes for row in rows]
+    ax.plot(begins, _mib(goals), "v", color="#D55E00", ms=4, label="goal")
+    ax.plot(begins, _mib(triggers), "_", color="#009E73", ms=9, label="trigger")
+    ax.set(ylabel="heap, MiB")
+    ax.set_ylim(bottom=0)
+    ax.legend(**_BESIDE)
+    for kind, colour, marker in _TRIGGERS:
+        of_kind = [row for row in rows if row.trigger == kind]
+        if of_kind:
+            x, y = [r.begin_s for r in of_kind], [r.stop_s * 1e6 for r in of_kind]
+            stops.plot(x, y, marker, color=colour, ms=4, ls="none", label=kind)
+    stops.set(ylabel="stopped, us", xlabel="seconds since the heap was made")
+    stops.set_ylim(0, 1.2e6 * max((row.stop_s for row in rows), default=1e-6))
+    if rows:
+        stops.legend(**_BESIDE)
+
+
+def _mib(numbers: Iterable[int | None]) -> list[float]:
+    return [float("nan") if n is None else n / 2**20 for n in numbers]
+
+
+def monitor(
+    heap: Heap,
+    *,
+    axes: Any = None,
+    title: str = "",
+    while_: Callable[[], bool] | None = None,
+    every: float = 0.2,
+) -> list[CycleInfo]:
+    """Draws a heap's cycles: live, goal and trigger over time, and below how long each stopped.
+
+    The last 256 cycles are there to be drawn. ``axes`` is a pair of axes to draw on. In a notebook
+    ``while_`` makes it a live picture: it is drawn again every so many seconds as long as the
+    function returns true, such as ``thread.is_alive``, and a last time afterwards.
+    """
+    if axes is None:
+        import matplotlib.pyplot as plt
+
+        kwargs: dict[str, Any] = {"height_ratios": (3, 1)}
+        _, axes = plt.subplots(
+            2, 1, sharex=True, figsize=(8, 4), layout="constrained", gridspec_kw=kwargs
+        )
+    ax, stops = axes
+    shown = None
+    while True:
+        again = while_ is not None and while_()
+        rows = cycle_rows(heap.cycles)
+        for each in axes:
+            each.clear()
+        _draw_cycles(rows, ax, stops)
+        ax.set_title(title, fontsize=10)
+        if while_ is None:
+            return rows
+        shown = _show(ax.figure, shown)
+        if not again:
+            _close(ax.figure)
+            return rows
+        time.sleep(every)
+
+
+def _close(figure: Any) -> None:
+    """Or a notebook shows it once more when the cell ends."""
+    import matplotlib.pyplot as plt
+
+    plt.close(figure)
+
+
+def _show(figure: Any, shown: Any) -> Any:
+    """Shows a figure, or puts it where it was shown before. Nothing outside IPython."""
+    ipython = sys.modules.get("IPython")
+    if ipython is None or ipython.get_ipython() is None:
+        return None
+    if shown is not None:
+        shown.update(figure)
+        return shown
+    from IPython import display
+
+    show: Any = display.display
+    return show(figure, display_id=True)
 
 
 # ---- Jupyter ----

@@ -6,6 +6,7 @@ import base64
 import builtins
 import copy
 import json
+import math
 import os
 import re
 import shutil
@@ -32,6 +33,7 @@ SECTIONS = {
         "11.1.3 内存对齐优化",
         "11.7.1 内存分配器原理",
     ),
+    "02_gc_cycle_and_tuning": ("11.2.1 GO GC算法演进历史", "11.2.2 GC调优"),
 }
 
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -235,6 +237,76 @@ def test_pictures_return_what_they_draw_on_the_axes_given(heap: gcsim.Heap) -> N
     assert waste[True][0] == (1, 93.75) and waste[False][512] == (513, 100 * (576 - 513) / 576)
     assert "percent" in ax.get_ylabel() and "bytes" in ax.get_xlabel()
     assert len(kept) == 600
+
+
+def test_the_monitor_draws_every_cycle_of_the_heap(heap: gcsim.Heap) -> None:
+    from matplotlib.figure import Figure
+
+    axes = Figure().subplots(2, 1)
+    assert lab.monitor(heap, axes=axes) == []
+    kept = [heap.new(Node, n=n) for n in range(1000)]
+    for _ in range(3):
+        heap.collect()
+    heap.gc_percent = None
+    heap.collect()
+    heap.collect()
+    rows = lab.monitor(heap, axes=axes, title="cycles")
+    assert rows == lab.cycle_rows(heap.cycles) and len(rows) == 5 and len(kept) == 1000
+    for row, cycle in zip(rows, heap.cycles, strict=True):
+        assert (row.number, row.live, row.marked) == (
+            cycle.number,
+            cycle.heap_live,
+            cycle.heap_marked,
+        )
+        assert row.stop_s == cycle.pause_ns / 1e9 and row.begin_s == cycle.since_ns / 1e9
+        assert (row.end_s - row.begin_s) * 1e9 == pytest.approx(
+            sum(cycle.stops) + cycle.mark_ns, abs=1000
+        )
+    assert (rows[0].goal, rows[-1].goal, rows[-1].trigger_bytes) == (4 << 20, None, None)
+    ax, stops = axes
+    live, goals, triggers = (line.get_ydata() for line in ax.get_lines())
+    assert list(live[::3]) == [row.live / 2**20 for row in rows]
+    assert list(live[2::3]) == [row.marked / 2**20 for row in rows]
+    assert list(goals[:3]) == [row.goal / 2**20 for row in rows[:3] if row.goal]
+    assert all(map(math.isnan, [*goals[3:], *triggers[3:]]))
+    assert list(stops.get_lines()[0].get_ydata()) == [row.stop_s * 1e6 for row in rows]
+    assert ax.get_title() == "cycles"
+    assert "MiB" in ax.get_ylabel() and "seconds" in stops.get_xlabel()
+
+
+def test_the_monitor_draws_again_while_it_is_told_to(heap: gcsim.Heap) -> None:
+    from matplotlib.figure import Figure
+
+    axes, asked = Figure().subplots(2, 1), []
+
+    def collecting() -> bool:
+        asked.append(heap.collect().number)
+        return len(asked) < 4
+
+    rows = lab.monitor(heap, axes=axes, while_=collecting, every=0)
+    assert asked == [1, 2, 3, 4] == [row.number for row in rows]
+    assert len(axes[0].get_lines()) == 3  # each time anew
+
+
+def test_a_live_monitor_is_one_picture_that_changes(
+    shell: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import matplotlib.pyplot as plt
+    from IPython.core.displaypub import CapturingDisplayPublisher
+    from IPython.core.interactiveshell import InteractiveShell
+
+    monkeypatch.setattr(InteractiveShell, "_instance", shell)
+    monkeypatch.setattr(shell, "display_pub", CapturingDisplayPublisher())
+    run(
+        shell,
+        "from gcsim import lab; again = [True, True, False]",
+        "rows = lab.monitor(heap, while_=lambda: heap.collect() and again.pop(0), every=0)",
+    )
+    shown = shell.display_pub.outputs
+    assert [output["update"] for output in shown] == [False, True, True]
+    assert len({output["transient"]["display_id"] for output in shown}) == 1
+    assert len(shell.user_ns["rows"]) == 3
+    assert plt.get_fignums() == []  # or the end of the cell shows it once more
 
 
 @pytest.fixture
