@@ -611,3 +611,14 @@ def test_repr_shows_the_first_elements(heap: gcsim.Heap) -> None:
     s[0] = 5
     assert "[5, 0, 0, 0, 0, 0, 0, 0, ...]" in repr(s)
     assert repr(heap.new_slice(Node, 1)).startswith("<[]Node at 0x")
+
+
+def test_append_takes_all_values_before_it_stores_the_first(heap: gcsim.Heap) -> None:
+    """Go evaluates the arguments first: one may lie where another is about to be stored."""
+    pairs = heap.new_slice(Node, 3)
+    for i, pair in enumerate(pairs):
+        pair.n = i + 1
+    first = pairs.reslice(0, 1)
+    longer = first.append(pairs[2], pairs[1])
+    assert longer.address == pairs.address  # in place
+    assert [pair.n for pair in longer] == [1, 3, 2]

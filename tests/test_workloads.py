@@ -233,13 +233,13 @@ def test_no_thread_to_be_had(run_python: Callable[..., Any]) -> None:
         for room in (0, 12 << 20, 20 << 20):  # no leader; no thread; not all of them
             resource.setrlimit(resource.RLIMIT_AS, (used + room, resource.RLIM_INFINITY))
             try:
-                ring.run(heap, threads=40, allocations=100)
+                ring.run(heap, threads=40, entries=1000, allocations=100)
                 raise SystemExit("there was room")
             except gcsim.HeapMemoryError as error:
                 assert "thread" in str(error)
             resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY,) * 2)
             assert heap.verify()
-            ring.run(heap, threads=40, allocations=100)
+            ring.run(heap, threads=40, entries=1000, allocations=100)
         heap.close()
         """
     )

@@ -21,8 +21,8 @@ lowlevel = pytest.importorskip("gcsim.lowlevel", exc_type=ImportError)
 ffi, whitebox = lowlevel.ffi, lowlevel.whitebox_steps
 
 SOAK = os.environ.get("GCSIM_SOAK") == "1"
-REGIONS = 16  # base/world.h:world_region
-COROUTINES, HISTORY = 13, 14
+REGIONS = 19
+COROUTINES, HISTORY = 16, 17
 SIZES = (
     (16, True),
     (24, True),

@@ -6,8 +6,9 @@
 #include <time.h>
 #include <unistd.h>
 
-// Per thread, so that a test that injects faults disturbs no other heap. Never set outside tests.
-static _Thread_local uint64_t os_fault_countdown;
+// Per thread, so that a test that injects faults disturbs no other heap. Never set outside tests. In the static block: a thread's first look at a
+// variable of a loaded library allocates otherwise, for which malloc maps an arena of its own for the thread.
+static _Thread_local uint64_t os_fault_countdown __attribute__((tls_model("initial-exec")));
 
 CORE uint64_t os_fail_after(uint64_t calls)
 {

@@ -28,6 +28,8 @@ struct stage {
     bool on_stack; // written to a frame: no barrier there
     char *raw;     // instead of items, for many scalars of one type: as they will lie in memory
     uint64_t raw_bytes;
+    char *
+        copies; // room for what structs and arrays are copied from: a value may lie where one before it is written
 };
 
 static int slice_words_for(struct heap_object *h, struct type_object *type, PyObject *value,
@@ -56,6 +58,7 @@ static void stage_drop(struct stage *stage)
     }
     PyMem_Free(stage->items);
     PyMem_Free(stage->raw);
+    PyMem_Free(stage->copies);
     *stage = (struct stage){.heap = stage->heap};
 }
 
@@ -211,6 +214,25 @@ static int stage_add(struct stage *stage, struct type_object *type, uint64_t off
     return 0;
 }
 
+// Bytes that an item is copied from; 0 for all but structs and arrays.
+static uint64_t copied_bytes(const struct staged *item)
+{
+    bool copied = item->type->kind == GCSIM_KIND_STRUCT || item->type->kind == GCSIM_KIND_ARRAY;
+    return copied ? item->heap_type->bytes * item->count : 0;
+}
+
+static int stage_make_room(struct stage *stage)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < stage->n; i++)
+        bytes += copied_bytes(&stage->items[i]);
+    if (stage->n < 2 || !bytes)
+        return 0;
+    if (!(stage->copies = PyMem_Malloc((size_t)bytes)))
+        PyErr_NoMemory();
+    return stage->copies ? 0 : -1;
+}
+
 // Converts n values of `elem`, one behind the other.
 static int stage_values(struct stage *stage, struct type_object *elem, PyObject *const *values,
                         Py_ssize_t n)
@@ -230,7 +252,22 @@ static int stage_values(struct stage *stage, struct type_object *elem, PyObject 
     for (Py_ssize_t i = 0; i < n; i++)
         if (stage_add(stage, elem, (uint64_t)i * elem->bytes, values[i]) < 0)
             return -1;
-    return 0;
+    return stage_make_room(stage);
+}
+
+// Go evaluates all values before it stores the first.
+static void stage_take_copies(struct stage *stage)
+{
+    char *at = stage->copies;
+    for (size_t i = 0; at && i < stage->n; i++) {
+        struct staged *item = &stage->items[i];
+        uint64_t bytes = copied_bytes(item);
+        if (!bytes)
+            continue;
+        memcpy(at, item->as.from, bytes);
+        item->as.from = at;
+        at += bytes;
+    }
 }
 
 static inline void stage_put(const struct stage *stage, gcsim_mutator *m, void *slot, void *ptr)
@@ -246,6 +283,7 @@ static void stage_write(struct stage *stage, gcsim_mutator *m, char *at)
 {
     if (stage->raw)
         memcpy(at, stage->raw, stage->raw_bytes);
+    stage_take_copies(stage);
     for (size_t i = 0; i < stage->n; i++) {
         struct staged *item = &stage->items[i];
         void *to = at + item->offset;
