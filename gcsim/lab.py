@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import math
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -293,10 +294,16 @@ def _draw_cycles(rows: list[CycleInfo], ax: Any, stops: Any) -> None:
         if of_kind:
             x, y = [r.begin_s for r in of_kind], [r.stop_s * 1e6 for r in of_kind]
             stops.plot(x, y, marker, color=colour, ms=4, ls="none", label=kind)
-    stops.set(ylabel="stopped, us", xlabel="seconds since the heap was made")
-    stops.set_ylim(0, 1.2e6 * max((row.stop_s for row in rows), default=1e-6))
+    stops.set(ylabel="stopped, us", xlabel="seconds since the heap was made", yscale="log")
     if rows:
         stops.legend(**_BESIDE)
+        longest, shortest = (f(max(row.stop_s * 1e6, 0.001) for row in rows) for f in (max, min))
+        stops.set_ylim(_decade(shortest, math.floor), _decade(longest * 1.01, math.ceil))
+    stops.yaxis.set_minor_formatter("")
+
+
+def _decade(value: float, whole: Callable[[float], int]) -> float:
+    return float(10 ** whole(math.log10(value)))
 
 
 def _mib(numbers: Iterable[int | None]) -> list[float]:

@@ -268,6 +268,8 @@ def test_the_monitor_draws_every_cycle_of_the_heap(heap: gcsim.Heap) -> None:
     assert list(live[::3]) == [row.live / 2**20 for row in rows]
     assert list(live[2::3]) == [row.marked / 2**20 for row in rows]
     assert list(goals[:3]) == [row.goal / 2**20 for row in rows[:3] if row.goal]
+    assert list(triggers[:3]) == [c.trigger_bytes / 2**20 for c in heap.cycles[:3] if c.goal]
+    assert list(triggers[:3]) != list(goals[:3])
     assert all(map(math.isnan, [*goals[3:], *triggers[3:]]))
     assert list(stops.get_lines()[0].get_ydata()) == [row.stop_s * 1e6 for row in rows]
     assert ax.get_title() == "cycles"
