@@ -33,7 +33,7 @@ help: ## this list
 
 # ---- what people run ----
 
-.PHONY: demo test test-c bench bench-peers closed-loop notebooks soak mutants explore-all
+.PHONY: demo test test-c bench bench-peers closed-loop reach notebooks soak mutants explore-all
 demo: $(VENV)/.viz $(VENV)/.core-$(MODE) ## rebuild a real Go heap, collect it, compare every number
 	@$(PY) -m gcsim demo $(ARGS)
 
@@ -52,6 +52,9 @@ bench-peers: $(VENV)/.test $(VENV)/.core-$(MODE) ## the same work in Go and in o
 
 closed-loop: $(VENV)/.test $(VENV)/.core-$(MODE) ## the same programs in Go and here: cycles and goals side by side (needs Go)
 	@$(PY) tests/bench/closed_loop.py $(ARGS)
+
+reach: $(VENV)/.test $(VENV)/.core-$(MODE) ## stops, shares, limits, memory after a spike: what concurrency must reach
+	@$(PY) tests/bench/reach.py $(ARGS)
 
 notebooks: $(VENV)/.notebook $(VENV)/.core-$(MODE) ## run every notebook from top to bottom (nothing is written)
 	@ls notebooks/*.ipynb >/dev/null 2>&1 || $(call not_yet,notebooks)
