@@ -308,7 +308,6 @@ def struct(cls: type) -> type:
     kept = _kept(cls, annotations)
     scope = _scope_of(cls, annotations, cells, sys._getframe(1))
     declaration = Declaration(cls, annotations, scope)
-    scope.own[cls.__name__] = declaration
 
     base = next((b for b in cls.__bases__ if declaration_of(b) is not None), _core.Ref)
     made: type = _core.make_struct_class(
@@ -319,6 +318,7 @@ def struct(cls: type) -> type:
     for name, value in kept.items():
         setattr(made, name, value)
         _rebind_class_cell(value, cls, made)
+    scope.own[cls.__name__] = declaration  # whole: another thread may look the name up in the same place
     _tell_the_waiting(made, sys._getframe(1))
     return made
 

@@ -223,7 +223,8 @@ def test_forks_while_other_threads_are_in_the_heap(mode: str, own: bool) -> None
             stop.set()
             for thread in threads:
                 thread.join()
-        assert errors == []
+        if errors:
+            raise errors[0]
         assert heap.verify() and numbers(head) == list(range(2000))
 
 
@@ -542,7 +543,8 @@ def test_many_threads_do_everything_in_one_heap(mode: str) -> None:
             time.sleep(0.01)  # in step mode one call at a time runs, and the others want a turn
         for thread in threads:
             thread.join()
-        assert errors == []
+        if errors:
+            raise errors[0]
         holder.clear()
         heap.collect()
         assert heap.memstats().heap_objects <= 6, "each mutator has a block for tiny objects"
@@ -557,8 +559,10 @@ def test_two_heaps_in_two_threads_do_everything(mode: str) -> None:
         rng = random.Random(seed)
         try:
             with gcsim.Heap(mode=mode, gogc=10) as heap:
+                # handles() looks into the frames of all threads, and Python keeps what it saw there for a while.
+                names = [n for n in operations.ALL if n != "finalizers"]
                 for _ in range(600 if SOAK else 30):
-                    operations.ALL[rng.choice([*operations.ALL])](heap)
+                    operations.ALL[rng.choice(names)](heap)
                 assert heap.verify()
         except BaseException as error:
             errors.append(error)
@@ -568,7 +572,8 @@ def test_two_heaps_in_two_threads_do_everything(mode: str) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert errors == []
+    if errors:
+        raise errors[0]
 
 
 @pytest.mark.threads

@@ -22,7 +22,7 @@ ffi, whitebox = lowlevel.ffi, lowlevel.whitebox_steps
 
 SOAK = os.environ.get("GCSIM_SOAK") == "1"
 REGIONS = 19
-COROUTINES, HISTORY = 16, 17
+COROUTINES, HISTORY, ARENA = 16, 17, 18
 SIZES = (
     (16, True),
     (24, True),
@@ -314,7 +314,7 @@ def test_hashes_tell_states_apart_and_history_does_not_count(program: Program) -
     last.value ^= 0xFF
     assert program.hash() == value
     last.value ^= 0xFF
-    address, size = list(program.regions())[15]
+    address, size = list(program.regions())[ARENA]
     first = ctypes.c_uint8.from_address(address + size - 1)
     first.value ^= 0xFF
     assert program.hash() != value
