@@ -109,8 +109,8 @@ def test_shares_are_read_from_gos_lines(reach: Any) -> None:
         "gc {n} @0.375s 8%: 4.4+{clock}+0.21 ms clock, 8.8+{cpu}+0.42 ms cpu,"
         " 185->208->206 MB, 218 MB goal, 0 MB stacks, 0 MB globals, 2 P\n"
     )
-    log = line.format(n=1, clock=60, cpu="10/30/20") + line.format(n=2, clock=40, cpu="0/20/30")
-    assert reach.go_shares(log) == {"background": 0.25, "idle": 0.25, "assist": 0.05}
+    log = line.format(n=1, clock=60, cpu="10/30/10") + line.format(n=2, clock=40, cpu="0/20/20")
+    assert reach.go_shares(log) == {"background": 0.25, "idle": 0.15, "assist": 0.05}
     with pytest.raises(RuntimeError, match="no line"):
         reach.go_shares("")
 
