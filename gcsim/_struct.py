@@ -318,7 +318,9 @@ def struct(cls: type) -> type:
     for name, value in kept.items():
         setattr(made, name, value)
         _rebind_class_cell(value, cls, made)
-    scope.own[cls.__name__] = declaration  # whole: another thread may look the name up in the same place
+    scope.own[cls.__name__] = (
+        declaration  # whole: another thread may look the name up in the same place
+    )
     _tell_the_waiting(made, sys._getframe(1))
     return made
 

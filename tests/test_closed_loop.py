@@ -50,6 +50,8 @@ def test_small_twins_agree(name: str, closed_loop: Any) -> None:
     c = closed_loop.compare(small, True, 2, 7)
     theirs, ours = c.counts
     assert c.go.checksum == c.ours["checksum"] and c.go.checksum > 0
-    assert theirs > 10 and abs(ours - theirs) <= 1 and theirs - len(c.go.trace) in (0, 1)  # the last line may be lost
+    assert (
+        theirs > 10 and abs(ours - theirs) <= 1 and theirs - len(c.go.trace) in (0, 1)
+    )  # the last line may be lost
     assert c.worst_goal < 0.02
     assert len(c.why()) == min(theirs, ours) - 1 and "per cycle" in c.reason
