@@ -39,7 +39,12 @@ CORE void cycle_release(struct mutator *m, uint64_t held)
     struct gc *gc = &heap_of(h)->gc;
     world_stop(m);
     gc->holds--;
-    gc->pacer.heap_marked += h->heap_live > held ? h->heap_live - held : 0;
+    uint64_t grown = h->heap_live > held ? h->heap_live - held : 0;
+    struct pacer *p = &gc->pacer;
+    p->heap_marked += grown;
+    p->last_heap_scan += grown;
+    if (p->last_heap_scan > h->heap_scan) // what of it has no pointers is not scanned
+        p->last_heap_scan = h->heap_scan;
     pace_commit(h);
     world_start(m);
 }

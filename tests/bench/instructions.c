@@ -161,6 +161,18 @@ static void window(struct work *w)
         die("the window has too few free slots to count hits only");
 }
 
+// The same with the write barrier on, and room in its buffer for every store.
+static void marking(struct work *w)
+{
+    static void *notes[4096];
+    window(w);
+    if (2 * w->count > sizeof notes / sizeof *notes)
+        die("the barrier's buffer has too little room to count the fast path only");
+    w->b.m->barrier = GCSIM_BARRIER_MARKING;
+    w->b.m->shade_next = notes;
+    w->b.m->shade_end = notes + sizeof notes / sizeof *notes;
+}
+
 static const struct mode {
     const char *name;
     uint64_t words;
@@ -179,6 +191,7 @@ static const struct mode {
     {"hit_64", 8, window, run_calls},
     {"no_hit", 2, window, run_no_calls},
     {"store", 2, window, run_stores},
+    {"store_marking", 2, marking, run_stores},
     {"no_store", 2, window, run_no_stores},
     {"mark_16", 2, all_live, run_collect},
     {"nothing", 2, all_live, run_nothing},

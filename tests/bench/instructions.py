@@ -52,6 +52,7 @@ WORKS = {
     "hit_16": Work("new 16 B, fast path alone", "hit_16", "no_hit", FEW),
     "hit_64": Work("new 64 B, fast path alone", "hit_64", "no_hit", FEW),
     "store": Work("store, barrier off", "store", "no_store", FEW),
+    "store_marking": Work("store, barrier on", "store_marking", "no_store", FEW),
     "mark_16": Work("collect 16 B with 2 pointers, world stopped", "mark_16", "nothing", MANY),
 }
 LIMITED = ("new_16_fresh", "new_16_reused")
