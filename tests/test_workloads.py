@@ -221,6 +221,9 @@ def test_memory_that_runs_out_is_an_error_and_the_heap_goes_on(mode: str) -> Non
         gcsim.workloads["spikes"].run(heap, high="4MiB", low=0, spikes=1)
 
 
+@pytest.mark.skipif(
+    gcsim.build_info()["mode"] in ("asan", "tsan"), reason="the sanitizer needs the address space"
+)
 def test_no_thread_to_be_had(run_python: Callable[..., Any]) -> None:
     """An address space limit leaves no room for a thread's stack: an error, and the next run works."""
     run_python(
