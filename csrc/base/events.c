@@ -15,15 +15,17 @@ CORE void event_write(struct event_ring *ring, uint64_t time_ns, enum event_kind
                       uint32_t mutator, uint64_t where, uint64_t arg)
 {
     uint64_t n = __atomic_fetch_add(&ring->written, 1, __ATOMIC_RELAXED);
-    ring->records[n & (ring->room - 1)] = (gcsim_event){
+    gcsim_event event = {
         .time_ns = time_ns, .kind = (uint32_t)kind, .mutator = mutator, .where = where, .arg = arg};
+    copy_words(&ring->records[n & (ring->room - 1)], &event, sizeof event);
 }
 
 CORE uint64_t event_read(const struct event_ring *ring, gcsim_event *out, uint64_t room)
 {
-    uint64_t kept = ring->written < ring->room ? ring->written : ring->room;
+    uint64_t written = __atomic_load_n(&ring->written, __ATOMIC_RELAXED);
+    uint64_t kept = written < ring->room ? written : ring->room;
     uint64_t n = kept < room ? kept : room;
     for (uint64_t i = 0; i < n; i++)
-        out[i] = ring->records[(ring->written - n + i) & (ring->room - 1)];
+        copy_words(&out[i], &ring->records[(written - n + i) & (ring->room - 1)], sizeof *out);
     return n;
 }

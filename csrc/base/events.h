@@ -20,6 +20,13 @@ struct event_ring {
     gcsim_event *records;
 };
 
+// Word by word, for records that other threads write to meanwhile: what is torn is a record, never a number.
+CORE_INLINE void copy_words(void *to, const void *from, size_t bytes)
+{
+    for (size_t i = 0; i < bytes / 8; i++)
+        GCSIM_STORE((uint64_t *)to + i, GCSIM_LOAD((const uint64_t *)from + i));
+}
+
 CORE const char *event_name_of(uint32_t kind);
 CORE void event_write(struct event_ring *ring, uint64_t time_ns, enum event_kind kind,
                       uint32_t mutator, uint64_t where, uint64_t arg);

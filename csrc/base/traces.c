@@ -1,5 +1,6 @@
 #include "base/traces.h"
 
+#include "base/events.h"
 #include "base/os.h"
 
 #include <inttypes.h>
@@ -209,13 +210,6 @@ CORE void trace_init(struct traces *t)
         t->sink[kind] = GCSIM_TRACE_OFF;
 }
 
-// Another thread that sweeps counts in the record meanwhile.
-static void copy_words(void *to, const void *from, size_t bytes)
-{
-    for (size_t i = 0; i < bytes / 8; i++)
-        ((uint64_t *)to)[i] = GCSIM_LOAD((const uint64_t *)from + i);
-}
-
 CORE void trace_put(struct traces *t, struct rt *rt, enum trace_line line, const void *of)
 {
     gcsim_trace kind = trace_of(line);
@@ -229,7 +223,7 @@ CORE void trace_put(struct traces *t, struct rt *rt, enum trace_line line, const
         note->line = line;
         note->missing = t->missing[kind];
         t->missing[kind] = 0;
-        if (of)
+        if (of) // another thread that sweeps counts in it meanwhile
             copy_words(&note->cycle, of,
                        line == TRACE_SCAV ? sizeof note->scav : sizeof note->cycle);
         GCSIM_STORE(&t->kept, t->kept + 1);

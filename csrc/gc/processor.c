@@ -10,6 +10,12 @@ CORE void processor_ask(struct mheap *h)
         __atomic_fetch_or(&h->stop, GCSIM_STOP_YIELD, __ATOMIC_RELAXED);
 }
 
+CORE void processor_answered(struct mheap *h)
+{
+    if (GCSIM_LOAD(&h->stop) & GCSIM_STOP_YIELD)
+        __atomic_fetch_and(&h->stop, ~GCSIM_STOP_YIELD, __ATOMIC_RELAXED);
+}
+
 // Takes a token if one is free; else queues the mutator, if it wants.
 static bool take(struct processors *p, struct mutator *m, bool queue)
 {

@@ -60,6 +60,7 @@ static uint64_t work_slice(struct mutator *m)
             processor_ask(h);
         return NO_PROCESSOR_NS;
     }
+    processor_answered(h); // one was free: nobody needs to let go, and no slice is to end for it
     uint64_t wait = 0;
     gcsim_enter(&m->pub);
     if (gc->phase == GC_MARK)
@@ -80,6 +81,7 @@ static uint64_t scavenge_turn(struct mutator *m, uint64_t wait)
     struct mheap *h = mheap_of(m);
     uint64_t next = scavenge_wait_ns(h);
     if (next == 0) {
+        processor_answered(h); // else each turn would be cut short where nobody polls
         gcsim_enter(&m->pub);
         next = scavenge_background(h, heap_of(h)->gc.procs);
         gcsim_leave(&m->pub);

@@ -193,8 +193,7 @@ CORE void world_enter_slow(struct mutator *m)
 CORE void world_poll(struct mutator *m)
 {
     struct mheap *h = mheap_of(m);
-    if (GCSIM_LOAD(&h->stop) & GCSIM_STOP_YIELD) // who waits asks again, if it must
-        __atomic_fetch_and(&h->stop, ~GCSIM_STOP_YIELD, __ATOMIC_RELAXED);
+    processor_answered(h);
     gcsim_leave(&m->pub);
     gcsim_enter(&m->pub);
 }
