@@ -43,7 +43,6 @@ struct mutator {
     struct gcwork work;
     int64_t
         assist_bytes; // may be allocated while marking before this mutator has to help (Go: g.gcAssistBytes)
-    uint64_t assist_ns; // spent helping, in this cycle
     uint64_t
         scan_alloc; // scannable bytes handed out and not yet in heap_scan (mcache.go:scanAlloc)
     void *shade_buffer[SHADE_BUFFER];

@@ -152,7 +152,6 @@ static bool mark_for(struct mutator *m, int64_t work, double bytes_per_work)
     bool drained = mark_drain(m, &drain) == DRAINED;
     m->assist_bytes += 1 + bytes_earned(bytes_per_work, drain.done);
     uint64_t ns = rt_now_ns(&h->rt) - from;
-    m->assist_ns += ns;
     pace_assisted(h, ns);
     EMIT(h, ASSIST, m->pub.id, 0, ns);
     return drained;

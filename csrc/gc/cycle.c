@@ -65,15 +65,6 @@ CORE int64_t cycle_set_memory_limit(struct mutator *m, int64_t limit)
     return before;
 }
 
-// Word by word, because another thread that sweeps writes to the last one at any time.
-static void record_read(gcsim_cycle *out, const gcsim_cycle *from)
-{
-    _Static_assert(sizeof *out % 8 == 0, "a record is words");
-    const uint64_t *words = (const uint64_t *)from;
-    for (size_t i = 0; i < sizeof *out / 8; i++)
-        ((uint64_t *)out)[i] = GCSIM_LOAD(words + i);
-}
-
 CORE gcsim_status cycle_read(gcsim_heap *heap, uint64_t number, gcsim_cycle *out)
 {
     uint64_t last = heap->gc.cycles - (heap->gc.phase == GC_MARK); // when its marking has ended
@@ -81,7 +72,9 @@ CORE gcsim_status cycle_read(gcsim_heap *heap, uint64_t number, gcsim_cycle *out
         number = last;
     if (number == 0 || number > last || last - number >= 256)
         return GCSIM_BAD_SIZE;
-    record_read(out, &heap->mheap.history->cycles[(number - 1) % 256]);
+    // Another thread that sweeps writes to the last one at any time.
+    _Static_assert(sizeof *out % 8 == 0, "a record is words");
+    copy_words(out, &heap->mheap.history->cycles[(number - 1) % 256], sizeof *out);
     return out->number == number ? GCSIM_OK : GCSIM_BAD_SIZE; // an interrupted cycle took its place
 }
 
@@ -131,7 +124,6 @@ static gcsim_cycle *cycle_open(struct mutator *m, gcsim_trigger why, uint64_t st
     barrier_switch(h, !alone);
     for (struct mutator *other = h->mutators; other; other = other->next) {
         other->assist_bytes = 0;
-        other->assist_ns = 0;
         if (!alone)
             mcache_blacken(other);
     }

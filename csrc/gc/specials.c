@@ -2,6 +2,7 @@
 
 #include "base/bits.h"
 #include "gc/barrier.h"
+#include "gc/mark.h"
 #include "gc/roots.h"
 #include "gc/work.h"
 
@@ -51,12 +52,6 @@ static gcsim_special *special_unlink(struct mheap *h, gcsim_span *s, gcsim_speci
     special->next = NULL;
     __atomic_store_n(link, next, __ATOMIC_RELEASE);
     return special;
-}
-
-// Markers may be at work.
-static bool is_marked(const gcsim_span *s, uint32_t index)
-{
-    return GCSIM_LOAD(s->marks + index / 64) >> index % 64 & 1;
 }
 
 static bool waits_for_sweep(struct mheap *h, const gcsim_span *s)
@@ -119,9 +114,9 @@ CORE bool weak_try_read(struct mutator *m, gcsim_weak *w, void **out)
         gcsim_span *s = p ? span_of(h, p) : NULL;
         bool object = s && s->state == GCSIM_SPAN_IN_USE;
         uint32_t sweepgen = object ? __atomic_load_n(&s->sweepgen, __ATOMIC_ACQUIRE) : h->sweepgen;
-        if (sweepgen == h->sweepgen - 2 && !is_marked(s, span_index(s, p)))
+        if (sweepgen == h->sweepgen - 2 && !mark_is_set(s, span_index(s, p)))
             p = NULL;
-        bool grey = p && object && h->blacken && !is_marked(s, span_index(s, p));
+        bool grey = p && object && h->blacken && !mark_is_set(s, span_index(s, p));
         bool wait = grey && GCSIM_LOAD(&gc->weak_blocked);
         if (grey && !wait) // it may be reachable in no other way
             mark_shade(m, p);
@@ -249,7 +244,7 @@ static gcsim_special **cleanup_find(struct mheap *h, gcsim_span *s, const void *
         link = &(*link)->next;
     bool found = is_there(*link, ptr, SPECIAL_CLEANUP);
     // What is dead and waits to be swept is too late to stop.
-    return found && !(waits_for_sweep(h, s) && !is_marked(s, span_index(s, ptr))) ? link : NULL;
+    return found && !(waits_for_sweep(h, s) && !mark_is_set(s, span_index(s, ptr))) ? link : NULL;
 }
 
 // The object may be gone, and its page may be another span's by now: the page heap's lock keeps the page table.
@@ -404,7 +399,7 @@ CORE uint64_t specials_sweep(struct mheap *h, gcsim_span *s)
     specials_lock(h);
     for (gcsim_special **link = &s->specials; *link;) {
         uint32_t index = span_index(s, (*link)->ptr);
-        if (is_marked(s, index)) {
+        if (mark_is_set(s, index)) {
             link = &(*link)->next;
             continue;
         }

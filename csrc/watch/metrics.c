@@ -5,18 +5,12 @@
 
 enum { READINGS = 100 }; // before giving up: then the counters are those of a few moments
 
-static void read_counts(const struct alloc_counts *from, struct alloc_counts *to)
-{
-    for (size_t i = 0; i < sizeof *to / 8; i++)
-        ((uint64_t *)to)[i] = GCSIM_LOAD((const uint64_t *)from + i);
-}
-
 static void metrics_counts(struct mheap *h, gcsim_metrics *out)
 {
     struct alloc_counts c, again;
-    read_counts(&h->history->counts, &c);
+    copy_words(&c, &h->history->counts, sizeof c);
     for (int i = 0; i < READINGS; i++) {
-        read_counts(&h->history->counts, &again);
+        copy_words(&again, &h->history->counts, sizeof again);
         if (!memcmp(&c, &again, sizeof c))
             break;
         c = again;

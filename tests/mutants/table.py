@@ -417,7 +417,7 @@ MUTANTS = [
         "weak-read-gives-the-dead",
         "roots",
         "gc/specials.c",
-        "        if (sweepgen == h->sweepgen - 2 && !is_marked(s, span_index(s, p)))",
+        "        if (sweepgen == h->sweepgen - 2 && !mark_is_set(s, span_index(s, p)))",
         "        if (false)",
         "a weak reference gives no dead object that waits to be swept (gc/specials.c:weak_try_read)",
     ),
