@@ -3,6 +3,7 @@
 #include "gc/cycle.h"
 #include "gc/mark.h"
 #include "gc/pace.h"
+#include "gc/worker.h"
 #include "gc/world.h"
 
 enum {
@@ -183,16 +184,8 @@ static void pay(struct mutator *m)
 
 static void give_time(struct mutator *m)
 {
-    struct mheap *h = mheap_of(m);
-    struct mark_slice slice;
-    if (!pace_slice_begin(h, false, &slice))
-        return;
-    EMIT(h, WORKER_START, m->pub.id, 0, slice.kind);
-    struct drain drain = {.work = UINT64_MAX, .until_ns = slice.until_ns, .background = true};
-    enum drained result = mark_drain(m, &drain);
-    pace_slice_end(h, &slice);
-    EMIT(h, WORKER, m->pub.id, 0, rt_now_ns(&h->rt) - slice.from_ns);
-    if (result == DRAINED)
+    enum drained result;
+    if (worker_mark(m, false, UINT64_MAX, &result) && result == DRAINED)
         cycle_mark_done(m);
 }
 

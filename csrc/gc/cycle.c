@@ -352,16 +352,8 @@ static gcsim_status help_marking(struct mutator *m, uint64_t number)
     struct gc *gc = &heap_of(h)->gc;
     while (gc->phase == GC_MARK && gc->cycles == number) {
         uint32_t ended = GCSIM_LOAD(&gc->ended);
-        struct mark_slice slice;
         enum drained result = DRAINED;
-        if (pace_slice_begin(h, true, &slice)) { // the processor is ours, and idle otherwise
-            EMIT(h, WORKER_START, m->pub.id, 0, slice.kind);
-            struct drain drain = {
-                .work = SLICE_WORK, .until_ns = slice.until_ns, .background = true};
-            result = mark_drain(m, &drain);
-            pace_slice_end(h, &slice);
-            EMIT(h, WORKER, m->pub.id, 0, rt_now_ns(&h->rt) - slice.from_ns);
-        }
+        worker_mark(m, true, SLICE_WORK, &result); // the processor is ours, and idle otherwise
         if (result == DRAINED && !cycle_mark_done(m)) {
             gcsim_leave(&m->pub);
             rt_wait_for(&h->rt, &gc->ended, ended, OTHERS_NS);

@@ -17,18 +17,26 @@ enum {
 #define IDLE_NS  1000000000ull    // between two looks whether a cycle is due
 #define SLEEP_NS 3600000000000ull // of those who do not look
 
-// A slice of marking. Returns how long to wait: for others' grey objects if nothing was left, for the time when a worker is wanted again.
-static uint64_t mark_slice(struct mutator *m)
+CORE bool worker_mark(struct mutator *m, bool own_thread, uint64_t work, enum drained *result)
 {
     struct mheap *h = mheap_of(m);
     struct mark_slice slice;
-    if (!pace_slice_begin(h, true, &slice))
-        return NOT_WANTED_NS;
+    if (!pace_slice_begin(h, own_thread, &slice))
+        return false;
     EMIT(h, WORKER_START, m->pub.id, 0, slice.kind);
-    struct drain drain = {.work = UINT64_MAX, .until_ns = slice.until_ns, .background = true};
-    enum drained result = mark_drain(m, &drain);
+    struct drain drain = {.work = work, .until_ns = slice.until_ns, .background = true};
+    *result = mark_drain(m, &drain);
     pace_slice_end(h, &slice);
     EMIT(h, WORKER, m->pub.id, 0, rt_now_ns(&h->rt) - slice.from_ns);
+    return true;
+}
+
+// A slice of marking. Returns how long to wait: for others' grey objects if nothing was left, for the time when a worker is wanted again.
+static uint64_t mark_slice(struct mutator *m)
+{
+    enum drained result;
+    if (!worker_mark(m, true, UINT64_MAX, &result))
+        return NOT_WANTED_NS;
     return result == DRAINED && !cycle_mark_done(m) ? HUNGRY_NS : 0;
 }
 

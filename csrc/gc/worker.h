@@ -4,6 +4,11 @@
 #pragma once
 
 #include "gc/heap.h"
+#include "gc/mark.h"
+
+// One slice of background marking, by a worker or by a mutator in its stead (not own_thread: then the program waits for it). Ends by its
+// time or after so much scan work. False if marking wants no more workers now; then *result is left alone.
+CORE bool worker_mark(struct mutator *m, bool own_thread, uint64_t work, enum drained *result);
 
 // There is something to do: start them if they are not yet, wake them. The caller is outside or at a safe point.
 CORE void worker_wake(struct mheap *h);
