@@ -133,7 +133,9 @@ def test_the_system_takes_nothing_back(heap: gcsim.Heap, mode: str) -> None:
         left = table.fail_after(0)
         stats = heap.memstats()
         assert heap.verify() and stats.heap_released >= before
-        assert failed == (stats.heap_released != stats.heap_idle)
+        # After a failure the background may since have released the rest, where it has a thread.
+        assert stats.heap_released == stats.heap_idle or failed
+        assert mode == "threads" or failed == (stats.heap_released != stats.heap_idle)
         if left:
             assert not failed
             return

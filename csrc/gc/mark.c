@@ -11,7 +11,8 @@ enum {
     OBLET_BYTES = 128 << 10, // larger objects are scanned in pieces (mgcmark.go:maxObletBytes)
     CHECK_WORK = 2000, // scan work between two looks at the limits (mgcpacer.go:gcCreditSlack)
     POLL_CHECKS = 64,  // such looks between two calls of the poll callback
-    PREFETCH_DISTANCE = 16,
+    PREFETCH_DISTANCE =
+        8, // as many lines as a core waits for at once; more only push each other out: mark bits lie a page apart
 };
 
 // --- walking -----------------------------------------------------------------------------------------------------
@@ -108,13 +109,11 @@ CORE_INLINE bool mark_claim(gcsim_span *s, uint32_t index, bool alone)
     return true;
 }
 
-// Mark the object that an address of the grown arena lies in, if it lies in one, and queue it. Spans without objects have no limit above
-// their base, so one comparison turns away the core's own memory, unused tails and free pages.
-CORE_INLINE void shade_page(struct mheap *h, struct gcwork *w, char *p, uint64_t page, bool alone)
+// Mark the object that an address of a span lies in, if it lies in one, and queue it. Spans without objects have no limit above their
+// base, so one comparison turns away the core's own memory and unused tails.
+CORE_INLINE void shade_in(struct mheap *h, struct gcwork *w, gcsim_span *s, char *p, bool alone)
 {
-    uint32_t first = __atomic_load_n(&h->page_span[page], __ATOMIC_ACQUIRE); // mheap.c: span_make
-    gcsim_span *s = &h->spans[(uint64_t)first - 1];
-    if (UNLIKELY(!first || p >= GCSIM_LOAD(&s->limit)))
+    if (UNLIKELY(p >= GCSIM_LOAD(&s->limit)))
         return;
     uint32_t index = span_index(s, p);
     if (!mark_claim(s, index, alone))
@@ -131,20 +130,32 @@ CORE_INLINE void shade_page(struct mheap *h, struct gcwork *w, char *p, uint64_t
 CORE_INLINE void shade(struct mheap *h, struct gcwork *w, void *p, bool alone)
 {
     uint64_t page = arena_offset(h, p) >> PAGE_SHIFT;
-    if (LIKELY(page < GCSIM_LOAD(&h->grown_pages))) // else nil, a type word, the core's own memory
-        shade_page(h, w, p, page, alone);
+    if (UNLIKELY(page >= GCSIM_LOAD(&h->grown_pages))) // nil, a type word, the core's own memory
+        return;
+    uint32_t first = __atomic_load_n(&h->page_span[page], __ATOMIC_ACQUIRE); // mheap.c: span_make
+    if (LIKELY(first))
+        shade_in(h, w, &h->spans[(uint64_t)first - 1], p, alone);
 }
 
 CORE void mark_shade(struct mutator *m, void *p) { shade(mheap_of(m), &m->work, p, false); }
 
 // --- engines -----------------------------------------------------------------------------------------------------
 
-// What a visit needs: whose buffers, and addresses found but not yet looked at (empty places hold NULL).
+// First in, first out: what waits for the cache lines that were asked for when it came. Empty places hold NULL.
+struct rings {
+    struct found {
+        char *pointer;
+        gcsim_span *span;
+    } found[PREFETCH_DISTANCE];    // pointers, for their mark bits
+    char *grey[PREFETCH_DISTANCE]; // objects, for their first line
+};
+
+// What a visit needs. An engine has a copy of its own, whose members are registers and constants to it.
 struct marker {
     struct gcwork *work;
-    bool alone; // gc->alone; in each copy of an engine a constant
-    uint32_t next;
-    void *at[PREFETCH_DISTANCE]; // a power of two
+    struct rings *rings;
+    uint32_t next_found, next_grey;
+    bool alone; // gc->alone
 };
 
 CORE_INLINE void visit_now(struct mheap *h, void **slot, void *ctx)
@@ -157,61 +168,73 @@ CORE_INLINE void visit_now(struct mheap *h, void **slot, void *ctx)
     }
 }
 
-// What shading p will read: its mark bits (inside its page) and its object. Pointer bits are read in mixed spans only.
-CORE_INLINE void prefetch_for(const void *p)
-{
-    const char *page = (const char *)((uintptr_t)p & ~(uintptr_t)(PAGE_BYTES - 1));
-    __builtin_prefetch(p);
-    __builtin_prefetch(page + PAGE_BYTES - SPAN_INLINE_MARKS_BYTES / 2);
-}
-
+// Asks for the span and for the mark bits where they lie inside the page; for the object only if it turns out to be white.
 CORE_INLINE void visit_later(struct mheap *h, void **slot, void *ctx)
 {
     struct marker *k = ctx;
-    void *p = GCSIM_LOAD(slot);
-    if (UNLIKELY(arena_offset(h, p) >> PAGE_SHIFT >= GCSIM_LOAD(&h->grown_pages)))
+    char *p = GCSIM_LOAD(slot);
+    uint64_t page = arena_offset(h, p) >> PAGE_SHIFT;
+    if (UNLIKELY(page >= GCSIM_LOAD(&h->grown_pages)))
         return;
     k->work->pointers++;
-    prefetch_for(p);
-    void *old = k->at[k->next];
-    k->at[k->next] = p;
-    k->next = (k->next + 1) % PREFETCH_DISTANCE;
-    if (LIKELY(old))
-        shade_page(h, k->work, old, arena_offset(h, old) >> PAGE_SHIFT, k->alone);
+    uint32_t first = __atomic_load_n(&h->page_span[page], __ATOMIC_ACQUIRE); // mheap.c: span_make
+    if (UNLIKELY(!first))
+        return;
+    gcsim_span *s = &h->spans[(uint64_t)first - 1];
+    const char *page_end = (const char *)(((uintptr_t)p | (PAGE_BYTES - 1)) + 1);
+    __builtin_prefetch(s);
+    __builtin_prefetch(page_end - SPAN_INLINE_MARKS_BYTES / 2);
+    struct found *place = &k->rings->found[k->next_found], old = *place;
+    *place = (struct found){p, s};
+    k->next_found = (k->next_found + 1) % PREFETCH_DISTANCE;
+    if (LIKELY(old.span))
+        shade_in(h, k->work, old.span, old.pointer, k->alone);
 }
 
-// Everything that the queue still holds; false if it was empty.
-CORE_INLINE bool queue_flush(struct mheap *h, struct marker *k)
+// All pointers found; false if there were none.
+CORE_INLINE bool found_flush(struct mheap *h, struct marker *k)
 {
     bool any = false;
     for (uint32_t i = 0; i < PREFETCH_DISTANCE; i++) {
-        uint32_t at = (k->next + i) % PREFETCH_DISTANCE;
-        void *p = k->at[at];
-        k->at[at] = NULL;
-        if (p) {
+        struct found *place = &k->rings->found[(k->next_found + i) % PREFETCH_DISTANCE],
+                     old = *place;
+        *place = (struct found){0};
+        if (old.span) {
             any = true;
-            shade(h, k->work, p, k->alone);
+            shade_in(h, k->work, old.span, old.pointer, k->alone);
         }
     }
     return any;
 }
 
-// An object from the work buffers, or a piece of a large one: the base of a large object queues its other pieces first. Of a small span
-// only the first line is read.
+// The oldest object in the ring, in whose place another comes; NULL: there is none.
+CORE_INLINE char *grey_swap(struct marker *k, char *object)
+{
+    char *old = k->rings->grey[k->next_grey];
+    k->rings->grey[k->next_grey] = object;
+    k->next_grey = (k->next_grey + 1) % PREFETCH_DISTANCE;
+    return old;
+}
+
+// A large object, or a piece of it: its base queues its other pieces first.
+CORE_INLINE uint64_t walk_piece(struct mheap *h, struct gcwork *w, gcsim_span *s, char *piece,
+                                mark_visit visit, void *ctx)
+{
+    uint64_t from = (uint64_t)(piece - s->base), to = from + OBLET_BYTES;
+    if (from == 0)
+        for (uint64_t at = OBLET_BYTES; at < s->slot_bytes; at += OBLET_BYTES)
+            work_push(h, w, s->base + at);
+    return walk_object(h, s, s->base, from, to < s->slot_bytes ? to : s->slot_bytes, visit, ctx);
+}
+
+// What the work buffers held. Of a small span only the first line is read.
 CORE_INLINE void scan(struct mheap *h, struct gcwork *w, char *object, mark_visit visit, void *ctx)
 {
     gcsim_span *s = &h->spans[GCSIM_LOAD(&h->page_span[arena_offset(h, object) >> PAGE_SHIFT]) - 1];
-    uint64_t from = 0, bytes = s->slot_bytes32;
-    if (UNLIKELY(!bytes)) {
-        from = (uint64_t)(object - s->base);
-        if (from == 0)
-            for (uint64_t at = OBLET_BYTES; at < s->slot_bytes; at += OBLET_BYTES)
-                work_push(h, w, s->base + at);
-        bytes = s->slot_bytes - from < OBLET_BYTES ? s->slot_bytes - from : OBLET_BYTES;
-        object = s->base;
-    }
-    STEP(h, SCAN, 0, arena_offset(h, object), s->slot_bytes);
-    w->scan_work += walk_object(h, s, object, from, from + bytes, visit, ctx);
+    STEP(h, SCAN, 0, arena_offset(h, s->slot_bytes32 ? object : s->base), s->slot_bytes);
+    w->scan_work += LIKELY(s->heap_bits || s->slot_bytes32)
+                        ? walk_object(h, s, object, 0, s->slot_bytes32, visit, ctx)
+                        : walk_piece(h, w, s, object, visit, ctx);
 }
 
 // Publish what was done, help the hungry, and say whether to go on.
@@ -234,29 +257,59 @@ static COLD enum drained drain_check(struct mutator *m, struct drain *limit, uin
     return limit->until_ns && rt_now_ns(&h->rt) >= limit->until_ns ? DRAIN_ENOUGH : DRAINED;
 }
 
+// What the ring of grey objects still holds, when the buffers are empty; NULL: nothing.
+CORE_INLINE char *last_grey(struct marker *k)
+{
+    char *object = NULL;
+    for (uint32_t i = 0; !object && i < PREFETCH_DISTANCE; i++)
+        object = grey_swap(k, NULL);
+    return object;
+}
+
+// Something grey to scan; NULL: nothing is left here or shared. Prefetching, what comes from the buffers waits in the ring.
+CORE_INLINE char *next_grey(struct mheap *h, struct marker *k, bool prefetching)
+{
+    for (;;) {
+        char *object = work_pop(h, k->work);
+        if (!prefetching)
+            return object;
+        if (LIKELY(object)) {
+            __builtin_prefetch(object);
+            object = grey_swap(k, object);
+            if (LIKELY(object))
+                return object;
+        } else {
+            object = last_grey(k);
+            if (object || !found_flush(h, k))
+                return object;
+        }
+    }
+}
+
+// What the rings hold becomes grey in the buffers, where others find it.
+CORE_INLINE void rings_flush(struct mheap *h, struct marker *k)
+{
+    found_flush(h, k);
+    for (char *object; (object = last_grey(k));)
+        work_push(h, k->work, object);
+}
+
 // Scan until there is nothing or the limit says so. Each engine has two copies of its own, with its visit inlined.
 CORE_INLINE enum drained drain_objects(struct mutator *m, struct drain *limit, struct marker *given,
                                        mark_visit visit, bool alone)
 {
     struct mheap *h = mheap_of(m);
-    struct gcwork *w = &m->work;
-    struct marker k = *given; // its place stays in a register
+    struct marker k = *given;
     k.alone = alone;
     enum drained result = DRAINED;
     uint32_t checks = 0;
-    for (;;) {
-        char *object = work_pop(h, w);
-        if (UNLIKELY(!object)) {
-            if (queue_flush(h, &k))
-                continue;
-            break;
-        }
-        scan(h, w, object, visit, &k);
-        if (UNLIKELY(w->scan_work >= CHECK_WORK) &&
-            (result = drain_check(m, limit, &checks)) != DRAINED)
-            break;
+    char *object;
+    while (result == DRAINED && (object = next_grey(h, &k, visit == visit_later))) {
+        scan(h, k.work, object, visit, &k);
+        if (UNLIKELY(k.work->scan_work >= CHECK_WORK))
+            result = drain_check(m, limit, &checks);
     }
-    queue_flush(h, &k);
+    rings_flush(h, &k);
     *given = k;
     return result;
 }
@@ -287,7 +340,8 @@ CORE enum drained mark_drain(struct mutator *m, struct drain *limit)
     struct mheap *h = mheap_of(m);
     struct gc *gc = &heap_of(h)->gc;
     const struct mark_engine *engine = &mark_engines[gc->mark_engine];
-    struct marker k = {.work = &m->work, .alone = gc->alone};
+    struct rings rings = {0};
+    struct marker k = {.work = &m->work, .rings = &rings, .alone = gc->alone};
     enum drained result = DRAINED;
     __atomic_fetch_add(&gc->draining, 1, __ATOMIC_RELAXED);
     uint64_t pointers = m->work.pointers;
@@ -298,7 +352,7 @@ CORE enum drained mark_drain(struct mutator *m, struct drain *limit)
     if (result == DRAINED)
         result = engine->drain(m, limit, &k);
     else
-        queue_flush(h, &k);
+        rings_flush(h, &k);
     uint64_t done = m->work.scan_work;
     limit->done += done;
     work_publish(h, &m->work);
@@ -312,9 +366,10 @@ CORE void mark_stopped_roots(struct mutator *m)
 {
     struct mheap *h = mheap_of(m);
     struct gc *gc = &heap_of(h)->gc;
-    struct marker k = {.work = &m->work, .alone = gc->alone};
+    struct rings rings = {0};
+    struct marker k = {.work = &m->work, .rings = &rings, .alone = gc->alone};
     roots_visit_stopped(h, mark_engines[gc->mark_engine].visit, &k);
-    queue_flush(h, &k);
+    rings_flush(h, &k);
     gc->root_slots = m->work.pointers;
 }
 

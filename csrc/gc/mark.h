@@ -1,11 +1,11 @@
 // Marking: one way to claim a mark bit, one way to walk an object's pointers, two engines over both.
 //
 //   white   mark bit 0
-//   grey    mark bit 1, in the work buffers (or in the engine's queue of prefetched addresses)
+//   grey    mark bit 1, in the work buffers (or in the engine's ring of prefetched objects)
 //   black   mark bit 1, scanned
 //
 // `field` takes one object and shades its fields one by one: the reference, and what is stepped. `object` looks at a pointer's span and mark bit
-// only 16 pointers after it was found, when the lines that it asked for have arrived.
+// only 8 pointers after it was found, and at a grey object 8 objects after it left the buffers, when the lines that it asked for have arrived.
 //
 // While the world runs, mutators set marks too (objects handed out black, the write barrier), so a claim is an atomic or; it tests first.
 #pragma once
