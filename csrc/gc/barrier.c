@@ -5,12 +5,17 @@
 
 // --- the buffer --------------------------------------------------------------------------------------------------
 
+static void **buffer_end(struct mutator *m)
+{
+    return m->shade_buffer + heap_of(mheap_of(m))->gc.shade_entries;
+}
+
 // Marking may be on already.
 CORE void barrier_init(struct mutator *m)
 {
     struct mheap *h = mheap_of(m);
     m->pub.shade_next = m->shade_buffer;
-    m->pub.shade_end = m->shade_buffer + heap_of(h)->gc.shade_entries;
+    m->pub.shade_end = GCSIM_STEPS ? m->shade_buffer : buffer_end(m);
     m->pub.barrier =
         (GCSIM_STEPS ? GCSIM_BARRIER_STEPS : 0) | (h->blacken ? GCSIM_BARRIER_MARKING : 0);
 }
@@ -36,9 +41,9 @@ static void note(struct mutator *m, void *ptr)
 {
     if (!ptr)
         return;
-    if (m->pub.shade_next == m->pub.shade_end)
+    if (m->pub.shade_next == buffer_end(m))
         barrier_flush(m);
-    if (m->pub.shade_next == m->pub.shade_end)
+    if (m->pub.shade_next == buffer_end(m))
         mark_shade(m, ptr);
     else
         *m->pub.shade_next++ = ptr;

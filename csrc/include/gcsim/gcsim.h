@@ -212,10 +212,12 @@ struct gcsim_span {
 struct gcsim_mutator {
     const gcsim_api *api;
     gcsim_heap *heap;
-    uint32_t inside;      /* 1 between enter and leave */
-    uint32_t barrier;     /* GCSIM_BARRIER_*: 0 = stores are plain */
-    void **shade_next;    /* where the write barrier notes the next pointer ... */
-    void **shade_end;     /* ... and the end of that buffer */
+    uint32_t inside; /* 1 between enter and leave */
+    uint8_t
+        barrier; /* GCSIM_BARRIER_*: 0 = stores are plain. A byte is tested where it lies, in one instruction */
+    void **shade_next; /* where the write barrier notes the next pointer ... */
+    void **
+        shade_end; /* ... and the end of that buffer; in the step instantiation its start, so that stores leave */
     const uint32_t *stop; /* the heap's flag: somebody wants the world (GCSIM_STOP_*) */
     gcsim_status status;  /* why the last allocation returned NULL */
     uint32_t id;

@@ -50,13 +50,15 @@ static inline void gcsim_store(gcsim_mutator *m, void *slot, void *ptr)
 {
     if (GCSIM_UNLIKELY(m->barrier)) {
         void **note = m->shade_next;
-        if (m->barrier != GCSIM_BARRIER_MARKING || m->shade_end - note < 2) {
+        if ((uintptr_t)(note + 2) > (uintptr_t)m->shade_end) { /* full, or the step instantiation */
             m->api->store_slow(m, (void **)slot, ptr);
             return;
         }
         note[0] = GCSIM_LOAD((void **)slot);
         note[1] = ptr;
         m->shade_next = note + 2;
+        GCSIM_STORE((void **)slot, ptr); /* here too: saves a jump */
+        return;
     }
     GCSIM_STORE((void **)slot, ptr);
 }
