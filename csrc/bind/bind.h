@@ -263,6 +263,12 @@ static inline int heap_check_open(struct heap_object *h)
 // Number of forks this process has gone through; a pthread_atfork handler counts.
 static volatile uint32_t bind_forks;
 
+// Written with the GIL; polls of long calls read it without.
+static inline void heap_attend(struct heap_object *h, uint32_t set, uint32_t clear)
+{
+    GCSIM_STORE(&h->attention, (h->attention & ~clear) | set);
+}
+
 // 0, or -1 with ClosedHeapError or ForkedHeapError: for calls that change the heap. `doing` completes "cannot ...".
 static inline int heap_check_own(struct heap_object *h, const char *doing)
 {

@@ -100,7 +100,7 @@ BIND_COLD void heap_settle_fork(struct heap_object *h)
         return;
     h->settled_forks = bind_forks;
     h->slow_calls = h->step_calls = h->runs = 0;
-    h->attention &= ~(uint32_t)(HEAP_SLOW_STEPS | HEAP_CLOSING | HEAP_LEFT);
+    heap_attend(h, 0, HEAP_SLOW_STEPS | HEAP_CLOSING | HEAP_LEFT);
     if (h->steps_lock)
         h->steps_lock = PyThread_allocate_lock(); // the old one cannot be known to be free
 }
@@ -139,7 +139,7 @@ static void away_begin(struct heap_object *h)
     h->slow_calls++;
     h->step_calls += h->steps;
     if (h->steps)
-        h->attention |= HEAP_SLOW_STEPS;
+        heap_attend(h, HEAP_SLOW_STEPS, 0);
 }
 
 static void away_end(struct heap_object *h)
@@ -147,7 +147,7 @@ static void away_end(struct heap_object *h)
     h->slow_calls--;
     h->step_calls -= h->steps;
     if (!h->step_calls)
-        h->attention &= ~(uint32_t)HEAP_SLOW_STEPS;
+        heap_attend(h, 0, HEAP_SLOW_STEPS);
 }
 
 // Room in the pool for one more mutator than are attached.
@@ -204,7 +204,7 @@ static struct heap_deferred *take_deferred(struct heap_object *h)
 {
     struct heap_deferred *list = h->deferred;
     h->deferred = NULL;
-    h->attention &= ~(uint32_t)HEAP_DEFERRED;
+    heap_attend(h, 0, HEAP_DEFERRED);
     return list;
 }
 
@@ -278,7 +278,7 @@ BIND void heap_drop(struct heap_object *h, void (*drop)(const gcsim_api *, gcsim
         return; // it stays until the heap is closed
     *later = (struct heap_deferred){h->deferred, drop, what};
     h->deferred = later;
-    h->attention |= HEAP_DEFERRED;
+    heap_attend(h, HEAP_DEFERRED, 0);
 }
 
 // --- long calls

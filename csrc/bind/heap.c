@@ -466,7 +466,7 @@ static void heap_finish(struct heap_object *h)
     gcsim_heap *heap = h->heap;
     struct told *told = h->tells ? tell_take(h) : NULL;
     h->heap = NULL;
-    h->attention = HEAP_CLOSED;
+    heap_attend(h, HEAP_CLOSED, UINT32_MAX);
     h->api->heap_destroy(heap);
     tell_deliver(h, NULL, told);
     tell_nobody(h);
@@ -530,7 +530,7 @@ static int heap_shut(struct heap_object *h)
     if (heap_refuse_exports(h) < 0 || heap_refuse_runs(h) < 0)
         return -1;
     h->closing++;
-    h->attention |= HEAP_CLOSING;
+    heap_attend(h, HEAP_CLOSING, 0);
     int result = heap_wait_idle(h);
     h->closing--;
     if (result == 0 && h->heap && (heap_refuse_exports(h) < 0 || heap_refuse_runs(h) < 0))
@@ -538,7 +538,7 @@ static int heap_shut(struct heap_object *h)
     if (result == 0 && h->heap)
         result = heap_finish_and_check(h);
     else if (h->heap && !h->closing)
-        h->attention &= ~(uint32_t)HEAP_CLOSING;
+        heap_attend(h, 0, HEAP_CLOSING);
     return result;
 }
 

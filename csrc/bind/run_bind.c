@@ -207,7 +207,7 @@ static PyObject *run_result(const struct run *r)
 // The heap is usable again.
 static void heap_run_returns(struct heap_object *h)
 {
-    h->attention &= ~(uint32_t)HEAP_LEFT;
+    heap_attend(h, 0, HEAP_LEFT);
     if (h->steps_lock)
         PyThread_release_lock(h->steps_lock);
     away_end(h);
@@ -243,7 +243,7 @@ static uint32_t runs_left(struct heap_object *h)
 static void run_leave_behind(struct heap_object *h, struct run *r, PyObject *capsule)
 {
     struct left_run *l = PyMem_RawMalloc(sizeof *l);
-    h->attention |= HEAP_LEFT;
+    heap_attend(h, HEAP_LEFT, 0);
     Py_INCREF(h);
     Py_INCREF(capsule);
     if (!l)

@@ -398,6 +398,14 @@ static bool is_needed(struct mheap *h, gcsim_trigger why)
                                            : true;
 }
 
+// World stopped, no cycle: the buffers that some have prepared for one.
+static void free_prepared(struct mheap *h)
+{
+    for (struct mutator *m = h->mutators; m; m = m->next)
+        work_hand_over(h, &m->work);
+    work_free(h);
+}
+
 // Begin a cycle; where the world stays stopped, end it too. *number is 0 if it was not needed after all.
 static gcsim_status cycle_start(struct mutator *m, gcsim_trigger why, uint64_t *number)
 {
@@ -408,8 +416,11 @@ static gcsim_status cycle_start(struct mutator *m, gcsim_trigger why, uint64_t *
         if (world_wanted(h))
             world_poll(m);
     handles_take_dropped(m); // little of both is left for the stop
+    work_prepare(h, &m->work);
     uint64_t stop_ns = world_stop(m);
     if (!is_needed(h, why)) {
+        if (gc->phase != GC_MARK)
+            free_prepared(h);
         world_start(m);
         return GCSIM_OK;
     }

@@ -97,6 +97,12 @@ CORE COLD bool work_push_slow(struct mheap *h, struct gcwork *w)
     return true;
 }
 
+CORE void work_prepare(struct mheap *h, struct gcwork *w)
+{
+    if (!w->current)
+        w->current = workbuf_get_empty(h);
+}
+
 CORE COLD void *work_pop_slow(struct mheap *h, struct gcwork *w)
 {
     if (w->spare && w->spare->n) {

@@ -33,6 +33,9 @@ CORE_INLINE void *work_pop(struct mheap *h, struct gcwork *w) // NULL: none here
     return object;
 }
 
+// Have a buffer to begin with: who needs the first one in a stop may have to wait there for memory that nobody touched before, and the
+// system clears 2 MiB of it at once.
+CORE void work_prepare(struct mheap *h, struct gcwork *w);
 // Half of what this one has goes to the shared list, for others who have nothing (mgcwork.go:balance).
 CORE void work_share(struct mheap *h, struct gcwork *w);
 // Everything goes: objects to the shared list, counters to the collector's. True if there were objects.

@@ -310,11 +310,11 @@ static void check_work(struct verify *v)
     struct gc *gc = &heap_of(v->h)->gc;
     const struct work *w = &gc->work;
     uint64_t most = v->h->grown_pages;
-    bool grey = w->overflow || w->full;
+    bool grey = w->overflow || w->full, held = false;
     for (const struct mutator *m = v->h->mutators; m; m = m->next) {
         const struct workbuf *bufs[] = {m->work.current, m->work.spare};
         for (int i = 0; i < 2; i++)
-            grey |= bufs[i] && bufs[i]->n;
+            grey |= bufs[i] && bufs[i]->n, held |= bufs[i] != NULL;
         grey |= m->pub.shade_next != m->shade_buffer;
     }
     HOLDS(v, WORK, !grey && (v->phase == CYCLE_MARKED) == (gc->phase == GC_MARK),
@@ -325,7 +325,8 @@ static void check_work(struct verify *v)
                        claim(v, s->base, GCSIM_MANUAL_WORKBUF),
                    "the list of buffers is broken"))
             return;
-    HOLDS(v, WORK, v->phase == CYCLE_MARKED || (!w->spans && !w->empty), "buffers are left");
+    HOLDS(v, WORK, v->phase == CYCLE_MARKED || held || (!w->spans && !w->empty),
+          "buffers are left"); // held: work_prepare
 }
 
 static void check_claims(struct verify *v)
