@@ -4,6 +4,7 @@
 #   PYTHON=python3.12   the interpreter for .venv (default: the first suitable one found)
 #   GCSIM_BUILD=debug   the build mode of the package in this tree: release (default) or debug
 #   ARGS="-k spans"     added to pytest, or to what `demo` and `bench` run
+#   TESTS=tests/test_x.py   of the Python tests only these, for the sanitizers
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -20,6 +21,7 @@ $(error GCSIM_BUILD=$(MODE) is not a build mode; choose one of: $(MODES))
 endif
 JOBS := $(shell nproc 2>/dev/null || echo 2)
 ARGS ?=
+TESTS ?= tests
 
 # What the extension module and the package's installation are made from.
 CORE_SOURCES := $(shell find csrc -name tests -prune -o -name '*.[ch]' -print -o -name '*.def' -print -o -name '*.mk' -print)
@@ -109,7 +111,7 @@ preload = $(if $(findstring /,$(call runtime,$(1))),LD_PRELOAD="$(call runtime,$
 options = log_path=$(CURDIR)/build/$(1)/report:abort_on_error=1:print_stacktrace=1:$(2)
 define sanitized_tests # mode, environment, pytest's selection
 rm -f build/$(1)/report.*
-$(other_package) $(2) $(PY) -m pytest -q $(3) tests $(ARGS) \
+$(other_package) $(2) $(PY) -m pytest -q $(3) $(TESTS) $(ARGS) \
     || { status=$$?; cat build/$(1)/report.* >&2 2>/dev/null; exit $$status; }
 endef
 
@@ -130,7 +132,7 @@ ubsan: $(VENV)/.test $(VENV)/.installed ## C and Python tests under the undefine
 
 # Gcc's thread sanitizer cannot place its shadow in a fully randomised address space: setarch -R. In step mode one thread at a time runs in
 # the core: only the other instantiation can race.
-TSAN_PYTHON = $(call preload,tsan) TSAN_OPTIONS=$(call options,tsan,halt_on_error=1) \
+TSAN_PYTHON = $(call preload,tsan) TSAN_OPTIONS=$(call options,tsan,halt_on_error=1:die_after_fork=0) \
     $(if $(shell command -v setarch),setarch $(shell uname -m) -R)
 tsan: $(VENV)/.test $(VENV)/.installed ## C tests, and the Python tests marked `threads`, under the thread sanitizer
 	@GCSIM_BUILD=tsan $(MAKE) -C csrc -j$(JOBS) --output-sync=target test ONLY=.fast

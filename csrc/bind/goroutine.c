@@ -292,7 +292,7 @@ static bool thread_exists(unsigned long ident)
 
 static bool goroutine_lives(const struct goroutine_object *g)
 {
-    return g->heap->heap && g->g->in_use && g->g->id == g->id;
+    return g->heap->heap && GCSIM_LOAD(&g->g->id) == g->id; // 0 once it has ended
 }
 
 // Says who owns it from now on: 0 or -1.
@@ -329,21 +329,20 @@ static int goroutine_check(struct goroutine_object *g)
     return -1;
 }
 
-static PyObject *goroutine_wrap(struct heap_object *h, gcsim_goroutine *core, uint32_t id,
+static PyObject *goroutine_wrap(struct heap_object *h, const gcsim_goroutine_info *info,
                                 unsigned long owner)
 {
     PyTypeObject *cls = h->state->types[TYPE_GOROUTINE];
-    PyObject *name =
-        PyUnicode_DecodeUTF8(h->api->name_text(h->heap, core->name),
-                             (Py_ssize_t)strlen(h->api->name_text(h->heap, core->name)), "replace");
+    const char *text = h->api->name_text(h->heap, info->name);
+    PyObject *name = PyUnicode_DecodeUTF8(text, (Py_ssize_t)strlen(text), "replace");
     struct goroutine_object *g = name ? (struct goroutine_object *)cls->tp_alloc(cls, 0) : NULL;
     if (!g) {
         Py_XDECREF(name);
         return NULL;
     }
     g->heap = (struct heap_object *)Py_NewRef(h);
-    g->g = core;
-    g->id = id;
+    g->g = info->g;
+    g->id = info->id;
     g->owner = owner;
     g->name = name;
     return (PyObject *)g;
@@ -374,26 +373,40 @@ static PyObject *heap_py_goroutine(PyObject *self, PyObject *name)
     if (!core)
         return heap_raise_status(h, status == GCSIM_OK ? GCSIM_NO_MEMORY : status, "a goroutine");
     unsigned long me = PyThread_get_thread_ident();
-    return goroutine_set_owner(h, core->id, me) < 0 ? NULL : goroutine_wrap(h, core, core->id, me);
+    gcsim_goroutine_info info = {core, core->id, core->name};
+    return goroutine_set_owner(h, info.id, me) < 0 ? NULL : goroutine_wrap(h, &info, me);
 }
 
+static PyObject *goroutine_known(struct heap_object *h, struct heap_roots *roots,
+                                 const gcsim_goroutine_info *info)
+{
+    PyObject *key = PyLong_FromUnsignedLong(info->id),
+             *owner = key ? PyDict_GetItemWithError(roots->owners, key) : NULL;
+    unsigned long ident = owner ? PyLong_AsUnsignedLong(owner) : PyThread_get_thread_ident();
+    PyObject *g = PyErr_Occurred() ? NULL : goroutine_wrap(h, info, ident);
+    Py_XDECREF(key);
+    return g;
+}
+
+// Workloads make and end goroutines meanwhile: those there were at one moment.
 static PyObject *heap_py_goroutines(PyObject *self, PyObject *Py_UNUSED(unused))
 {
     struct heap_object *h = (struct heap_object *)self;
     struct heap_roots *roots = heap_check_open(h) < 0 ? NULL : heap_roots_of(h);
-    PyObject *list = roots ? PyList_New(0) : NULL;
-    for (gcsim_goroutine *core = NULL; list && (core = h->api->goroutine_next(h->heap, core));) {
-        PyObject *key = PyLong_FromUnsignedLong(core->id),
-                 *owner = key ? PyDict_GetItemWithError(roots->owners, key) : NULL;
-        unsigned long ident = owner ? PyLong_AsUnsignedLong(owner) : PyThread_get_thread_ident();
-        PyObject *g = PyErr_Occurred() ? NULL : goroutine_wrap(h, core, core->id, ident);
-        if (!g || PyList_Append(list, g) < 0)
-            Py_CLEAR(list);
-        Py_XDECREF(key);
-        Py_XDECREF(g);
+    if (!roots)
+        return NULL;
+    uint64_t room = h->api->goroutine_list(h->heap, NULL, 0) + 8;
+    gcsim_goroutine_info *all = PyMem_Calloc(room, sizeof *all);
+    uint64_t n = all ? h->api->goroutine_list(h->heap, all, room) : 0;
+    PyObject *tuple = all ? PyTuple_New((Py_ssize_t)(n < room ? n : room)) : PyErr_NoMemory();
+    for (Py_ssize_t i = 0; tuple && i < PyTuple_GET_SIZE(tuple); i++) {
+        PyObject *g = goroutine_known(h, roots, &all[i]);
+        if (g)
+            PyTuple_SET_ITEM(tuple, i, g);
+        else
+            Py_CLEAR(tuple);
     }
-    PyObject *tuple = list ? PyList_AsTuple(list) : NULL;
-    Py_XDECREF(list);
+    PyMem_Free(all);
     return tuple;
 }
 

@@ -188,15 +188,16 @@ CORE gcsim_goroutine *goroutine_make(struct mutator *m, uint32_t name)
     else
         g = meta_alloc(&h->meta, &h->rt, sizeof *g);
     if (g) {
-        uint32_t serial = g->next_serial; // goes on: frames of the one before stay told apart
-        *g = (struct goroutine){.pub = {.stack = stack->base,
-                                        .stack_bytes = PAGE_BYTES,
-                                        .top = NO_FRAME,
-                                        .name = name,
-                                        .id = ++gc->next_goroutine_id,
-                                        .in_use = 1},
-                                .before = gc->last_goroutine,
-                                .next_serial = serial};
+        // next_serial goes on: frames of the one before in its place stay told apart. Whoever still knows that one looks at its id.
+        g->pub.stack = stack->base;
+        g->pub.stack_bytes = PAGE_BYTES;
+        g->pub.top = NO_FRAME;
+        g->pub.used = g->pub.depth = 0;
+        g->pub.name = name;
+        g->pub.in_use = 1;
+        GCSIM_STORE(&g->pub.id, ++gc->next_goroutine_id);
+        g->next = NULL;
+        g->before = gc->last_goroutine;
         if (g->before) // at the end: listed in the order in which they were made
             g->before->next = g;
         else
@@ -228,7 +229,11 @@ CORE void goroutine_finish(struct mutator *m, gcsim_goroutine *pub)
     else
         gc->last_goroutine = g->before;
     g->before = NULL;
-    g->pub = (gcsim_goroutine){.top = NO_FRAME};
+    g->pub.stack = NULL;
+    g->pub.stack_bytes = g->pub.used = 0;
+    g->pub.top = NO_FRAME;
+    g->pub.in_use = g->pub.name = g->pub.depth = 0;
+    GCSIM_STORE(&g->pub.id, 0u);
     g->next = gc->dead_goroutines;
     gc->dead_goroutines = g;
     rt_unlock(&h->rt, &gc->roots_lock);
@@ -238,6 +243,18 @@ CORE gcsim_goroutine *goroutine_after(gcsim_heap *heap, gcsim_goroutine *after)
 {
     struct goroutine *g = after ? goroutine_of(after)->next : heap->gc.goroutines;
     return g ? &g->pub : NULL;
+}
+
+CORE uint64_t goroutines_list(gcsim_heap *heap, gcsim_goroutine_info *out, uint64_t room)
+{
+    struct mheap *h = &heap->mheap;
+    uint64_t n = 0;
+    rt_lock(&h->rt, &heap->gc.roots_lock);
+    for (struct goroutine *g = heap->gc.goroutines; g; g = g->next, n++)
+        if (n < room)
+            out[n] = (gcsim_goroutine_info){&g->pub, g->pub.id, g->pub.name};
+    rt_unlock(&h->rt, &heap->gc.roots_lock);
+    return n;
 }
 
 // Twice the stack; frames hold no pointers into it, so a copy is all (stack.go:copystack).

@@ -250,6 +250,11 @@ struct gcsim_goroutine {
     uint32_t depth;
 };
 
+typedef struct gcsim_goroutine_info { /* as it was when listed */
+    gcsim_goroutine *g;
+    uint32_t id, name;
+} gcsim_goroutine_info;
+
 typedef struct gcsim_frame { /* at offset `top` of the stack; the slots follow */
     const gcsim_type *type;
     uint64_t caller; /* offset of the caller's frame, UINT64_MAX at the bottom */
