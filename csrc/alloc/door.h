@@ -18,6 +18,8 @@ CORE void door_moved(struct mheap *h);
 // So many bytes are about to be allocated while sweeping is behind (h->sweep_owed): sweep what they owe, less the pages that they will
 // take for themselves (mgcsweep.go:deductSweepCredit).
 CORE COLD void door_sweep_credit(struct mheap *h, uint64_t bytes, uint64_t pages);
+// A span of so many pages is about to be made: give back at least as many by sweeping, while there are any (mheap.go:alloc).
+CORE void door_reclaim(struct mheap *h, uint64_t npages);
 // The CPU limiter is on: the memory limit has to wait.
 CORE bool door_limited(struct mheap *h);
 // An allocation took so long to release memory.

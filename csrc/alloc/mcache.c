@@ -157,6 +157,7 @@ static void window_return(struct mutator *m, gcsim_span *s)
             window_mark(m, s, false);
     }
     s->loaded = s->free = 0;
+    s->window = NULL; // a list has its link there
 }
 
 CORE void mcache_blacken(struct mutator *m)

@@ -43,6 +43,17 @@ CORE gcsim_span *mcentral_pop_unswept(struct mheap *h, unsigned span_class)
     return s ? s : pop_unswept(h, c, &c->partial[!swept_side(h)]);
 }
 
+CORE void mcentral_unlist_unswept(struct mheap *h, gcsim_span *s)
+{
+    struct mcentral *c = &h->central[s->span_class];
+    bool full = s->alloc_count == s->nelems;
+    rt_lock(&h->rt, &c->lock);
+    struct span_list *list = full ? &c->full[!swept_side(h)] : &c->partial[!swept_side(h)];
+    if (s->before || s->next || list->head == span_page(h, s) + 1)
+        span_list_remove(h, list, s);
+    rt_unlock(&h->rt, &c->lock);
+}
+
 CORE gcsim_span *mcentral_cache(struct mheap *h, struct mutator *m, unsigned span_class,
                                 gcsim_status *status)
 {

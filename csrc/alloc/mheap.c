@@ -1,5 +1,6 @@
 #include "alloc/mheap.h"
 
+#include "alloc/door.h"
 #include "alloc/mcache.h"
 #include "alloc/scavenge.h"
 #include "base/bits.h"
@@ -42,6 +43,7 @@ CORE void span_list_push(struct mheap *h, struct span_list *list, gcsim_span *s)
 {
     uint32_t number = span_page(h, s) + 1;
     s->next = 0;
+    s->before = list->tail;
     if (list->tail)
         h->spans[list->tail - 1].next = number;
     else
@@ -50,16 +52,20 @@ CORE void span_list_push(struct mheap *h, struct span_list *list, gcsim_span *s)
     list->count++;
 }
 
+CORE void span_list_remove(struct mheap *h, struct span_list *list, gcsim_span *s)
+{
+    *(s->before ? &h->spans[s->before - 1].next : &list->head) = s->next;
+    *(s->next ? &h->spans[s->next - 1].before : &list->tail) = s->before;
+    s->next = 0;
+    s->window = NULL;
+    list->count--;
+}
+
 CORE gcsim_span *span_list_pop(struct mheap *h, struct span_list *list)
 {
-    if (!list->head)
-        return NULL;
-    gcsim_span *s = &h->spans[list->head - 1];
-    list->head = s->next;
-    if (!list->head)
-        list->tail = 0;
-    s->next = 0;
-    list->count--;
+    gcsim_span *s = list->head ? &h->spans[list->head - 1] : NULL;
+    if (s)
+        span_list_remove(h, list, s);
     return s;
 }
 
@@ -282,6 +288,7 @@ static gcsim_span *span_make(struct mheap *h, struct mutator *m, uint64_t npages
 CORE gcsim_span *mheap_alloc(struct mheap *h, struct mutator *m, uint64_t npages,
                              unsigned span_class, gcsim_status *status)
 {
+    door_reclaim(h, npages);
     return span_make(h, m, npages, span_class, 0, status);
 }
 

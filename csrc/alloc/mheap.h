@@ -19,7 +19,7 @@
 #define ARENA_PAGES         8192u // 64 MiB, linux/amd64 (malloc.go:heapArenaBytes)
 #define MARK_BYTES_PER_PAGE 128   // bit vectors outside spans: 1024 bits per page
 
-// First in, first out; linked through span->next. A span is on at most one list.
+// First in, first out; linked through span->next and span->before. A span is on at most one list.
 struct span_list {
     uint32_t head, tail; // first page + 1, 0 = empty
     uint64_t count;
@@ -228,6 +228,8 @@ CORE bool span_check(const struct mheap *h,
                      const gcsim_span *s); // cheap: what every change of hands leaves true
 
 CORE void span_list_push(struct mheap *h, struct span_list *list, gcsim_span *s);
+CORE void span_list_remove(struct mheap *h, struct span_list *list,
+                           gcsim_span *s); // which is on it
 CORE gcsim_span *span_list_pop(struct mheap *h, struct span_list *list);
 
 CORE gcsim_status mheap_init(struct mheap *h, struct world *w, uint64_t arena_bytes);

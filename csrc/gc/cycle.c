@@ -173,6 +173,7 @@ static void cycle_close_marking(struct mheap *h)
     work_free(h);
     h->sweepgen += 2;
     GCSIM_STORE(&gc->sweep_class, 0);
+    gc->reclaim_page = gc->reclaim_credit = 0;
     roots_begin_clearing(h);
     while (gc->stop_the_world && roots_clear_piece(h))
         ;

@@ -44,5 +44,11 @@ CORE COLD void door_sweep_credit(struct mheap *h, uint64_t bytes, uint64_t pages
     sweep_owed(h, bytes, pages);
 }
 
+CORE void door_reclaim(struct mheap *h, uint64_t npages)
+{
+    if (UNLIKELY(sweep_is_on(h)))
+        sweep_reclaim(h, npages);
+}
+
 CORE bool door_limited(struct mheap *h) { return pace_limited(h); }
 CORE void door_released(struct mheap *h, uint64_t ns) { pace_released(h, ns); }

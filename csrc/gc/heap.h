@@ -187,6 +187,8 @@ struct gc {
     double sweep_ratio;        // pages per byte; 0: nothing is owed
     uint64_t sweep_live_basis; // heap_live when the ratio was set
     uint64_t pages_swept;      // since this sweep began
+    uint64_t reclaim_page; // next page to look for a span without marks at (mheap.go:reclaimIndex)
+    uint64_t reclaim_credit; // pages freed and not yet taken in its stead (mheap.go:reclaimCredit)
     uint32_t sweep_class; // next span class to look for unswept spans in; NUM_SPAN_CLASSES = swept
 
     // Of the running cycle. The counters are sums of what mutators hand over (work_publish).

@@ -67,12 +67,16 @@ static void count_freed(struct mheap *h, gcsim_span *s, uint32_t freed)
     count_add(&h->total_free, freed * s->slot_bytes);
 }
 
-static enum swept sweep_counted(struct mheap *h, gcsim_span *s, bool preserve)
+// mgcsweep.go:sweepLocker.tryAcquire.
+static bool acquire(struct mheap *h, gcsim_span *s)
 {
     uint32_t waits = h->sweepgen - 2;
-    if (!__atomic_compare_exchange_n(&s->sweepgen, &waits, h->sweepgen - 1, false, __ATOMIC_ACQUIRE,
-                                     __ATOMIC_RELAXED))
-        return SWEPT_BY_OTHER;
+    return __atomic_compare_exchange_n(&s->sweepgen, &waits, h->sweepgen - 1, false,
+                                       __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
+}
+
+static enum swept sweep_acquired(struct mheap *h, gcsim_span *s, bool preserve)
+{
     if (__atomic_load_n(&s->specials,
                         __ATOMIC_ACQUIRE)) // one that is made meanwhile is to a live object
         count_add(&current_cycle(h)->weak_cleared, specials_sweep(h, s));
@@ -118,7 +122,7 @@ static void note_swept(struct mheap *h)
 
 CORE enum swept sweep_span(struct mheap *h, gcsim_span *s, bool preserve)
 {
-    enum swept swept = sweep_counted(h, s, preserve);
+    enum swept swept = acquire(h, s) ? sweep_acquired(h, s, preserve) : SWEPT_BY_OTHER;
     __atomic_fetch_sub(&h->sweeping, 1, __ATOMIC_RELEASE);
     note_swept(h);
     return swept;
@@ -148,6 +152,8 @@ CORE uint64_t sweep_one(struct mheap *h)
         }
         uint32_t npages = s->npages;
         enum swept swept = sweep_span(h, s, false);
+        if (swept == SWEPT_AND_FREED)
+            count_add(&gc->reclaim_credit, npages);
         if (swept != SWEPT_BY_OTHER)
             return swept == SWEPT_AND_FREED ? npages : 0;
     }
@@ -166,6 +172,75 @@ CORE void sweep_owed(struct mheap *h, uint64_t bytes, uint64_t pages)
             GCSIM_STORE(&h->sweep_owed, 0);
             return;
         }
+}
+
+// --- whole spans -------------------------------------------------------------------------------------------------
+
+// Go keeps a bit per page for this (mheap.go:pageMarks), which markers set; here they need not.
+static bool has_marks(const gcsim_span *s)
+{
+    uint64_t any = 0;
+    for (uint32_t w = 0; w < span_mark_words(s) && !any; w++)
+        any = GCSIM_LOAD(&s->marks[w]);
+    return any != 0;
+}
+
+// The first span from *page on, below `end`, that waits and has no marked object, acquired: its sweep frees it unless a finalizer revives
+// one. Under the heap lock, so that none is made or freed meanwhile.
+static gcsim_span *acquire_unmarked(struct mheap *h, uint64_t *page, uint64_t end)
+{
+    gcsim_span *found = NULL;
+    rt_lock(&h->rt, &h->lock);
+    while (!found && *page < end) {
+        gcsim_span *s = h->page_span[*page] == *page + 1 ? &h->spans[*page] : NULL;
+        *page += s ? s->npages : 1;
+        if (s && s->state == GCSIM_SPAN_IN_USE && GCSIM_LOAD(&s->sweepgen) == h->sweepgen - 2 &&
+            !has_marks(s) && acquire(h, s))
+            found = s;
+    }
+    rt_unlock(&h->rt, &h->lock);
+    return found;
+}
+
+// mheap.go:reclaimChunk. Returns the pages freed.
+static uint64_t reclaim_chunk(struct mheap *h, uint64_t page)
+{
+    uint64_t freed = 0, end = page + CHUNK_PAGES;
+    if (end > GCSIM_LOAD(&h->grown_pages))
+        end = GCSIM_LOAD(&h->grown_pages);
+    __atomic_fetch_add(&h->sweeping, 1, __ATOMIC_RELAXED);
+    for (gcsim_span *s; (s = acquire_unmarked(h, &page, end));) {
+        uint32_t npages = s->npages;
+        mcentral_unlist_unswept(h, s);
+        if (sweep_acquired(h, s, false) == SWEPT_AND_FREED)
+            freed += npages;
+    }
+    __atomic_fetch_sub(&h->sweeping, 1, __ATOMIC_RELEASE);
+    note_swept(h);
+    return freed;
+}
+
+static uint64_t take_credit(struct gc *gc, uint64_t npages)
+{
+    uint64_t credit = GCSIM_LOAD(&gc->reclaim_credit), take;
+    do
+        take = credit < npages ? credit : npages;
+    while (take && !__atomic_compare_exchange_n(&gc->reclaim_credit, &credit, credit - take, false,
+                                                __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+    return take;
+}
+
+// mheap.go:reclaim. Chunks are handed out one by one, so that several threads share the heap.
+CORE void sweep_reclaim(struct mheap *h, uint64_t npages)
+{
+    struct gc *gc = &heap_of(h)->gc;
+    uint64_t found = take_credit(gc, npages);
+    while (found < npages && sweep_is_on(h) && !GCSIM_LOAD(&gc->clearing) &&
+           GCSIM_LOAD(&gc->reclaim_page) < GCSIM_LOAD(&h->grown_pages))
+        found +=
+            reclaim_chunk(h, __atomic_fetch_add(&gc->reclaim_page, CHUNK_PAGES, __ATOMIC_RELAXED));
+    if (found > npages)
+        count_add(&gc->reclaim_credit, found - npages);
 }
 
 CORE void sweep_rest(struct mheap *h)

@@ -220,10 +220,18 @@ static void returned_object_lives(void)
     close_heap(m);
 }
 
+// Marked, and nothing of it swept.
+static void end_cycle_unswept(mut *m)
+{
+    mcache_flush(mutator_of(m)); // else its spans are swept at once
+    API->set_gc_percent(m, 100);
+    H(m->heap)->trigger = m->heap->gc.goal = 0;
+    check(cycle_run(mutator_of(m), GCSIM_TRIGGER_HEAP) == GCSIM_OK, "a cycle by the trigger");
+}
+
 static void lazy_sweep(void)
 {
     mut *m = open_heap(stopped_with_percent(-1));
-    struct mheap *h = H(m->heap);
     const gcsim_type *node = make_type(m->heap, "node", 2, 1);
     void *objects[5000];
     for (int i = 0; i < 5000; i++) {
@@ -232,10 +240,7 @@ static void lazy_sweep(void)
             API->handle_new(m, objects[i]);
     }
     gcsim_weak *alive = API->weak_new(m, objects[100]), *dead = API->weak_new(m, objects[101]);
-    mcache_flush(mutator_of(m)); // else its spans are swept at once
-    API->set_gc_percent(m, 100);
-    h->trigger = heap_of(h)->gc.goal = 0;
-    check(cycle_run(mutator_of(m), GCSIM_TRIGGER_HEAP) == GCSIM_OK, "a cycle by the trigger");
+    end_cycle_unswept(m);
     check(verifies(m), "the heap verifies with nothing swept");
     check(is_object(m->heap, objects[200]) && !is_object(m->heap, objects[201]),
           "a dead object is none before its span is swept");
@@ -257,6 +262,64 @@ static void lazy_sweep(void)
     check(c.freed_objects == 4950 && c.freed_bytes == 4950 * 16,
           "in the end everything dead is freed and counted");
     check(API->weak_get(m, dead) == NULL && verifies(m), "the heap verifies swept");
+    close_heap(m);
+}
+
+// New spans take the place of dead ones, of whatever class, however late the sweep would come to those.
+static void reclaims_before_growing(void)
+{
+    enum { OLD = 1000, KEPT = OLD / 4, DEAD = OLD - KEPT }; // each has a page of its own
+    mut *m = open_heap(stopped_with_percent(-1));
+    struct mheap *h = H(m->heap);
+    struct gc *gc = &m->heap->gc;
+    const gcsim_type *old = make_bytes(m->heap, "old", PAGE_BYTES),
+                     *fresh = make_type(m->heap, "fresh", PAGE_BYTES / 8 - 1, 1);
+    void *kept = NULL;
+    for (int i = 0; i < OLD; i++) {
+        void *p = gcsim_new(m, old);
+        if (i % (OLD / KEPT) == 0)
+            API->handle_new(m, kept = p);
+    }
+    end_cycle_unswept(m);
+    API->set_gc_percent(m, -1); // no other cycle
+    h->sweep_owed = 0;          // or allocation would sweep all of it soon
+    uint64_t in_use = h->bytes.in_use, grown = h->grown_pages, most = 0;
+    gcsim_new(m, fresh);
+    uint64_t swept = gc->pages_swept, credit = gc->reclaim_credit;
+    check(swept > 0 && swept <= CHUNK_PAGES && credit == swept - 1,
+          "a new span sweeps what is dead in one chunk: %" PRIu64 " pages", swept);
+    check(span_of(h, kept)->sweepgen == h->sweepgen - 2, "a span with a mark still waits");
+    check(verifies(m), "the heap verifies with spans taken from the middle of their list");
+    gcsim_new(m, fresh);
+    check(gc->pages_swept == swept && gc->reclaim_credit == credit - 1,
+          "the next one lives on the pages that were too many");
+    for (int i = 2; i < DEAD; i++) {
+        gcsim_new(m, fresh);
+        most = h->bytes.in_use > most ? h->bytes.in_use : most;
+    }
+    check(most <= in_use && h->grown_pages == grown && gc->pages_swept == DEAD,
+          "as many new spans as there were dead ones: the heap is no larger");
+    gcsim_new(m, fresh);
+    check(h->bytes.in_use == in_use + PAGE_BYTES, "one more, and it grows");
+    API->sweep_all(m);
+    check(gc->pages_swept == OLD && verifies(m), "the sweep finds what is left");
+    close_heap(m);
+}
+
+// What a sweep frees on its own also counts for the spans that come after it.
+static void sweeping_earns_credit(void)
+{
+    mut *m = open_heap(stopped_with_percent(-1));
+    struct gc *gc = &m->heap->gc;
+    const gcsim_type *old = make_bytes(m->heap, "old", PAGE_BYTES),
+                     *fresh = make_type(m->heap, "fresh", PAGE_BYTES / 8 - 1, 1);
+    for (int i = 0; i < 10; i++)
+        gcsim_new(m, old);
+    end_cycle_unswept(m);
+    sweep_one(H(m->heap));
+    gcsim_new(m, fresh);
+    check(gc->pages_swept == 1 && gc->reclaim_credit == 0 && gc->reclaim_page == 0,
+          "a page that was swept anyway is a page that needs no search");
     close_heap(m);
 }
 
@@ -405,6 +468,8 @@ int main(void)
     pacing();
     returned_object_lives();
     lazy_sweep();
+    reclaims_before_growing();
+    sweeping_earns_credit();
     interruption();
     many_cycles();
     live_bytes();

@@ -240,6 +240,7 @@ static void break_lists(struct mheap *h, struct rich *r)
     BREAK(LIST, list->count, list->count + 1);
     BREAK(LIST, list->tail, 0);
     BREAK(LIST, h->spans[list->tail - 1].next, list->head);
+    BREAK(LIST, h->spans[list->head - 1].before, list->head);
     BREAK(LIST_MEMBER, *list, (c->partial[side])); // an empty list in its place
     BREAK(LIST_SIDE, *c, ((struct mcentral){.lock = c->lock, .full = {c->full[1], c->full[0]}}));
     BREAK(LIST_SIDE, *c, ((struct mcentral){.lock = c->lock, .partial = {c->full[0], c->full[1]}}));

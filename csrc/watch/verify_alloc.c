@@ -405,7 +405,8 @@ static void check_list(struct verify *v, unsigned spc, const struct span_list *l
     uint32_t last = 0;
     uint64_t n = 0;
     for (uint32_t at = list->head; at; at = h->spans[at - 1].next) {
-        bool inside = at <= h->grown_pages && h->page_span[at - 1] == at && n < list->count;
+        bool inside = at <= h->grown_pages && h->page_span[at - 1] == at && n < list->count &&
+                      h->spans[at - 1].before == last;
         if (!HOLDS(v, LIST, inside && h->spans[at - 1].span_class == spc,
                    "class %u: entry %llu of %llu is page %u", spc, (ull)n, (ull)list->count,
                    at - 1))

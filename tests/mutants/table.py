@@ -283,6 +283,15 @@ MUTANTS = [
         "rule 33: only swept spans are cached (alloc/mcentral.h:mcentral_cache)",
     ),
     Mutant(
+        "reclaimed-span-stays-listed",
+        "sweep",
+        "gc/sweep.c",
+        "        mcentral_unlist_unswept(h, s);",
+        "        (void)0;",
+        "rule 29: a span that is swept out of turn leaves its list (alloc/mcentral.h)",
+        ("test_gc.step",),
+    ),
+    Mutant(
         "marks-not-cleared",
         "sweep",
         "gc/sweep.c",

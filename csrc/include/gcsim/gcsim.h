@@ -158,8 +158,12 @@ struct gcsim_type {
 struct gcsim_span {
     uint64_t
         free; /* free slots of the current window of 64 slots; bit 0 is the window's first slot */
-    char *
-        window; /* address of that first slot. The free slots are zeroed (up to 1 KiB), their pointer bits are window_ptrs */
+    union {
+        char *
+            window; /* address of that first slot. The free slots are zeroed (up to 1 KiB), their pointer bits are window_ptrs */
+        uint32_t
+            before; /* on an mcentral list, where a span has no window: first page of the span before it + 1, 0 = first */
+    };
     uint32_t slot_bytes32; /* 0 in large spans */
     uint32_t div_magic;    /* slot number = offset * div_magic >> 32; 0 in large spans */
     char *base;
