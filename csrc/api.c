@@ -60,6 +60,11 @@ static void *api_new_slow(gcsim_mutator *m, const gcsim_type *type)
 {
     return malloc_new(M(m), type);
 }
+static gcsim_handle *api_new_at_once(gcsim_mutator *m, const gcsim_type *type)
+{
+    void *p = malloc_at_once(M(m), type);
+    return LIKELY(p != NULL) ? handle_make(M(m), p) : NULL;
+}
 static void *api_new_array(gcsim_mutator *m, const gcsim_type *element, uint64_t count)
 {
     return malloc_array(M(m), element, count);

@@ -19,9 +19,8 @@ Everything that fails raises a subclass of `Error` and of the fitting built-in.
 from __future__ import annotations
 
 # ruff: noqa: F401  (what is imported here is the public interface)
+import os as _os
 from importlib import import_module as _import_module
-from pathlib import Path as _Path
-from typing import Any as _Any
 
 from gcsim._core import (
     Array,
@@ -128,11 +127,13 @@ _LATER = frozenset({"explore", "open_snapshot"})
 
 def get_include() -> str:
     """The directory of gcsim's C headers: compile with ``-I``, ``#include <gcsim/gcsim.h>``."""
-    inside = _Path(__file__).parent / "include"
-    return str(inside if inside.is_dir() else _Path(__file__).parents[1] / "csrc" / "include")
+    package = _os.path.dirname(__file__)
+    inside = _os.path.join(package, "include")
+    beside = _os.path.join(_os.path.dirname(package), "csrc", "include")
+    return inside if _os.path.isdir(inside) else beside
 
 
-def __getattr__(name: str) -> _Any:
+def __getattr__(name: str) -> object:
     if name in _LAZY:
         home = _LAZY[name]
         module = _import_module(f"gcsim.{home or name}")
@@ -145,4 +146,4 @@ def __getattr__(name: str) -> _Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_LAZY} - {"_Any", "_Path", "_import_module", "annotations"})
+    return sorted({*globals(), *_LAZY} - {"_import_module", "_os", "annotations"})

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+TYPE_CHECKING = False  # see _types.py: `import gcsim` does without typing
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class Error(Exception):

@@ -868,6 +868,19 @@ def test_subinterpreters_are_refused(run_python: Run) -> None:
     )
 
 
+def test_importing_gcsim_does_without_the_slow_modules_of_the_library(run_python: Run) -> None:
+    run_python(
+        """
+        import sys
+        before = set(sys.modules)
+        import gcsim
+        slow = {"dataclasses", "enum", "inspect", "json", "numpy", "pathlib", "re", "typing"}
+        assert not slow & (set(sys.modules) - before), slow & (set(sys.modules) - before)
+        assert gcsim.get_include()
+        """
+    )
+
+
 def test_importing_a_second_copy_of_the_module_is_another_world(run_python: Run) -> None:
     run_python(
         """

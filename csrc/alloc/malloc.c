@@ -31,7 +31,7 @@ CORE void malloc_resolve_type(gcsim_type *t)
 }
 
 // A slot of a span class, zeroed, with these pointer bits (if the span keeps any).
-static char *take_slot(struct mutator *m, unsigned span_class, uint64_t ptrs)
+CORE_INLINE char *take_slot(struct mutator *m, unsigned span_class, uint64_t ptrs)
 {
     gcsim_span *s = mcache_spans(m)[span_class];
     if (!s->free && !(s = mcache_next(m, span_class, ptrs)))
@@ -44,18 +44,23 @@ static char *take_slot(struct mutator *m, unsigned span_class, uint64_t ptrs)
     return p;
 }
 
-// Several objects in one block (malloc.go:mallocgcTiny). The block with more room left is kept.
-static void *malloc_tiny(struct mutator *m, uint64_t bytes)
+// Several tiny objects share a block (malloc.go:mallocgcTiny). A place in the present one, NULL if it has too little room.
+CORE_INLINE char *tiny_place(struct mutator *m, uint64_t bytes)
+{
+    uint64_t align = bytes & -bytes; // 8, 4, 2 or 1, as it divides by them
+    uint64_t offset = round_up(m->tiny_offset, align);
+    if (!m->tiny || offset + bytes > TINY_BYTES)
+        return NULL;
+    m->tiny_offset = offset + bytes;
+    m->tiny_allocs++;
+    EMIT(mheap_of(m), ALLOC_TINY, m->pub.id, arena_offset(mheap_of(m), m->tiny + offset), bytes);
+    return m->tiny + offset;
+}
+
+// A new block, with the object at its start. Of the two blocks the one with more room left is kept.
+static char *tiny_new_block(struct mutator *m, uint64_t bytes)
 {
     struct mheap *h = mheap_of(m);
-    uint64_t align = bytes % 8 == 0 ? 8 : bytes % 4 == 0 ? 4 : bytes % 2 == 0 ? 2 : 1;
-    uint64_t offset = round_up(m->tiny_offset, align);
-    if (m->tiny && offset + bytes <= TINY_BYTES) {
-        m->tiny_offset = offset + bytes;
-        m->tiny_allocs++;
-        EMIT(h, ALLOC_TINY, m->pub.id, arena_offset(h, m->tiny + offset), bytes);
-        return m->tiny + offset;
-    }
     char *block = take_slot(m, TINY_SPAN_CLASS, 0);
     if (!block)
         return NULL;
@@ -67,8 +72,8 @@ static void *malloc_tiny(struct mutator *m, uint64_t bytes)
     return block;
 }
 
-static void *malloc_small(struct mutator *m, const gcsim_type *t, uint64_t count,
-                          struct sizeclass_rule rule)
+CORE_INLINE void *malloc_small(struct mutator *m, const gcsim_type *t, uint64_t count,
+                               struct sizeclass_rule rule)
 {
     struct mheap *h = mheap_of(m);
     bool in_span = !type_noscan(t) && !rule.header_bytes && rule.slot_bytes > 8;
@@ -143,7 +148,7 @@ static void *malloc_bytes(struct mutator *m, const gcsim_type *t, uint64_t count
     if (UNLIKELY(rule.large || h->efence))
         p = malloc_large(m, t, count, bytes);
     else if (rule.tiny)
-        p = malloc_tiny(m, bytes);
+        p = (p = tiny_place(m, bytes)) ? p : tiny_new_block(m, bytes);
     else
         p = malloc_small(m, t, count, rule);
     if (UNLIKELY(m->refilled && p))
@@ -155,6 +160,38 @@ CORE void *malloc_new(struct mutator *m, const gcsim_type *t)
 {
     m->pub.status = GCSIM_OK;
     return malloc_bytes(m, t, 1, t->bytes);
+}
+
+// Has the cached span of a class a free slot? While marking only its window is asked: the next one is loaded at a safe point then, where
+// its mutator helps.
+CORE_INLINE bool slot_at_hand(struct mutator *m, unsigned span_class, uint64_t ptrs)
+{
+    return mcache_spans(m)[span_class]->free ||
+           (!GCSIM_LOAD(&mheap_of(m)->blacken) && mcache_next_window(m, span_class, ptrs));
+}
+
+// Not inline, both: who finds an object in the window or the tiny block, which is nearly everybody, shall not save registers for this.
+static __attribute__((noinline)) void *tiny_at_hand(struct mutator *m, uint64_t bytes)
+{
+    return slot_at_hand(m, TINY_SPAN_CLASS, 0) ? tiny_new_block(m, bytes) : NULL;
+}
+
+static __attribute__((noinline)) void *small_at_hand(struct mutator *m, const gcsim_type *t)
+{
+    if (span_class_size_class(t->span_class) == LARGE_SIZE_CLASS ||
+        !slot_at_hand(m, t->span_class, t->slot_ptrs))
+        return NULL;
+    return malloc_small(m, t, 1, sizeclass_resolve(t->bytes, type_noscan(t)));
+}
+
+CORE void *malloc_at_once(struct mutator *m, const gcsim_type *t)
+{
+    if (LIKELY(m->pub.alloc[t->fast_class]->free))
+        return gcsim_new(&m->pub, t);
+    if (t->span_class != TINY_SPAN_CLASS || t->bytes >= TINY_BYTES)
+        return small_at_hand(m, t);
+    char *p = tiny_place(m, t->bytes);
+    return p ? p : tiny_at_hand(m, t->bytes);
 }
 
 CORE void *malloc_array(struct mutator *m, const gcsim_type *element, uint64_t count)

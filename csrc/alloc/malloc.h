@@ -12,4 +12,6 @@
 CORE void malloc_resolve_type(gcsim_type *t);
 // One object of a type; count elements of it. NULL with m->pub.status set.
 CORE void *malloc_new(struct mutator *m, const gcsim_type *t);
+// One object of what the mutator has cached, if it has: no safe point, no wait, no collection. NULL without a status otherwise.
+CORE void *malloc_at_once(struct mutator *m, const gcsim_type *t);
 CORE void *malloc_array(struct mutator *m, const gcsim_type *element, uint64_t count);

@@ -120,7 +120,7 @@ static void window_close(struct mutator *m, gcsim_span *s)
 }
 
 // Load the next window with a free slot; false: the span is used up.
-static bool window_next(struct mutator *m, gcsim_span *s, uint64_t ptrs)
+CORE_INLINE bool window_next(struct mutator *m, gcsim_span *s, uint64_t ptrs)
 {
     struct mheap *h = mheap_of(m);
     const uint64_t *used = span_alloc_bits(h, s);
@@ -237,21 +237,29 @@ static gcsim_span *mcache_refill(struct mutator *m, unsigned spc)
     return s;
 }
 
-CORE gcsim_span *mcache_next(struct mutator *m, unsigned spc, uint64_t ptrs)
+// Inline in both of its users: the ordinary one shall not pay for the other.
+CORE_INLINE gcsim_span *next_window(struct mutator *m, unsigned spc, uint64_t ptrs)
 {
     struct mheap *h = mheap_of(m);
     gcsim_span *s = mcache_spans(m)[spc];
-    for (;;) {
-        if (s->free)
-            return s;
-        if (s != &h->full_span && window_next(m, s, ptrs)) {
-            STEP(h, WINDOW, m->pub.id, arena_offset(h, s->window), bits_count(s->free));
-            return s;
-        }
-        s = mcache_refill(m, spc);
-        if (!s)
+    if (s == &h->full_span || !window_next(m, s, ptrs))
+        return NULL;
+    STEP(h, WINDOW, m->pub.id, arena_offset(h, s->window), bits_count(s->free));
+    return s;
+}
+
+CORE gcsim_span *mcache_next_window(struct mutator *m, unsigned spc, uint64_t ptrs)
+{
+    return next_window(m, spc, ptrs);
+}
+
+CORE gcsim_span *mcache_next(struct mutator *m, unsigned spc, uint64_t ptrs)
+{
+    gcsim_span *s = mcache_spans(m)[spc];
+    while (!s->free && !next_window(m, spc, ptrs))
+        if (!(s = mcache_refill(m, spc)))
             return NULL;
-    }
+    return s;
 }
 
 CORE void mcache_flush(struct mutator *m)

@@ -64,6 +64,8 @@ CORE void mcache_init(struct mutator *m, struct mheap *h);
 // The cached span of a class with a free slot in its window, after the present window is used up; NULL with m->pub.status set.
 // ptrs: the pointer bits that the new window's free slots get.
 CORE gcsim_span *mcache_next(struct mutator *m, unsigned span_class, uint64_t ptrs);
+// The same without taking another span, which may wait, sweep or collect: NULL if the cached one is used up.
+CORE gcsim_span *mcache_next_window(struct mutator *m, unsigned span_class, uint64_t ptrs);
 // Give every cached span back (mcache.go:releaseAll), drop the tiny block. World stopped, or by the mutator itself.
 CORE void mcache_flush(struct mutator *m);
 CORE void mcache_flush_pages(struct mutator *m);

@@ -14,6 +14,7 @@
 #include <Python.h>
 #include <structmember.h>
 
+#include <assert.h>
 #include <stdbool.h>
 
 #include "gcsim/gcsim.h"
@@ -193,7 +194,7 @@ struct heap_object {
     uint32_t settled_forks; // heap_settle_fork has run for this many
     int64_t memory_limit;   // INT64_MAX: none
     uint32_t closing;       // threads that wait in close()
-    gcsim_mutator **idle;   // mutators that no call uses
+    gcsim_mutator **idle; // mutators that no long call uses; a short one uses the last in its place
     uint32_t idle_count;
     uint32_t idle_room;
     uint32_t mutators;        // all that are attached
@@ -269,26 +270,32 @@ static inline void heap_attend(struct heap_object *h, uint32_t set, uint32_t cle
     GCSIM_STORE(&h->attention, (h->attention & ~clear) | set);
 }
 
+static inline bool heap_is_own(struct heap_object *h)
+{
+    return BIND_LIKELY(h->heap != NULL && !(h->attention & HEAP_CLOSING) && h->forks == bind_forks);
+}
+
 // 0, or -1 with ClosedHeapError or ForkedHeapError: for calls that change the heap. `doing` completes "cannot ...".
 static inline int heap_check_own(struct heap_object *h, const char *doing)
 {
-    if (heap_check_open(h) < 0)
-        return -1;
-    if (BIND_LIKELY(h->forks == bind_forks))
+    if (heap_is_own(h))
         return 0;
-    heap_raise_forked(h, doing);
+    if (heap_check_open(h) == 0)
+        heap_raise_forked(h, doing);
     return -1;
 }
 
 // Short calls, GIL kept. heap_enter gives a mutator that is inside, or NULL with an error (closed; forked copies may enter, to make
 // handles for what is read; whoever changes a heap calls heap_check_own). It may release the GIL while it waits for a collection: what was read of Python objects before
 // must be checked again if that matters. heap_try_enter never waits, never raises: NULL if it is not possible at once.
+// The mutator is the last of the pool and stays in it: by law 2 nobody else can come before heap_leave, not this thread either.
 BIND_COLD gcsim_mutator *heap_enter_long_way(struct heap_object *h, gcsim_mutator *m);
 
 // gcsim_enter without its wait. False if the world is being stopped or the mutator is to pass a safe point (gc/world.h). It takes no
 // processor: of the threads in short calls one at a time has the GIL.
 static inline bool heap_mutator_goes_in(gcsim_mutator *m)
 {
+    assert(!GCSIM_DEBUG || !m->inside);
     GCSIM_STORE(&m->inside, 1u);
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
     if (BIND_LIKELY(!__atomic_load_n(m->stop, __ATOMIC_ACQUIRE)))
@@ -301,28 +308,25 @@ static inline gcsim_mutator *heap_enter(struct heap_object *h)
 {
     if (BIND_UNLIKELY(h->attention || !h->idle_count))
         return heap_enter_long_way(h, NULL);
-    gcsim_mutator *m = h->idle[--h->idle_count];
-    if (BIND_LIKELY(heap_mutator_goes_in(m)))
-        return m;
-    return heap_enter_long_way(h, m);
+    gcsim_mutator *m = h->idle[h->idle_count - 1];
+    return BIND_LIKELY(heap_mutator_goes_in(m)) ? m : heap_enter_long_way(h, m);
 }
 
 static inline gcsim_mutator *heap_try_enter(struct heap_object *h)
 {
     if (BIND_UNLIKELY((h->attention & ~HEAP_DEFERRED) || !h->idle_count))
         return NULL;
-    gcsim_mutator *m = h->idle[--h->idle_count];
+    gcsim_mutator *m = h->idle[h->idle_count - 1];
     if (BIND_LIKELY(heap_mutator_goes_in(m)))
         return m;
     gcsim_leave(m);
-    h->idle[h->idle_count++] = m;
     return NULL;
 }
 
 static inline void heap_leave(struct heap_object *h, gcsim_mutator *m)
 {
+    assert(!GCSIM_DEBUG || m == h->idle[h->idle_count - 1]);
     gcsim_leave(m);
-    h->idle[h->idle_count++] = m; // there is room for every attached mutator
 }
 
 // Long calls. After slow_begin the GIL is released and call->m is inside; -1 with an error otherwise (`doing` as in
@@ -349,18 +353,30 @@ BIND void heap_drop(struct heap_object *h, void (*drop)(const gcsim_api *, gcsim
 
 // The heap's type for `type`, made at first use. NULL with an error. No mutator needed; GIL held, not inside.
 BIND_COLD const gcsim_type *heap_type_make(struct heap_object *h, struct type_object *type);
+static inline bool heap_knows(struct heap_object *h, struct type_object *type)
+{
+    return type->serial < h->types_room && h->types[type->serial];
+}
 static inline const gcsim_type *heap_type(struct heap_object *h, struct type_object *type)
 {
-    uint32_t serial = type->serial;
-    if (BIND_LIKELY(serial < h->types_room && h->types[serial]))
-        return h->types[serial];
-    return heap_type_make(h, type);
+    return BIND_LIKELY(heap_knows(h, type)) ? h->types[type->serial] : heap_type_make(h, type);
 }
 
 // A zeroed object, already rooted: `count` elements of `type` (count 1 and array false: one object). NULL with an error; GIL held, not
 // inside; checks open and own. Releases the GIL when the allocation may have to collect. Drop with heap_unroot.
 BIND gcsim_handle *heap_allocate(struct heap_object *h, const gcsim_type *type, bool array,
                                  uint64_t count);
+// One object while the GIL is kept, of what a mutator of this heap has at hand: neither collects nor waits. NULL without an error
+// otherwise, and in step mode, where allocating is a poll. The heap is this process's own.
+static inline gcsim_handle *heap_allocate_at_once(struct heap_object *h, const gcsim_type *type)
+{
+    gcsim_mutator *m = BIND_LIKELY(!h->steps) ? heap_try_enter(h) : NULL;
+    if (BIND_UNLIKELY(!m))
+        return NULL;
+    gcsim_handle *handle = h->api->new_at_once(m, type);
+    heap_leave(h, m);
+    return handle;
+}
 static inline void heap_unroot(struct heap_object *h, gcsim_handle *handle)
 {
     if (h->heap)

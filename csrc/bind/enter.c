@@ -210,8 +210,9 @@ static struct heap_deferred *take_deferred(struct heap_object *h)
 
 // Until the world is no longer being stopped, or the other call of a heap in step mode has ended; GIL released meanwhile. Who only
 // waits does not count as a step call: waiters must not wait for each other.
-static void wait_for_world(struct heap_object *h, gcsim_mutator *m)
+static void wait_for_world(struct heap_object *h)
 {
+    gcsim_mutator *m = h->idle[--h->idle_count];
     h->slow_calls++;
     PyThreadState *thread = PyEval_SaveThread();
     if (h->steps_lock) {
@@ -223,18 +224,15 @@ static void wait_for_world(struct heap_object *h, gcsim_mutator *m)
     }
     PyEval_RestoreThread(thread);
     h->slow_calls--;
+    h->idle[h->idle_count++] = m; // there is room for every attached mutator
 }
 
-// `m`: taken from the pool, and found the world stopping.
+// `m`, unless it is NULL, has found the world stopping.
 BIND_COLD gcsim_mutator *heap_enter_long_way(struct heap_object *h, gcsim_mutator *m)
 {
     if (m)
         gcsim_leave(m);
     for (;;) {
-        if (m) { // outside
-            h->idle[h->idle_count++] = m;
-            m = NULL;
-        }
         if (heap_check_open(h) < 0 || heap_check_left(h) < 0)
             return NULL;
         if (heap_is_own_poll(h)) {
@@ -248,7 +246,7 @@ BIND_COLD gcsim_mutator *heap_enter_long_way(struct heap_object *h, gcsim_mutato
                 return NULL;
             continue;
         }
-        m = h->idle[--h->idle_count];
+        m = h->idle[h->idle_count - 1];
         if (!(h->attention &
               HEAP_SLOW_STEPS)) { // else nothing of the core may be touched, not even to leave it
             if (heap_mutator_goes_in(m)) {
@@ -258,7 +256,7 @@ BIND_COLD gcsim_mutator *heap_enter_long_way(struct heap_object *h, gcsim_mutato
             }
             gcsim_leave(m);
         }
-        wait_for_world(h, m);
+        wait_for_world(h);
     }
 }
 
@@ -388,6 +386,8 @@ BIND_COLD gcsim_handle *heap_allocate_slowly(struct heap_object *h, const gcsim_
     if (p && !handle)
         status = GCSIM_NO_MEMORY;
     slow_end(&call);
+    if (handle && !call.error)
+        return handle;
     char what[96];
     if (array)
         snprintf(what, sizeof what, "%llu elements of %llu bytes", (unsigned long long)count,
@@ -402,31 +402,11 @@ BIND_COLD gcsim_handle *heap_allocate_slowly(struct heap_object *h, const gcsim_
     return handle;
 }
 
-// One object while the GIL is kept, if that surely neither collects nor waits: the cached span has a free slot and no other
-// thread is at work in the heap. NULL without an error otherwise.
-static inline gcsim_handle *heap_allocate_at_once(struct heap_object *h, gcsim_mutator *m,
-                                                  const gcsim_type *type)
-{
-    if (BIND_UNLIKELY(!m->alloc[type->fast_class]->free &&
-                      (!m->alloc[type->span_class]->free || h->slow_calls)))
-        return NULL;
-    void *p = gcsim_new(m, type);
-    return BIND_LIKELY(p != NULL) ? h->api->handle_new(m, p) : NULL;
-}
-
 BIND gcsim_handle *heap_allocate(struct heap_object *h, const gcsim_type *type, bool array,
                                  uint64_t count)
 {
     if (heap_check_own(h, "allocate") < 0)
         return NULL;
-    if (!array) {
-        gcsim_mutator *m = heap_enter(h);
-        if (BIND_UNLIKELY(!m))
-            return NULL;
-        gcsim_handle *handle = heap_allocate_at_once(h, m, type);
-        heap_leave(h, m);
-        if (BIND_LIKELY(handle != NULL))
-            return handle;
-    }
-    return heap_allocate_slowly(h, type, array, count);
+    gcsim_handle *handle = array ? NULL : heap_allocate_at_once(h, type);
+    return handle ? handle : heap_allocate_slowly(h, type, array, count);
 }

@@ -610,9 +610,9 @@ BIND_COLD gcsim_handle *new_array_object(struct heap_object *h, struct type_obje
     return t ? heap_allocate(h, t, true, count) : NULL;
 }
 
-// Fields given as keywords, in their order.
-static int new_set_fields(struct heap_object *h, PyObject *ref, PyObject *const *values,
-                          PyObject *names)
+// Fields given as keywords, in their order. Not inline: what sets none shall not save registers for it.
+static __attribute__((noinline)) int new_set_fields(PyObject *ref, PyObject *const *values,
+                                                    PyObject *names)
 {
     struct struct_class *cls = (struct struct_class *)Py_TYPE(ref);
     Py_ssize_t n = PyTuple_GET_SIZE(names);
@@ -628,7 +628,6 @@ static int new_set_fields(struct heap_object *h, PyObject *ref, PyObject *const 
         if (field_store(f, (struct ref_object *)ref, values[i]) < 0)
             return -1;
     }
-    (void)h;
     return 0;
 }
 
@@ -655,23 +654,38 @@ BIND_COLD PyObject *new_of_any(struct heap_object *h, PyObject *what)
     return ref;
 }
 
+BIND_COLD PyObject *new_long_way(struct heap_object *h, PyObject *what)
+{
+    if (heap_check_own(h, "allocate") < 0)
+        return NULL;
+    if (!IS_STRUCT_CLASS(h->state, what))
+        return new_of_any(h, what);
+    struct type_object *type = class_type((struct struct_class *)what);
+    return type ? new_of_type(h, type, (PyTypeObject *)what) : NULL;
+}
+
+// The usual case: an object of a struct class that the heap has seen before. NULL without an error where there is more to do.
+static inline gcsim_handle *new_at_once(struct heap_object *h, PyObject *what)
+{
+    if (BIND_UNLIKELY(!IS_STRUCT_CLASS(h->state, what) || h->forks != bind_forks))
+        return NULL;
+    struct type_object *type = ((struct struct_class *)what)->type;
+    if (BIND_UNLIKELY(!type || type->kind == GCSIM_KIND_ARRAY || !heap_knows(h, type)))
+        return NULL;
+    return heap_allocate_at_once(h, h->types[type->serial]);
+}
+
 static PyObject *heap_new(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *names)
 {
     struct heap_object *h = (struct heap_object *)self;
     if (BIND_UNLIKELY(nargs != 1))
         return bind_raise(h->state, ERR_CONVERSION,
                           "heap.new takes a type, and the fields as keywords: heap.new(Node, n=1)");
-    if (BIND_UNLIKELY(heap_check_own(h, "allocate") < 0))
-        return NULL;
-    struct struct_class *cls = (struct struct_class *)args[0];
-    PyObject *ref;
-    if (BIND_LIKELY(IS_STRUCT_CLASS(h->state, cls))) {
-        struct type_object *type = class_type(cls);
-        ref = type ? new_of_type(h, type, &cls->base.ht_type) : NULL;
-    } else {
-        ref = new_of_any(h, args[0]);
-    }
-    if (names && ref && BIND_UNLIKELY(new_set_fields(h, ref, args + 1, names) < 0))
+    gcsim_handle *handle = new_at_once(h, args[0]);
+    PyObject *ref = BIND_LIKELY(handle != NULL)
+                        ? ref_from_handle(h, (PyTypeObject *)args[0], handle)
+                        : new_long_way(h, args[0]);
+    if (names && ref && BIND_UNLIKELY(new_set_fields(ref, args + 1, names) < 0))
         Py_CLEAR(ref);
     return heap_then(h, ref);
 }

@@ -12,10 +12,19 @@ static inline struct ref_object *ref_memory(struct bind_state *state)
     return PyObject_Malloc(sizeof(struct ref_object));
 }
 
+static inline void ref_give_back(struct bind_state *state, struct ref_object *ref)
+{
+    if (BIND_LIKELY(state->free_count < REF_FREELIST))
+        state->free_refs[state->free_count++] = ref;
+    else
+        PyObject_Free(ref);
+}
+
 BIND_COLD int ref_trace(struct heap_object *h, struct ref_object *ref);
 BIND_COLD void ref_untrace(struct heap_object *h, struct ref_object *ref);
 
-BIND PyObject *ref_from_handle(struct heap_object *h, PyTypeObject *cls, gcsim_handle *handle)
+BIND inline PyObject *ref_from_handle(struct heap_object *h, PyTypeObject *cls,
+                                      gcsim_handle *handle)
 {
     struct ref_object *ref = ref_memory(h->state);
     if (BIND_UNLIKELY(!ref)) {
@@ -37,16 +46,13 @@ static void ref_dealloc(PyObject *self)
 {
     struct ref_object *ref = (struct ref_object *)self;
     struct heap_object *h = ref->heap;
-    struct bind_state *state = h->state;
+    gcsim_handle *handle = ref->handle;
     PyTypeObject *cls = Py_TYPE(self);
     if (BIND_UNLIKELY(h->traces != NULL))
         ref_untrace(h, ref);
+    ref_give_back(h->state, ref);
     if (BIND_LIKELY(h->heap != NULL))
-        h->api->handle_drop(h->heap, ref->handle);
-    if (BIND_LIKELY(state->free_count < REF_FREELIST))
-        state->free_refs[state->free_count++] = ref;
-    else
-        PyObject_Free(ref);
+        h->api->handle_drop(h->heap, handle);
     Py_DECREF(h);
     Py_DECREF(cls);
 }
@@ -96,11 +102,11 @@ BIND PyObject *ref_load(struct heap_object *h, PyTypeObject *cls, void **slot)
         return NULL;
     void *p = GCSIM_LOAD(slot);
     gcsim_handle *handle = p ? h->api->handle_new(m, p) : NULL;
-    gcsim_status status = m->status;
     heap_leave(h, m);
     if (!p)
         Py_RETURN_NONE;
-    return BIND_LIKELY(handle != NULL) ? ref_from_handle(h, cls, handle) : ref_no_handle(h, status);
+    return BIND_LIKELY(handle != NULL) ? ref_from_handle(h, cls, handle)
+                                       : ref_no_handle(h, m->status);
 }
 
 // --- what a Ref refers to
@@ -173,28 +179,41 @@ BIND_COLD void ref_no_field(PyObject *self, PyObject *name)
     Py_XDECREF(names);
 }
 
+// Is the error at hand CPython's own word for an attribute that is not there?
+static bool ref_attribute_missing(PyObject *self)
+{
+    return PyErr_ExceptionMatches(PyExc_AttributeError) &&
+           !PyErr_ExceptionMatches(((struct ref_object *)self)->heap->state->errors[ERR_FIELD]);
+}
+
+BIND_COLD PyObject *ref_get_other(PyObject *self, PyObject *name)
+{
+    PyObject *found = PyObject_GenericGetAttr(self, name);
+    if (!found && ref_attribute_missing(self))
+        ref_no_field(self, name);
+    return found;
+}
+
 static PyObject *ref_getattro(PyObject *self, PyObject *name)
 {
     struct field_object *f = ref_field(self, name);
-    if (BIND_LIKELY(f != NULL))
-        return field_get((PyObject *)f, self, NULL);
-    PyObject *found = PyObject_GenericGetAttr(self, name);
-    if (!found && PyErr_ExceptionMatches(PyExc_AttributeError) &&
-        !PyErr_ExceptionMatches(((struct ref_object *)self)->heap->state->errors[ERR_FIELD]))
+    return BIND_LIKELY(f != NULL) ? field_get((PyObject *)f, self, NULL)
+                                  : ref_get_other(self, name);
+}
+
+BIND_COLD int ref_set_other(PyObject *self, PyObject *name, PyObject *value)
+{
+    int result = PyObject_GenericSetAttr(self, name, value);
+    if (result < 0 && ref_attribute_missing(self))
         ref_no_field(self, name);
-    return found;
+    return result;
 }
 
 static int ref_setattro(PyObject *self, PyObject *name, PyObject *value)
 {
     struct field_object *f = ref_field(self, name);
-    if (BIND_LIKELY(f != NULL))
-        return field_set((PyObject *)f, self, value);
-    int result = PyObject_GenericSetAttr(self, name, value);
-    if (result < 0 && PyErr_ExceptionMatches(PyExc_AttributeError) &&
-        !PyErr_ExceptionMatches(((struct ref_object *)self)->heap->state->errors[ERR_FIELD]))
-        ref_no_field(self, name);
-    return result;
+    return BIND_LIKELY(f != NULL) ? field_set((PyObject *)f, self, value)
+                                  : ref_set_other(self, name, value);
 }
 
 // --- identity

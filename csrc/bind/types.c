@@ -781,7 +781,16 @@ static PyObject *field_get(PyObject *self, PyObject *instance, PyObject *Py_UNUS
 // Writes a field of an object that is the field's own.
 static inline int field_store(struct field_object *f, struct ref_object *ref, PyObject *value)
 {
-    if (value_set(ref->heap, f->type, ref->address + f->offset, value) == 0)
+    char *at = ref->address + f->offset;
+    if (f->kind == GCSIM_KIND_INT64 && PyLong_Check(value) && heap_is_own(ref->heap)) {
+        int overflow;
+        int64_t n = PyLong_AsLongLongAndOverflow(value, &overflow); // of an int: runs no Python
+        if (BIND_LIKELY(!overflow)) {
+            GCSIM_STORE((int64_t *)(void *)at, n);
+            return 0;
+        }
+    }
+    if (value_set(ref->heap, f->type, at, value) == 0)
         return 0;
     field_blame(f);
     return -1;

@@ -22,17 +22,41 @@ static uint64_t type_number(const gcsim_build *what, uint64_t i)
                                     : ((const uint8_t *)what->type_of)[i];
 }
 
+// Objects from..to; how many could be made.
+static uint64_t build_piece(struct mutator *m, const gcsim_build *what, void **objects,
+                            uint64_t from, uint64_t to)
+{
+    for (uint64_t i = from; i < to; i++) {
+        const gcsim_type *t = what->types[type_number(what, i)];
+        objects[i] = !what->counts || what->counts[i] == 1 ? gcsim_new(&m->pub, t)
+                                                           : malloc_array(m, t, what->counts[i]);
+        if (UNLIKELY(!objects[i]))
+            return i - from;
+    }
+    return to - from;
+}
+
+// The same for the common case: all of one type.
+static uint64_t build_piece_alike(struct mutator *m, const gcsim_type *t, void **objects,
+                                  uint64_t from, uint64_t to)
+{
+    for (uint64_t i = from; i < to; i++)
+        if (UNLIKELY(!(objects[i] = gcsim_new(&m->pub, t))))
+            return i - from;
+    return to - from;
+}
+
 // Cycles that others start find the objects in the batch, which is strong.
 static gcsim_status build_objects(struct mutator *m, const gcsim_build *what, gcsim_batch *batch)
 {
-    for (uint64_t i = 0; i < what->count; i++) {
-        const gcsim_type *t = what->types[type_number(what, i)];
-        void *p = !what->counts || what->counts[i] == 1 ? gcsim_new(&m->pub, t)
-                                                        : malloc_array(m, t, what->counts[i]);
-        if (UNLIKELY(!p))
+    bool alike = !what->type_of && !what->counts;
+    for (uint64_t from = 0, to; from < what->count; from = to) {
+        to = what->count - from < POLL_EVERY ? what->count : from + POLL_EVERY;
+        uint64_t made = alike ? build_piece_alike(m, what->types[0], batch->objects, from, to)
+                              : build_piece(m, what, batch->objects, from, to);
+        if (made != to - from)
             return m->pub.status;
-        batch->objects[i] = p;
-        if (poll_due(m, i))
+        if (made == POLL_EVERY && world_interrupted(m, false))
             return GCSIM_INTERRUPTED;
     }
     return GCSIM_OK;

@@ -305,6 +305,46 @@ static void reuse(void)
     close_heap(m);
 }
 
+// What is at hand, and nothing else: new_at_once takes no span, and while marking no window either.
+static void at_once(void)
+{
+    mut *m = open_heap(small_heap);
+    struct mheap *h = mheap_of(mutator_of(m));
+    bool refused = true, right = true, all = true, while_marking = true;
+    for (int i = 0; i < SIZES * 2; i++) {
+        const gcsim_type *t = type_of_bytes(m->heap, sizes[i / 2], i & 1);
+        struct sizeclass_rule rule = sizeclass_resolve(t->bytes, i & 1);
+        API->collect(m); // gives all cached spans back
+        refused &= !API->new_at_once(m, t);
+        EXPECT(gcsim_new(m, t) != NULL);
+        if (rule.large) {
+            refused &= !API->new_at_once(m, t);
+            continue;
+        }
+        const gcsim_span *s = mcache_spans(mutator_of(m))[t->span_class];
+        uint64_t n = 0, room = s->nelems - span_in_use(s);
+        gcsim_handle *handle;
+        for (; (handle = API->new_at_once(m, t)); n++) {
+            right &= all_zero(handle->ptr, usable(t));
+            right &= t->ptr_bytes == 0 || slots_are_right(m->heap, handle->ptr, t, 1);
+            API->handle_drop(m->heap, handle);
+            if (s->free || span_in_use(s) == s->nelems)
+                continue;
+            GCSIM_STORE(&h->blacken, 1u);
+            while_marking &= rule.tiny || !API->new_at_once(m, t);
+            GCSIM_STORE(&h->blacken, 0u);
+        }
+        all &= rule.tiny ? n >= room : n == room;
+        all &= span_in_use(s) == s->nelems;
+    }
+    check(refused, "without a span at hand nothing is allocated at once, and nothing large ever");
+    check(right, "what is allocated at once is zero and has its pointer slots");
+    check(all, "all of the cached span is at hand");
+    check(while_marking, "while marking only its window is");
+    check(verifies(m), "the heap verifies after allocating at once");
+    close_heap(m);
+}
+
 static void heap_full(void)
 {
     mut *m = open_heap(small_heap);
@@ -448,6 +488,7 @@ int main(void)
     tiny_objects();
     zero_size();
     reuse();
+    at_once();
     heap_full();
     bad_requests();
     names_and_types();
