@@ -44,6 +44,8 @@ struct mutator {
     int64_t
         assist_bytes; // may be allocated while marking before this mutator has to help (Go: g.gcAssistBytes)
     uint64_t
+        assist_from_ns; // since when the limiter has not counted the assist under way; 0 = none
+    uint64_t
         scan_alloc; // scannable bytes handed out and not yet in heap_scan (mcache.go:scanAlloc)
     void *shade_buffer[SHADE_BUFFER];
 };

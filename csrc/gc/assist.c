@@ -9,7 +9,8 @@
 enum {
     OVER_ASSIST_WORK = 64
         << 10, // an assist does at least so much, to do the next one's too (mgcpacer.go:gcOverAssistWork)
-    PARK_NS = 1000000, // between two looks of one who waits
+    ASSIST_SLICE_NS = 100000, // of an assist, before it looks whether it may go on
+    PARK_NS = 1000000,        // between two looks of one who waits
 };
 
 // What work earns in bytes to allocate. Where no work was expected, as in a first cycle, the ratio may be beyond any number (in Go the sum
@@ -144,16 +145,16 @@ static int64_t use_credit(struct gc *gc, struct mutator *m, int64_t work, double
     return work - stolen;
 }
 
-// Returns whether nothing was left to mark.
+// A slice: a debt from the time when the CPU limiter forbade assists may be large, and the limiter may come on meanwhile
+// (mgcmark.go:gcDrainN asks after each object, and the scheduler ends it in time). Returns whether nothing was left to mark.
 static bool mark_for(struct mutator *m, int64_t work, double bytes_per_work)
 {
     struct mheap *h = mheap_of(m);
-    uint64_t from = rt_now_ns(&h->rt);
-    struct drain drain = {.work = (uint64_t)work};
+    uint64_t from = pace_assist_begin(m);
+    struct drain drain = {.work = (uint64_t)work, .until_ns = from + ASSIST_SLICE_NS};
     bool drained = mark_drain(m, &drain) == DRAINED;
     m->assist_bytes += 1 + bytes_earned(bytes_per_work, drain.done);
-    uint64_t ns = rt_now_ns(&h->rt) - from;
-    pace_assisted(h, ns);
+    uint64_t ns = pace_assist_end(m, from);
     EMIT(h, ASSIST, m->pub.id, 0, ns);
     return drained;
 }

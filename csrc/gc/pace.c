@@ -277,16 +277,46 @@ CORE void pace_undo(struct mheap *h)
 
 // --- the limiter -------------------------------------------------------------------------------------------------
 
-// What was counted since the last update. A processor that no mutator was on is idle, but for background marking that it did.
+// What the limiter has not counted of the mutator's assist under way is counted now, so that a window gets what happened in it: time that
+// came later, when the bucket may be full, would be lost (mgclimit.go:limiterEvent.consume).
+static void count_assist(struct gc *gc, struct mutator *m, uint64_t now_ns)
+{
+    uint64_t from = GCSIM_LOAD(&m->assist_from_ns);
+    if (from && from < now_ns &&
+        __atomic_compare_exchange_n(&m->assist_from_ns, &from, now_ns, false, __ATOMIC_RELAXED,
+                                    __ATOMIC_RELAXED))
+        count_add(&gc->assist_pool_ns, now_ns - from);
+}
+
+// Processors that program mutators are on now: an estimate, as they come and go.
+static uint32_t look_at_mutators(struct mheap *h, uint64_t now_ns)
+{
+    uint32_t busy = 0;
+    if (!rt_try_lock(&h->rt, &h->mutators_lock))
+        return heap_of(h)->gc.procs; // the world is being stopped
+    for (struct mutator *m = h->mutators; m; m = m->next) {
+        busy += !m->worker && __atomic_load_n(&m->pub.inside, __ATOMIC_ACQUIRE);
+        count_assist(&heap_of(h)->gc, m, now_ns);
+    }
+    rt_unlock(&h->rt, &h->mutators_lock);
+    return busy;
+}
+
+// What was counted since the last update. A processor that no mutator was on is idle, but for background marking that it did. A slice of
+// that may have begun before the last update: what is more than the window holds is left for the next.
 static void feed_limiter(struct mheap *h, uint64_t now_ns)
 {
     struct gc *gc = &heap_of(h)->gc;
     struct limiter *l = &gc->limiter;
-    uint32_t busy = processor_busy(h);
+    uint32_t busy = look_at_mutators(h, now_ns);
     int64_t window = (int64_t)now_ns - l->last_update, idle = 0;
     if (window > 0 && busy < gc->procs)
         idle = window * (int64_t)(gc->procs - busy);
-    idle -= (int64_t)__atomic_exchange_n(&gc->own_thread_ns, 0, __ATOMIC_RELAXED);
+    int64_t marked = (int64_t)GCSIM_LOAD(&gc->own_thread_ns);
+    if (marked > idle)
+        marked = idle;
+    count_add(&gc->own_thread_ns, (uint64_t)-marked);
+    idle -= marked;
     if (idle > 0) {
         limiter_add_idle(l, idle);
         count_add(&h->history->idle_ns, (uint64_t)idle);
@@ -303,16 +333,22 @@ static void publish_limiter(struct gc *gc)
     GCSIM_STORE(&gc->limiter_checked_ns, (uint64_t)gc->limiter.last_update);
 }
 
-CORE void pace_check_limiter(struct mheap *h, uint64_t now_ns)
+static void update_limiter(struct mheap *h, uint64_t now_ns)
 {
     struct gc *gc = &heap_of(h)->gc;
-    int64_t since = (int64_t)(now_ns - GCSIM_LOAD(&gc->limiter_checked_ns));
-    if (since < LIMITER_UPDATE_PERIOD_NS || !rt_try_lock(&h->rt, &gc->pace_lock))
-        return;
+    if (!rt_try_lock(&h->rt, &gc->pace_lock))
+        return; // whoever is second: the next one counts it
     feed_limiter(h, now_ns);
     limiter_update(&gc->limiter, (int64_t)now_ns);
     publish_limiter(gc);
     rt_unlock(&h->rt, &gc->pace_lock);
+}
+
+CORE void pace_check_limiter(struct mheap *h, uint64_t now_ns)
+{
+    int64_t since = (int64_t)(now_ns - GCSIM_LOAD(&heap_of(h)->gc.limiter_checked_ns));
+    if (since >= LIMITER_UPDATE_PERIOD_NS)
+        update_limiter(h, now_ns);
 }
 
 CORE void pace_transition(struct mheap *h, bool on)
@@ -387,11 +423,26 @@ CORE void pace_slice_end(struct mheap *h, const struct mark_slice *slice)
         count_add(&gc->own_thread_ns, ns);
 }
 
-CORE void pace_assisted(struct mheap *h, uint64_t ns)
+CORE uint64_t pace_assist_begin(struct mutator *m)
 {
+    uint64_t now_ns = rt_now_ns(&mheap_of(m)->rt);
+    GCSIM_STORE(&m->assist_from_ns, now_ns);
+    return now_ns;
+}
+
+// The limiter learns of each assist at once (mgcmark.go:gcAssistAlloc1): in the period of its other updates a full bucket would
+// overflow by many times what it loses meanwhile, and collection would take far more than half.
+CORE uint64_t pace_assist_end(struct mutator *m, uint64_t from_ns)
+{
+    struct mheap *h = mheap_of(m);
     struct gc *gc = &heap_of(h)->gc;
-    count_add(&gc->mark_ns[MARK_ASSIST], ns);
-    count_add(&gc->assist_pool_ns, ns);
+    uint64_t now_ns = rt_now_ns(&h->rt);
+    uint64_t uncounted_ns = __atomic_exchange_n(&m->assist_from_ns, 0, __ATOMIC_RELAXED);
+    if (uncounted_ns < now_ns)
+        count_add(&gc->assist_pool_ns, now_ns - uncounted_ns);
+    count_add(&gc->mark_ns[MARK_ASSIST], now_ns - from_ns);
+    update_limiter(h, now_ns);
+    return now_ns - from_ns;
 }
 
 CORE void pace_released(struct mheap *h, uint64_t ns)

@@ -37,7 +37,9 @@ struct mark_slice {
 };
 CORE bool pace_slice_begin(struct mheap *h, bool own_thread, struct mark_slice *slice);
 CORE void pace_slice_end(struct mheap *h, const struct mark_slice *slice);
-CORE void pace_assisted(struct mheap *h, uint64_t ns);
+// Around an assist. begin returns the time, end how long it took.
+CORE uint64_t pace_assist_begin(struct mutator *m);
+CORE uint64_t pace_assist_end(struct mutator *m, uint64_t from_ns);
 CORE void pace_released(struct mheap *h, uint64_t ns); // an allocation, to release memory
 // Now and then, while marking.
 CORE void pace_check_limiter(struct mheap *h, uint64_t now_ns);

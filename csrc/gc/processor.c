@@ -77,17 +77,6 @@ CORE void processor_release(struct mutator *m)
         rt_wake_all(&h->rt, &next->processor);
 }
 
-CORE uint32_t processor_busy(struct mheap *h)
-{
-    uint32_t busy = 0;
-    if (!rt_try_lock(&h->rt, &h->mutators_lock))
-        return heap_of(h)->gc.procs; // the world is being stopped
-    for (struct mutator *m = h->mutators; m; m = m->next)
-        busy += !m->worker && __atomic_load_n(&m->pub.inside, __ATOMIC_ACQUIRE);
-    rt_unlock(&h->rt, &h->mutators_lock);
-    return busy;
-}
-
 // Workers inside are counted too: each leaves before the next comes.
 static bool one_is_free(struct mheap *h, const struct mutator *worker)
 {

@@ -11,8 +11,6 @@ CORE void processor_acquire(struct mutator *m); // waits; the mutator is outside
 CORE void processor_release(struct mutator *m); // if it has one
 // For a worker, which does not wait. The processor is given back when it leaves.
 CORE bool processor_try(struct mutator *m);
-// Program mutators inside now: an estimate, as they come and go.
-CORE uint32_t processor_busy(struct mheap *h);
 CORE void processor_ask(struct mheap *h);      // set GCSIM_STOP_YIELD
 CORE void processor_answered(struct mheap *h); // clear it; who still waits asks again
 // All tokens are free, nobody waits: when counting begins, and in a forked child. Nobody is inside.

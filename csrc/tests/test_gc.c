@@ -323,6 +323,76 @@ static void sweeping_earns_credit(void)
     close_heap(m);
 }
 
+#if GCSIM_STEPS // whose clock counts steps: an object scanned is a ns
+// Whatever an assist owes, it looks at the limiter after each slice, and the limiter has learned of it.
+static void assists_stop_for_the_limiter(void)
+{
+    enum { NODES = 400000 }; // the slice of an assist is 100,000 ns
+    mut *m = open_heap(small_heap);
+    struct gc *gc = &m->heap->gc;
+    const gcsim_type *node = make_type(m->heap, "node", 2, 1),
+                     *pointer = make_type(m->heap, "pointer", 1, 1);
+    gcsim_handle *root = API->handle_new(m, API->new_array(m, pointer, NODES));
+    for (int i = 0; i < NODES; i++)
+        set(m, root->ptr, i, gcsim_new(m, node));
+    API->set_gc_percent(m, 100);
+    H(m->heap)->trigger = gc->goal = 0;
+    check(cycle_run(mutator_of(m), GCSIM_TRIGGER_HEAP) == GCSIM_OK && gc->phase == GC_MARK,
+          "marking has begun");
+    gc->limiter.fill = gc->limiter.capacity - 1000;
+    mutator_of(m)->assist_bytes = -(1ll << 40);
+    pay(mutator_of(m));
+    uint64_t assisted = gc->mark_ns[MARK_ASSIST];
+    check(gc->limited && gc->phase == GC_MARK && mutator_of(m)->assist_bytes < 0,
+          "a full bucket ends an assist, though it owes more");
+    check(assisted > 1000 && assisted < NODES / 2, "within a slice: %" PRIu64 " ns", assisted);
+    check(gc->limiter.overflow < NODES, "so the bucket overflows by no more");
+    pay(mutator_of(m));
+    check(gc->mark_ns[MARK_ASSIST] == assisted, "and no other assist begins");
+    API->collect(m);
+    check(verifies(m), "the heap verifies");
+    close_heap(m);
+}
+
+// The limiter's window has what happened in it: an assist under way counts as far as it has come, and once.
+static void assists_count_while_they_run(void)
+{
+    gcsim_options options = small_heap;
+    options.procs = 2;
+    mut *m = open_heap(options); // the other processor is idle
+    struct gc *gc = &m->heap->gc;
+    uint64_t from = (uint64_t)gc->limiter.last_update + 50;
+    mutator_of(m)->assist_from_ns = from;
+    update_limiter(H(m->heap), from);
+    check(gc->limiter.fill == 0, "before it begins nothing fills the bucket");
+    update_limiter(H(m->heap), from + 300);
+    check(gc->limiter.fill == 300, "then it does, though the assist has not ended");
+    update_limiter(H(m->heap), from + 400);
+    check(gc->limiter.fill == 400, "and each time by what is new");
+    mutator_of(m)->assist_from_ns = 0;
+    close_heap(m);
+}
+
+// A slice of marking on an idle processor may end long after the limiter looked: it is marking all the same.
+static void marking_is_not_idle(void)
+{
+    gcsim_options options = small_heap;
+    options.procs = 2;
+    mut *m = open_heap(options); // one of them
+    struct mheap *h = H(m->heap);
+    struct gc *gc = &m->heap->gc;
+    uint64_t from = (uint64_t)gc->limiter.last_update, idle = h->history->idle_ns;
+    gc->own_thread_ns = 1000;
+    update_limiter(h, from + 300);
+    check(h->history->idle_ns == idle && gc->own_thread_ns == 700,
+          "the window has no more idle time than it is long");
+    update_limiter(h, from + 1100);
+    check(h->history->idle_ns == idle + 100 && gc->own_thread_ns == 0,
+          "the rest is taken from the next");
+    close_heap(m);
+}
+#endif
+
 static uint64_t polls, stop_at;
 static int poll(void *arg)
 {
@@ -470,6 +540,11 @@ int main(void)
     lazy_sweep();
     reclaims_before_growing();
     sweeping_earns_credit();
+#if GCSIM_STEPS
+    assists_stop_for_the_limiter();
+    assists_count_while_they_run();
+    marking_is_not_idle();
+#endif
     interruption();
     many_cycles();
     live_bytes();
