@@ -86,11 +86,10 @@ static gcsim_cycle *cycle_record(struct mheap *h)
 // Starting one attaches a mutator, for which nobody may wait inside.
 static void wake_workers(struct mutator *m)
 {
-    struct mheap *h = mheap_of(m);
-    if (heap_of(h)->gc.stop_the_world)
+    if (heap_of(mheap_of(m))->gc.stop_the_world)
         return;
     gcsim_leave(&m->pub);
-    worker_wake(h);
+    worker_wake(m);
     gcsim_enter(&m->pub);
 }
 

@@ -151,11 +151,12 @@ CORE bool worker_notify(struct mheap *h)
     return GCSIM_LOAD(&workers->started) != 0;
 }
 
-CORE void worker_wake(struct mheap *h)
+CORE void worker_wake(struct mutator *m)
 {
+    struct mheap *h = mheap_of(m);
     struct gc *gc = &heap_of(h)->gc;
     struct workers *workers = &gc->workers;
-    if (RT_HAS_THREADS && GCSIM_LOAD(&workers->started) < gc->procs) {
+    if (RT_HAS_THREADS && !m->worker && GCSIM_LOAD(&workers->started) < gc->procs) {
         rt_lock(&h->rt, &workers->lock);
         while (workers->started < gc->procs && !workers->stop && worker_start(h, workers->started))
             GCSIM_STORE(&workers->started, workers->started + 1);

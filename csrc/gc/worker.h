@@ -10,8 +10,9 @@
 // time or after so much scan work. False if marking wants no more workers now; then *result is left alone.
 CORE bool worker_mark(struct mutator *m, bool own_thread, uint64_t work, enum drained *result);
 
-// There is something to do: start them if they are not yet, wake them. The caller is outside or at a safe point.
-CORE void worker_wake(struct mheap *h);
+// There is something to do: start them if they are not yet, wake them. The caller is outside or at a safe point. A worker starts none: the
+// C library allocates for each new thread, and a thread's first allocation maps an arena of 64 MiB for it.
+CORE void worker_wake(struct mutator *m);
 // There may be something to do, and the caller is anywhere: wake those that there are. False: there are none.
 CORE bool worker_notify(struct mheap *h);
 // End and join them. No mutator may be stopping the world.
