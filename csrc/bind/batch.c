@@ -143,7 +143,7 @@ static int type_field(struct type_object *t, PyObject *name, struct type_object 
         Py_XDECREF(field);
         return field ? 0 : -1;
     }
-    PyObject *info = PyObject_GetAttrString(field, "type");
+    PyObject *info = bind_attribute(field, "type");
     if (info && attribute_u64(field, "offset", offset) == 0)
         *out = type_from_info(t->state, info);
     Py_XDECREF(info);

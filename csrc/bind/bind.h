@@ -159,6 +159,15 @@ static inline struct bind_state *class_state(struct struct_class *cls)
     return PyType_GetModuleState(Py_TYPE(cls));
 }
 
+// PyObject_GetAttrString with a name that is the same object each time: CPython's cache of attributes keeps every other one, thousands of them.
+static inline PyObject *bind_attribute(PyObject *o, const char *name)
+{
+    PyObject *interned = PyUnicode_InternFromString(name);
+    PyObject *value = interned ? PyObject_GetAttr(o, interned) : NULL;
+    Py_XDECREF(interned);
+    return value;
+}
+
 // The type of a struct class, resolving it now if that has not been done; borrowed, NULL with an error.
 BIND struct type_object *class_type(struct struct_class *cls);
 

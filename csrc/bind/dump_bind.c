@@ -32,7 +32,7 @@ static void dump_bind_fail(const struct godump_error *error)
                        : error->code == GODUMP_UNSUPPORTED ? "UnsupportedDumpError"
                                                            : "DumpFormatError";
     PyObject *errors = PyImport_ImportModule("gcsim._errors");
-    PyObject *type = errors != NULL ? PyObject_GetAttrString(errors, name) : NULL;
+    PyObject *type = errors != NULL ? bind_attribute(errors, name) : NULL;
     if (type != NULL)
         PyErr_Format(type, "Go heap dump: %s (at byte %llu)", error->message,
                      (unsigned long long)error->offset);

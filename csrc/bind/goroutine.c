@@ -186,8 +186,8 @@ static void frame_layout_free(PyObject *capsule)
 
 static int frame_slot_read(struct bind_state *state, struct frame_slot *slot, PyObject *field)
 {
-    PyObject *info = PyObject_GetAttrString(field, "type");
-    slot->name = PyObject_GetAttrString(field, "name");
+    PyObject *info = bind_attribute(field, "type");
+    slot->name = bind_attribute(field, "name");
     if (slot->name)
         PyUnicode_InternInPlace(&slot->name);
     slot->type = info ? type_from_info(state, info) : NULL;
@@ -207,7 +207,7 @@ static int frame_slot_read(struct bind_state *state, struct frame_slot *slot, Py
 // A capsule for the struct type `info`.
 static PyObject *frame_layout_make(struct bind_state *state, PyObject *info)
 {
-    PyObject *fields = PyObject_GetAttrString(info, "fields");
+    PyObject *fields = bind_attribute(info, "fields");
     PyObject *list = fields ? PySequence_Tuple(fields) : NULL;
     Py_ssize_t n = list ? PyTuple_GET_SIZE(list) : 0;
     struct frame_layout *layout =

@@ -33,7 +33,7 @@ static int types_reserve(struct heap_object *h, uint32_t serial, uint32_t id)
 // The pointer mask of a TypeInfo, as long as it must be. New reference.
 static PyObject *type_mask(struct type_object *t)
 {
-    PyObject *mask = PyObject_GetAttrString(t->info, "mask");
+    PyObject *mask = bind_attribute(t->info, "mask");
     if (mask && (!PyBytes_Check(mask) ||
                  (uint64_t)PyBytes_GET_SIZE(mask) / 8 < (t->ptr_bytes + 511) / 512)) {
         bind_raise(t->state, ERR_TYPE_DEFINITION,

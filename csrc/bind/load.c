@@ -370,9 +370,9 @@ static bool load_failed(struct load_plan *p, struct slow_call *call, gcsim_statu
     if (!p->error[0])
         return false;
     PyObject *errors = PyImport_ImportModule("gcsim._errors");
-    PyObject *type = errors ? PyObject_GetAttrString(errors, p->unsupported ? "UnsupportedDumpError"
-                                                                            : "DumpFormatError")
-                            : NULL;
+    PyObject *type =
+        errors ? bind_attribute(errors, p->unsupported ? "UnsupportedDumpError" : "DumpFormatError")
+               : NULL;
     if (type)
         PyErr_SetString(type, p->error);
     Py_XDECREF(type);

@@ -157,7 +157,7 @@ static int import_errors(struct bind_state *state)
 {
     PyObject *module = PyImport_ImportModule("gcsim._errors");
     for (int i = 0; module && i < BIND_ERRORS; i++)
-        if (!(state->errors[i] = PyObject_GetAttrString(module, error_names[i]))) {
+        if (!(state->errors[i] = bind_attribute(module, error_names[i]))) {
             Py_DECREF(module);
             return -1;
         }

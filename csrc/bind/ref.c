@@ -168,7 +168,7 @@ BIND_COLD void ref_no_field(PyObject *self, PyObject *name)
 {
     struct struct_class *cls = (struct struct_class *)Py_TYPE(self);
     PyErr_Clear();
-    PyObject *names = PyObject_GetAttrString((PyObject *)cls, "__gcsim_fields__");
+    PyObject *names = bind_attribute((PyObject *)cls, "__gcsim_fields__");
     PyObject *comma = names ? PyUnicode_FromString(", ") : NULL;
     PyObject *list = comma ? PyUnicode_Join(comma, names) : NULL;
     if (list)

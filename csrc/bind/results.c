@@ -6,7 +6,7 @@
 static PyObject *call_in(const char *where, const char *function, const char *format, ...)
 {
     PyObject *module = PyImport_ImportModule(where);
-    PyObject *callable = module ? PyObject_GetAttrString(module, function) : NULL;
+    PyObject *callable = module ? bind_attribute(module, function) : NULL;
     va_list args;
     va_start(args, format);
     PyObject *values = Py_VaBuildValue(format, args);

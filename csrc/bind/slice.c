@@ -355,7 +355,7 @@ static PyObject *row_address(struct row_object *row, void *Py_UNUSED(closure))
 }
 static PyObject *row_elem(struct row_object *row, void *Py_UNUSED(closure))
 {
-    return PyObject_GetAttrString((PyObject *)row->elem, "info");
+    return bind_attribute((PyObject *)row->elem, "info");
 }
 
 // --- comparison and repr

@@ -340,7 +340,7 @@ static PyObject *raise_named(struct bind_state *state, const char *class_name, c
     PyObject *text = PyUnicode_FromFormatV(format, args);
     va_end(args);
     PyObject *errors = text ? PyImport_ImportModule("gcsim._errors") : NULL;
-    PyObject *cls = errors ? PyObject_GetAttrString(errors, class_name) : NULL;
+    PyObject *cls = errors ? bind_attribute(errors, class_name) : NULL;
     if (cls)
         PyErr_SetObject(cls, text);
     Py_XDECREF(cls);

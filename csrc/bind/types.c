@@ -32,7 +32,7 @@ static const struct {
 
 static int attribute_u64(PyObject *o, const char *name, uint64_t *out)
 {
-    PyObject *v = PyObject_GetAttrString(o, name);
+    PyObject *v = bind_attribute(o, name);
     if (!v)
         return -1;
     *out = PyLong_AsUnsignedLongLong(v);
@@ -42,7 +42,7 @@ static int attribute_u64(PyObject *o, const char *name, uint64_t *out)
 
 static int type_read_kind(struct bind_state *state, struct type_object *t, PyObject *info)
 {
-    PyObject *kind = PyObject_GetAttrString(info, "kind");
+    PyObject *kind = bind_attribute(info, "kind");
     const char *word = kind ? PyUnicode_AsUTF8(kind) : NULL;
     if (!word) {
         Py_XDECREF(kind);
@@ -92,7 +92,7 @@ static int type_read(struct bind_state *state, struct type_object *t, PyObject *
                    "%R does not have the size and alignment of its kind", info);
         return -1;
     }
-    PyObject *python = PyObject_GetAttrString(info, "python");
+    PyObject *python = bind_attribute(info, "python");
     if (!python)
         return -1;
     t->is_bytes = python == (PyObject *)&PyBytes_Type;
@@ -137,7 +137,7 @@ BIND struct type_object *type_from_python(struct bind_state *state, PyObject *o)
     }
     if (!state->describe) {
         PyObject *module = PyImport_ImportModule("gcsim._types");
-        state->describe = module ? PyObject_GetAttrString(module, "describe") : NULL;
+        state->describe = module ? bind_attribute(module, "describe") : NULL;
         Py_XDECREF(module);
         if (!state->describe)
             return NULL;
@@ -152,7 +152,7 @@ BIND struct type_object *bind_byte_type(struct bind_state *state)
 {
     if (!state->byte_type) {
         PyObject *module = PyImport_ImportModule("gcsim._types");
-        PyObject *u8 = module ? PyObject_GetAttrString(module, "u8") : NULL;
+        PyObject *u8 = module ? bind_attribute(module, "u8") : NULL;
         state->byte_type = u8 ? type_from_python(state, u8) : NULL;
         Py_XDECREF(u8);
         Py_XDECREF(module);
@@ -164,7 +164,7 @@ BIND struct type_object *type_elem(struct type_object *t)
 {
     if (t->elem)
         return t->elem;
-    PyObject *info = PyObject_GetAttrString(t->info, "elem");
+    PyObject *info = bind_attribute(t->info, "elem");
     if (!info)
         return NULL;
     if (info == Py_None)
@@ -191,7 +191,7 @@ BIND const char *type_name(struct type_object *t)
     PyErr_Fetch(&type, &value, &traceback);
     const char *text = NULL;
     if (!t->name)
-        t->name = PyObject_GetAttrString(t->info, "name");
+        t->name = bind_attribute(t->info, "name");
     if (t->name)
         text = PyUnicode_AsUTF8(t->name);
     PyErr_Restore(type, value, traceback);
@@ -280,7 +280,7 @@ static int field_look_up(struct struct_class *cls, struct type_object *outer, Py
     if (!field)
         return -1;
     *out = (struct binding){NULL, 0};
-    PyObject *info = field == Py_None ? NULL : PyObject_GetAttrString(field, "type");
+    PyObject *info = field == Py_None ? NULL : bind_attribute(field, "type");
     if (info && attribute_u64(field, "offset", &out->offset) == 0)
         out->type = type_from_info(class_state(cls), info);
     Py_XDECREF(info);
@@ -394,12 +394,12 @@ static int append_base(struct bind_state *state, PyObject *list, PyObject *base)
 // The names of the fields that a declaration (gcsim._struct) leads to: own ones first, as Go's rule wants.
 static PyObject *declared_names(struct bind_state *state, PyObject *declaration)
 {
-    PyObject *names = PyList_New(0), *own = PyObject_GetAttrString(declaration, "annotations");
-    PyObject *bases = own ? PyObject_GetAttrString(declaration, "bases") : NULL;
+    PyObject *names = PyList_New(0), *own = bind_attribute(declaration, "annotations");
+    PyObject *bases = own ? bind_attribute(declaration, "bases") : NULL;
     PyObject *list = bases ? PySequence_Fast(bases, "bases") : NULL;
     bool ok = names && list && append_all(names, own) == 0;
     for (Py_ssize_t i = 0; ok && i < PySequence_Fast_GET_SIZE(list); i++) {
-        PyObject *name = PyObject_GetAttrString(PySequence_Fast_GET_ITEM(list, i), "__name__");
+        PyObject *name = bind_attribute(PySequence_Fast_GET_ITEM(list, i), "__name__");
         ok = name && PyList_Append(names, name) == 0 &&
              append_base(state, names, PySequence_Fast_GET_ITEM(list, i)) == 0;
         Py_XDECREF(name);
@@ -489,11 +489,11 @@ static PyObject *type_field_names(struct type_object *t)
     PyObject *names = PyList_New(0);
     bool ok = names != NULL;
     for (int k = 0; ok && k < 2; k++) {
-        PyObject *fields = PyObject_GetAttrString(t->info, k ? "promoted" : "fields");
+        PyObject *fields = bind_attribute(t->info, k ? "promoted" : "fields");
         PyObject *list = fields ? PySequence_Fast(fields, "fields") : NULL;
         ok = list != NULL;
         for (Py_ssize_t i = 0; ok && i < PySequence_Fast_GET_SIZE(list); i++) {
-            PyObject *name = PyObject_GetAttrString(PySequence_Fast_GET_ITEM(list, i), "name");
+            PyObject *name = bind_attribute(PySequence_Fast_GET_ITEM(list, i), "name");
             ok = name && PyList_Append(names, name) == 0;
             Py_XDECREF(name);
         }
@@ -531,7 +531,7 @@ BIND PyTypeObject *type_class(struct type_object *t)
     if (BIND_LIKELY(t->cls != NULL))
         return (PyTypeObject *)Py_NewRef(t->cls);
     if (t->kind == GCSIM_KIND_STRUCT) { // declared, but never used itself: it is resolved now
-        PyObject *cls = PyObject_GetAttrString(t->info, "cls");
+        PyObject *cls = bind_attribute(t->info, "cls");
         if (!cls)
             return NULL;
         if (IS_STRUCT_CLASS(t->state, cls) && class_type((struct struct_class *)cls) == t)
@@ -619,7 +619,7 @@ static int struct_class_setattro(PyObject *self, PyObject *name, PyObject *value
         return -1;
     }
     // What was there must not die, and run code, while the class is open.
-    PyObject *dict = PyObject_GetAttrString(self, "__dict__");
+    PyObject *dict = bind_attribute(self, "__dict__");
     PyObject *old = dict ? PyObject_GetItem(dict, name) : NULL;
     Py_XDECREF(dict);
     PyErr_Clear();
