@@ -50,7 +50,7 @@ static void start_all(struct mheap *h)
 static COLD void count_processors(struct mheap *h)
 {
     stop_all(h);
-    if (!(h->stop & GCSIM_STOP_TOKENS)) {
+    if (!(GCSIM_LOAD(&h->stop) & GCSIM_STOP_TOKENS)) {
         processor_reset(h);
         __atomic_fetch_or(&h->stop, GCSIM_STOP_TOKENS, __ATOMIC_SEQ_CST);
     }
