@@ -461,7 +461,7 @@ MUTANTS = [
         "gc/mark.c",
         "for (uint64_t at = OBLET_BYTES; at < s->slot_bytes; at += OBLET_BYTES)",
         "for (uint64_t at = OBLET_BYTES; at + OBLET_BYTES < s->slot_bytes; at += OBLET_BYTES)",
-        "every piece of a large object is scanned (gc/mark.c:scan)",
+        "every piece of a large object is scanned (gc/mark.c:walk_piece)",
     ),
     Mutant(
         "mixed-span-read-as-uniform",
