@@ -72,6 +72,12 @@ static char *tiny_new_block(struct mutator *m, uint64_t bytes)
     return block;
 }
 
+CORE_INLINE void *malloc_tiny(struct mutator *m, uint64_t bytes)
+{
+    char *p = tiny_place(m, bytes);
+    return p ? p : tiny_new_block(m, bytes);
+}
+
 CORE_INLINE void *malloc_small(struct mutator *m, const gcsim_type *t, uint64_t count,
                                struct sizeclass_rule rule)
 {
@@ -148,7 +154,7 @@ static void *malloc_bytes(struct mutator *m, const gcsim_type *t, uint64_t count
     if (UNLIKELY(rule.large || h->efence))
         p = malloc_large(m, t, count, bytes);
     else if (rule.tiny)
-        p = (p = tiny_place(m, bytes)) ? p : tiny_new_block(m, bytes);
+        p = malloc_tiny(m, bytes);
     else
         p = malloc_small(m, t, count, rule);
     if (UNLIKELY(m->refilled && p))

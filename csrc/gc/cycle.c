@@ -416,7 +416,8 @@ static gcsim_status cycle_start(struct mutator *m, gcsim_trigger why, uint64_t *
         if (world_wanted(h))
             world_poll(m);
     handles_take_dropped(m); // little of both is left for the stop
-    work_prepare(h, &m->work);
+    if (roots_may_wait(m))
+        work_prepare(h, &m->work);
     uint64_t stop_ns = world_stop(m);
     if (!is_needed(h, why)) {
         if (gc->phase != GC_MARK)

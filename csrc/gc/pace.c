@@ -3,6 +3,7 @@
 #include "alloc/scavenge.h"
 #include "gc/processor.h"
 #include "gc/roots.h"
+#include "gc/sweep.h"
 
 enum {
     SLICE_NS = 100000, // of background marking
@@ -94,10 +95,7 @@ static void pace_scavenging(struct mheap *h, struct pacer_trigger t)
     scavenge_pace(h, p->memory_limit, t.goal, p->last_heap_goal);
 }
 
-static bool all_is_swept(struct mheap *h)
-{
-    return GCSIM_LOAD(&heap_of(h)->gc.sweep_class) == NUM_SPAN_CLASSES && !GCSIM_LOAD(&h->sweeping);
-}
+static bool all_is_swept(struct mheap *h) { return !sweep_is_on(h) && !GCSIM_LOAD(&h->sweeping); }
 
 CORE void pace_init(struct mheap *h, const gcsim_options *options)
 {

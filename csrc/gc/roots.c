@@ -508,6 +508,16 @@ CORE void roots_visit_stopped(struct mheap *h, mark_visit visit, void *ctx)
     }
 }
 
+CORE bool roots_may_wait(struct mutator *m)
+{
+    struct mheap *h = mheap_of(m);
+    struct gc *gc = &heap_of(h)->gc;
+    rt_lock(&h->rt, &gc->roots_lock);
+    bool any = m->keep || gc->batches || gc->goroutines;
+    rt_unlock(&h->rt, &gc->roots_lock);
+    return any;
+}
+
 static void visit_globals(struct mheap *h, struct global_chunk *chunk, mark_visit visit, void *ctx)
 {
     visit_slots(h, &chunk->slots[0].words[0], GLOBALS_PER_CHUNK, sizeof(gcsim_global) / 8, visit,

@@ -37,6 +37,8 @@ CORE void *batch_read(struct mutator *m, gcsim_batch *batch, uint64_t index);
 CORE void roots_prepare(struct mheap *h);
 CORE void roots_forget(struct mheap *h);
 CORE void roots_visit_stopped(struct mheap *h, mark_visit visit, void *ctx);
+// May that find anything, if `m` stops the world now?
+CORE bool roots_may_wait(struct mutator *m);
 CORE bool roots_next(struct mutator *m, mark_visit visit, void *ctx);
 CORE bool roots_are_left(struct mheap *h);
 CORE uint64_t roots_stack_bytes(gcsim_heap *heap);

@@ -106,8 +106,7 @@ static enum swept sweep_acquired(struct mheap *h, gcsim_span *s, bool preserve)
 static void note_swept(struct mheap *h)
 {
     struct gc *gc = &heap_of(h)->gc;
-    if (GCSIM_LOAD(&gc->sweep_class) < NUM_SPAN_CLASSES || GCSIM_LOAD(&h->sweeping) ||
-        gc->phase == GC_MARK || !gc->cycles)
+    if (sweep_is_on(h) || GCSIM_LOAD(&h->sweeping) || gc->phase == GC_MARK || !gc->cycles)
         return;
     gcsim_cycle *cycle = current_cycle(h);
     uint64_t not_yet = 0, live = GCSIM_LOAD(&h->heap_live);

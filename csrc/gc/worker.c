@@ -73,7 +73,7 @@ static uint64_t work_slice(struct mutator *m)
     gcsim_enter(&m->pub);
     if (gc->phase == GC_MARK)
         wait = mark_slice(m);
-    else if (GCSIM_LOAD(&gc->sweep_class) < NUM_SPAN_CLASSES)
+    else if (sweep_is_on(h))
         wait = sweep_slice(m) ? 0 : idle_ns(m);
     else if (cycle_is_due(h))
         cycle_run(m, GCSIM_TRIGGER_PERIODIC);
