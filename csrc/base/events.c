@@ -20,6 +20,18 @@ CORE void event_write(struct event_ring *ring, uint64_t time_ns, enum event_kind
     copy_words(&ring->records[n & (ring->room - 1)], &event, sizeof event);
 }
 
+// Threads read the clock before they take a place in the ring, so neighbours may stand a little out of order.
+static void sort_by_time(gcsim_event *events, uint64_t n)
+{
+    for (uint64_t i = 1; i < n; i++) {
+        gcsim_event event = events[i];
+        uint64_t to = i;
+        for (; to > 0 && events[to - 1].time_ns > event.time_ns; to--)
+            events[to] = events[to - 1];
+        events[to] = event;
+    }
+}
+
 CORE uint64_t event_read(const struct event_ring *ring, gcsim_event *out, uint64_t room)
 {
     uint64_t written = __atomic_load_n(&ring->written, __ATOMIC_RELAXED);
@@ -27,5 +39,6 @@ CORE uint64_t event_read(const struct event_ring *ring, gcsim_event *out, uint64
     uint64_t n = kept < room ? kept : room;
     for (uint64_t i = 0; i < n; i++)
         copy_words(&out[i], &ring->records[(written - n + i) & (ring->room - 1)], sizeof *out);
+    sort_by_time(out, n);
     return n;
 }

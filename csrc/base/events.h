@@ -30,5 +30,5 @@ CORE_INLINE void copy_words(void *to, const void *from, size_t bytes)
 CORE const char *event_name_of(uint32_t kind);
 CORE void event_write(struct event_ring *ring, uint64_t time_ns, enum event_kind kind,
                       uint32_t mutator, uint64_t where, uint64_t arg);
-// Copy the newest min(room, kept) records, oldest first; returns how many.
+// Copy the newest min(room, kept) records in the order of their times, oldest first; returns how many.
 CORE uint64_t event_read(const struct event_ring *ring, gcsim_event *out, uint64_t room);

@@ -88,6 +88,16 @@ static void events(void)
           "the last is the end of the collection");
     check(API->events(m->heap, e, 5) == 5 && e[4].kind == EVENT_SWEEP_DONE,
           "with room for five: the last five");
+    gcsim_event *records = H(m->heap)->history->events.records, newest = e[4];
+    e[4] = records[5];
+    records[5] = records[6];
+    records[6] = e[4];
+    n = API->events(m->heap, e, 300);
+    rising = true;
+    for (uint64_t i = 1; i < n; i++)
+        rising &= e[i].time_ns >= e[i - 1].time_ns;
+    check(rising && e[n - 1].time_ns == newest.time_ns,
+          "two that took their places in the other order are read in the order of their times");
     close_heap(m);
     m = open_heap(small_heap);
     check(API->events(m->heap, e, 300) == 0, "without a ring there are none");
