@@ -164,8 +164,15 @@ struct mheap {
     (UNLIKELY((h)->events_on) ? event_write(&(h)->history->events, rt_now_ns(&(h)->rt),            \
                                             EVENT_##kind, (m_id), (where), (arg))                  \
                               : (void)0)
-// A step point: another coroutine may run here (step instantiation), and the event is emitted.
-#define STEP(h, kind, m_id, where, arg) (EMIT(h, kind, m_id, where, arg), rt_step(&(h)->rt))
+// A step point: another coroutine may run here (step instantiation), and the event is emitted. A POINT is one without an event.
+#if GCSIM_STEPS
+#define POINT(h, kind, where, arg) rt_step(&(h)->rt, EVENT_##kind, (where), (arg))
+#define STEP(h, kind, m_id, where, arg)                                                            \
+    (EMIT(h, kind, m_id, where, arg), POINT(h, kind, where, arg))
+#else
+#define POINT(h, kind, where, arg)      ((void)0)
+#define STEP(h, kind, m_id, where, arg) EMIT(h, kind, m_id, where, arg)
+#endif
 
 CORE_INLINE uint64_t arena_offset(const struct mheap *h, const void *p)
 {

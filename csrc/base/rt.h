@@ -25,7 +25,8 @@ CORE_INLINE bool rt_try_lock(struct rt *rt, struct rt_lock *lock);
 CORE void rt_wait(struct rt *rt, uint32_t *word, uint32_t value);
 CORE void rt_wait_for(struct rt *rt, uint32_t *word, uint32_t value, uint64_t ns);
 CORE void rt_wake_all(struct rt *rt, uint32_t *word);
-CORE_INLINE void rt_relax(void); // between two looks at a word, before waiting for it
+CORE_INLINE void rt_relax(void);          // between two looks at a word, before waiting for it
+CORE_INLINE void rt_yield(struct rt *rt); // the same, and whoever is to change it may run
 
 // The two sides of the asymmetric fence: every thread's earlier `inside` store is seen after rt_fence_heavy, if its light side
 // (a compiler fence in inline.h) stands between that store and its load of the stop flag.

@@ -1,14 +1,17 @@
 // Coroutines under a scheduler: the step instantiation's threads.
 //
-// Each API call that can reach a step point runs on a coroutine whose stack lies in the world. At every step point, lock and
-// wait it hands control to the scheduler loop, which runs on the caller's own stack and decides who goes on. The order here is
-// fixed: the call that came in runs as long as it can, others in rising number while it waits; a later scheduler replaces
-// `pick` alone. Between calls no coroutine is live, so a world is a value: it can be copied, rewound and hashed.
+// Each API call that can reach a step point runs on a coroutine whose stack lies in the world, with its record at the stack's
+// top. At every step point, lock and wait it hands control to whoever resumed it, on the caller's own stack.
+//
+// Two ways to run. A call (rt_call) runs to its end: it goes on as long as it can, others in rising number while it waits.
+// An actor (rt_start) stays: nothing of it runs but by rt_resume, one step at a time, or while a call waits. A world is a value
+// at any time when nobody runs: it can be copied, rewound and hashed, live stacks and all.
 //
 // No callback of the user runs on a coroutine stack: rt_on_host carries it to the caller's stack and back.
 #include "base/rt.h"
 
 #include "base/bits.h"
+#include "base/events.h"
 #include "base/world.h"
 
 #include <sched.h>
@@ -22,10 +25,11 @@
 
 // Instrumented frames are larger.
 #if GCSIM_DEBUG || defined(CORE_ASAN) || defined(CORE_TSAN)
-enum { RT_COROUTINES = 16, RT_STACK_BYTES = 256 << 10, RT_HAS_THREADS = 0 };
+enum { RT_COROUTINES = 320, RT_STACK_BYTES = 256 << 10, RT_HAS_THREADS = 0 };
 #else
-enum { RT_COROUTINES = 16, RT_STACK_BYTES = 64 << 10, RT_HAS_THREADS = 0 };
+enum { RT_COROUTINES = 320, RT_STACK_BYTES = 64 << 10, RT_HAS_THREADS = 0 };
 #endif
+enum { RT_NOBODY = RT_COROUTINES };
 
 typedef void (*rt_call_fn)(void *args);
 
@@ -38,19 +42,26 @@ struct coroutine {
     const uint32_t *wait_word; // WAITING: until *wait_word != wait_value, or a wake
     uint32_t wait_value;
     uint32_t status;
+    // The step point at which it stands; what it does next comes behind it.
+    uint32_t point; // enum event_kind
+    uint32_t actor; // 1: it was started by rt_start
+    uint64_t where, arg;
+    uint32_t choices; // not 0: it goes on in one of so many ways
+    uint32_t choice;  // which
 };
 
 struct rt {
     struct world *world;
     uint64_t *steps;    // step points passed, in the history zone: the clock
+    uint64_t quiet;     // a bit per event kind: step points that hand control to nobody
+    uint32_t frozen;    // the clock stands still: no decision depends on the path taken
+    uint32_t used;      // coroutines 0 .. used-1 have a stack
     uint32_t current;   // 1 + number of the running coroutine; 0 = the caller's own stack
     uint32_t host_lock; // one operating system thread at a time
     void *host_sp;
     int (*host_fn)(void *); // pending rt_on_host
     void *host_arg;
     int host_result;
-    uint32_t deadlock;
-    struct coroutine co[RT_COROUTINES];
 };
 
 // Switch stacks: save the callee-saved registers and the stack pointer, load the other's.
@@ -112,6 +123,13 @@ static char *coroutine_stack(struct rt *rt, uint32_t i)
     return world_at(rt->world, REGION_COROUTINES) + (uint64_t)i * RT_STACK_BYTES;
 }
 
+enum { RECORD_BYTES = (sizeof(struct coroutine) + 63) / 64 * 64 };
+
+CORE_INLINE struct coroutine *coroutine_at(struct rt *rt, uint32_t i)
+{
+    return (struct coroutine *)(void *)(coroutine_stack(rt, i) + RT_STACK_BYTES - RECORD_BYTES);
+}
+
 static void to_coroutine(struct rt *rt, uint32_t i)
 {
     rt->current = i + 1;
@@ -124,7 +142,7 @@ static void to_coroutine(struct rt *rt, uint32_t i)
         rt_sanitizer.tsan_co[i] = __tsan_create_fiber(0);
     __tsan_switch_to_fiber(rt_sanitizer.tsan_co[i], 0);
 #endif
-    gcsim_co_switch(&rt->host_sp, rt->co[i].sp);
+    gcsim_co_switch(&rt->host_sp, coroutine_at(rt, i)->sp);
 #ifdef CORE_ASAN
     __sanitizer_finish_switch_fiber(rt_sanitizer.fake_host, NULL, NULL);
 #endif
@@ -142,7 +160,7 @@ static void to_host(struct rt *rt, bool finished)
 #ifdef CORE_TSAN
     __tsan_switch_to_fiber(rt_sanitizer.tsan_host, 0);
 #endif
-    gcsim_co_switch(&rt->co[i].sp, rt->host_sp);
+    gcsim_co_switch(&coroutine_at(rt, i)->sp, rt->host_sp);
 #ifdef CORE_ASAN
     __sanitizer_finish_switch_fiber(rt_sanitizer.fake_co, &rt_sanitizer.host_bottom,
                                     &rt_sanitizer.host_bytes);
@@ -155,7 +173,7 @@ static void coroutine_main(void *arg)
 #ifdef CORE_ASAN
     __sanitizer_finish_switch_fiber(NULL, &rt_sanitizer.host_bottom, &rt_sanitizer.host_bytes);
 #endif
-    struct coroutine *co = &rt->co[rt->current - 1];
+    struct coroutine *co = coroutine_at(rt, rt->current - 1);
     co->fn(co->args);
     co->status = COROUTINE_FREE;
     to_host(rt, true);
@@ -168,44 +186,87 @@ CORE bool rt_init(struct rt *rt, struct world *world, uint64_t *steps, uint32_t 
     rt->world = world;
     rt->steps = steps;
     *stop = 0;
-    return world_commit(world, REGION_COROUTINES, RT_STACK_BYTES);
+    return true;
 }
 
 CORE void rt_init_in_child(struct rt *rt)
 {
     rt->current = 0;
     rt->host_lock = 0;
-    memset(rt->co, 0, sizeof rt->co);
+    for (uint32_t i = 0; i < rt->used; i++)
+        coroutine_at(rt, i)->status = COROUTINE_FREE;
 }
 
-// Fixed order: the incoming call first, then the others by number; RT_COROUTINES = nobody can run.
-static uint32_t pick(struct rt *rt, uint32_t incoming)
+// --- who may run -------------------------------------------------------------------------------------------------
+
+CORE bool rt_can_run(struct rt *rt, uint32_t i)
 {
-    for (uint32_t k = 0; k < RT_COROUTINES; k++) {
-        uint32_t i = k == 0 ? incoming : k <= incoming ? k - 1 : k;
-        struct coroutine *co = &rt->co[i];
-        if (co->status == COROUTINE_WAITING && *co->wait_word != co->wait_value)
-            co->status = COROUTINE_RUNNABLE;
-        if (co->status == COROUTINE_RUNNABLE)
+    struct coroutine *co = coroutine_at(rt, i);
+    return co->status == COROUTINE_RUNNABLE ||
+           (co->status == COROUTINE_WAITING && *co->wait_word != co->wait_value);
+}
+
+// Fixed order: `first` if it can, then the others by number. Who stands before a choice is left to whoever can make it.
+static uint32_t pick(struct rt *rt, uint32_t first)
+{
+    if (first < rt->used && rt_can_run(rt, first))
+        return first;
+    for (uint32_t i = 0; i < rt->used; i++)
+        if (i != first && !coroutine_at(rt, i)->choices && rt_can_run(rt, i))
             return i;
-    }
-    return RT_COROUTINES;
+    return RT_NOBODY;
 }
 
-static void schedule(struct rt *rt, uint32_t incoming)
+static void host_lock(struct rt *rt)
 {
-    while (rt->co[incoming].status != COROUTINE_FREE) {
-        uint32_t i = pick(rt, incoming);
-        if (i == RT_COROUTINES)
-            core_die(__FILE__, __LINE__, "deadlock: every coroutine waits");
-        to_coroutine(rt, i);
-        if (rt->host_fn) {
-            rt->host_result = rt->host_fn(rt->host_arg);
-            rt->host_fn = NULL;
-            rt->host_arg = NULL;
-        }
-    }
+    while (__atomic_exchange_n(&rt->host_lock, 1u, __ATOMIC_ACQUIRE))
+        sched_yield();
 }
+
+static void host_unlock(struct rt *rt)
+{
+    rt->host_sp = NULL; // nothing of the host stays in the state zone
+    rt->host_result = 0;
+    __atomic_store_n(&rt->host_lock, 0u, __ATOMIC_RELEASE);
+}
+
+// To its next step point. It can run.
+static void resume(struct rt *rt, uint32_t i)
+{
+    coroutine_at(rt, i)->status = COROUTINE_RUNNABLE;
+    to_coroutine(rt, i);
+    if (rt->host_fn) {
+        rt->host_result = rt->host_fn(rt->host_arg);
+        rt->host_fn = NULL;
+        rt->host_arg = NULL;
+    }
+#ifdef CORE_TSAN
+    if (coroutine_at(rt, i)->status == COROUTINE_FREE) { // its record of calls would grow for ever
+        __tsan_destroy_fiber(rt_sanitizer.tsan_co[i]);
+        rt_sanitizer.tsan_co[i] = NULL;
+    }
+#endif
+}
+
+static uint32_t start(struct rt *rt, rt_call_fn fn, void *args)
+{
+    uint32_t i = 0;
+    while (i < rt->used && coroutine_at(rt, i)->status != COROUTINE_FREE)
+        i++;
+    if (i == RT_COROUTINES ||
+        !world_commit(rt->world, REGION_COROUTINES, (uint64_t)(i + 1) * RT_STACK_BYTES))
+        return RT_NOBODY;
+    if (i == rt->used)
+        rt->used++;
+    void **frame = (void **)(void *)coroutine_at(rt, i) - 8 - SWITCH_WORDS;
+    memset(frame, 0, SWITCH_WORDS * sizeof *frame);
+    switch_frame(frame, rt, coroutine_main);
+    *coroutine_at(rt, i) =
+        (struct coroutine){.sp = frame, .fn = fn, .args = args, .status = COROUTINE_RUNNABLE};
+    return i;
+}
+
+// --- calls and actors --------------------------------------------------------------------------------------------
 
 CORE void rt_call(struct rt *rt, rt_call_fn fn, void *args)
 {
@@ -213,29 +274,40 @@ CORE void rt_call(struct rt *rt, rt_call_fn fn, void *args)
         fn(args);
         return;
     }
-    while (__atomic_exchange_n(&rt->host_lock, 1u, __ATOMIC_ACQUIRE))
-        sched_yield();
-    uint32_t i = 0;
-    while (i < RT_COROUTINES && rt->co[i].status != COROUTINE_FREE)
-        i++;
-    INVARIANT(i < RT_COROUTINES);
-    INVARIANT(world_commit(rt->world, REGION_COROUTINES, (uint64_t)(i + 1) * RT_STACK_BYTES));
-    void **frame = (void **)(coroutine_stack(rt, i) + RT_STACK_BYTES - 64) - SWITCH_WORDS;
-    memset(frame, 0, SWITCH_WORDS * sizeof *frame);
-    switch_frame(frame, rt, coroutine_main);
-    rt->co[i] =
-        (struct coroutine){.sp = frame, .fn = fn, .args = args, .status = COROUTINE_RUNNABLE};
-    schedule(rt, i);
-#ifdef CORE_TSAN
-    __tsan_destroy_fiber(
-        rt_sanitizer.tsan_co
-            [i]); // its record of calls would grow for ever: a finished coroutine never returns
-    rt_sanitizer.tsan_co[i] = NULL;
-#endif
-    rt->co[i] = (struct coroutine){0}; // nothing of the host may stay in the state zone
-    rt->host_sp = NULL;
-    rt->host_result = 0;
-    __atomic_store_n(&rt->host_lock, 0u, __ATOMIC_RELEASE);
+    host_lock(rt);
+    uint32_t i = start(rt, fn, args);
+    INVARIANT(i != RT_NOBODY);
+    while (coroutine_at(rt, i)->status != COROUTINE_FREE) {
+        uint32_t next = pick(rt, i);
+        if (next == RT_NOBODY)
+            core_die(__FILE__, __LINE__, "deadlock: every coroutine waits");
+        resume(rt, next);
+    }
+    *coroutine_at(rt, i) = (struct coroutine){0};
+    host_unlock(rt);
+}
+
+// An actor, which begins with its first rt_resume. `args` lie in the world. RT_NOBODY: there are too many.
+CORE uint32_t rt_start(struct rt *rt, rt_call_fn fn, void *args)
+{
+    host_lock(rt);
+    uint32_t i = start(rt, fn, args);
+    if (i != RT_NOBODY)
+        coroutine_at(rt, i)->actor = 1;
+    host_unlock(rt);
+    return i;
+}
+
+// One step of an actor, in the way `choice` if it stands before one. False: it cannot run.
+CORE bool rt_resume(struct rt *rt, uint32_t i, uint32_t choice)
+{
+    if (i >= rt->used || !rt_can_run(rt, i))
+        return false;
+    host_lock(rt);
+    coroutine_at(rt, i)->choice = choice;
+    resume(rt, i);
+    host_unlock(rt);
+    return true;
 }
 
 CORE int rt_on_host(struct rt *rt, int (*fn)(void *), void *arg)
@@ -248,29 +320,71 @@ CORE int rt_on_host(struct rt *rt, int (*fn)(void *), void *arg)
     return rt->host_result;
 }
 
-CORE_INLINE void rt_step(struct rt *rt)
+// Others may run here. `where` and `arg` say what comes next, as the event of the same kind does.
+CORE void rt_step(struct rt *rt, uint32_t kind, uint64_t where, uint64_t arg)
 {
     ++*rt->steps;
+    if (!rt->current || rt->quiet >> kind & 1)
+        return;
+    struct coroutine *co = coroutine_at(rt, rt->current - 1);
+    co->point = kind;
+    co->where = where;
+    co->arg = arg;
+    to_host(rt, false);
+}
+
+// One of n ways to go on, taken by whoever resumes. Not on the caller's own stack.
+CORE uint32_t rt_choose(struct rt *rt, uint32_t kind, uint64_t where, uint32_t n)
+{
+    struct coroutine *co = coroutine_at(rt, rt->current - 1);
+    co->choices = n;
+    rt_step(rt, kind, where, n);
+    co->choices = 0;
+    uint32_t choice = co->choice;
+    co->choice = 0;
+    return choice < n ? choice : n - 1;
+}
+
+// On the caller's own stack: somebody else goes on.
+static void run_another(struct rt *rt)
+{
+    uint32_t next = pick(rt, RT_NOBODY);
+    if (next == RT_NOBODY)
+        core_die(__FILE__, __LINE__, "deadlock: every coroutine waits");
+    resume(rt, next);
+}
+
+CORE_INLINE void rt_yield(struct rt *rt)
+{
     if (rt->current)
-        to_host(rt, false);
+        rt_step(rt, EVENT_WAIT, 0, 0);
+    else
+        run_another(rt);
 }
 
 static void wait_for(struct rt *rt, const uint32_t *word, uint32_t value)
 {
-    INVARIANT(rt->current); // the caller's own stack never waits: calls run to completion
-    struct coroutine *co = &rt->co[rt->current - 1];
+    if (!rt->current) {
+        while (*word == value)
+            run_another(rt);
+        return;
+    }
+    struct coroutine *co = coroutine_at(rt, rt->current - 1);
     co->wait_word = word;
     co->wait_value = value;
     co->status = COROUTINE_WAITING;
+    co->point = EVENT_WAIT;
+    co->where = co->arg = 0;
     to_host(rt, false);
     co->wait_word = NULL;
+    co->wait_value = 0;
 }
 
 CORE_INLINE void rt_lock_init(struct rt_lock *lock) { lock->holder = 0; }
 
 CORE void rt_lock(struct rt *rt, struct rt_lock *lock)
 {
-    rt_step(rt);
+    rt_step(rt, EVENT_LOCK, 0, 0);
     while (lock->holder)
         wait_for(rt, &lock->holder, lock->holder);
     lock->holder = rt->current ? rt->current : UINT32_MAX;
@@ -284,7 +398,7 @@ CORE void rt_unlock(struct rt *rt, struct rt_lock *lock)
 
 CORE_INLINE bool rt_try_lock(struct rt *rt, struct rt_lock *lock)
 {
-    rt_step(rt);
+    rt_step(rt, EVENT_LOCK, 0, 0);
     if (lock->holder)
         return false;
     lock->holder = rt->current ? rt->current : UINT32_MAX;
@@ -300,7 +414,7 @@ CORE void rt_wait(struct rt *rt, uint32_t *word, uint32_t value)
 CORE void rt_wait_for(struct rt *rt, uint32_t *word, uint32_t value, uint64_t ns)
 {
     (void)word, (void)value, (void)ns;
-    rt_step(rt); // nobody is left waiting by a clock that stands still
+    rt_step(rt, EVENT_WAIT, 0, 0); // nobody is left waiting by a clock that stands still
 }
 
 CORE_INLINE void rt_relax(void) {}
@@ -326,9 +440,11 @@ CORE uint32_t rt_processors(struct rt *rt)
 
 CORE void rt_wake_all(struct rt *rt, uint32_t *word)
 {
-    for (uint32_t i = 0; i < RT_COROUTINES; i++)
-        if (rt->co[i].status == COROUTINE_WAITING && rt->co[i].wait_word == word)
-            rt->co[i].status = COROUTINE_RUNNABLE;
+    for (uint32_t i = 0; i < rt->used; i++) {
+        struct coroutine *co = coroutine_at(rt, i);
+        if (co->status == COROUTINE_WAITING && co->wait_word == word)
+            co->status = COROUTINE_RUNNABLE;
+    }
 }
 
 CORE void rt_fence_heavy(struct rt *rt)
@@ -337,6 +453,6 @@ CORE void rt_fence_heavy(struct rt *rt)
 }
 
 // The clock counts step points, so that the same schedule gives the same times.
-CORE uint64_t rt_now_ns(struct rt *rt) { return *rt->steps; }
+CORE uint64_t rt_now_ns(struct rt *rt) { return rt->frozen ? 0 : *rt->steps; }
 
-CORE uint64_t rt_epoch_ns(struct rt *rt) { return *rt->steps; }
+CORE uint64_t rt_epoch_ns(struct rt *rt) { return rt_now_ns(rt); }

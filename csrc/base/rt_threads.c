@@ -174,8 +174,11 @@ CORE uint64_t rt_epoch_ns(struct rt *rt)
     return clock_ns(CLOCK_REALTIME);
 }
 
-// Step points emit their event and go on.
-CORE_INLINE void rt_step(struct rt *rt) { (void)rt; }
+CORE_INLINE void rt_yield(struct rt *rt)
+{
+    (void)rt;
+    rt_relax();
+}
 
 // Run an API call: here, just call it.
 typedef void (*rt_call_fn)(void *args);

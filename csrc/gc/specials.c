@@ -124,7 +124,7 @@ CORE bool weak_try_read(struct mutator *m, gcsim_weak *w, void **out)
         *out = p;
         if (sweepgen != h->sweepgen - 1)
             return !wait;
-        rt_step(&h->rt); // another thread is sweeping it: what is left afterwards is alive
+        rt_yield(&h->rt); // another thread is sweeping it: what is left afterwards is alive
     }
 }
 

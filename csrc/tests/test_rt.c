@@ -234,8 +234,9 @@ static void coroutines(void)
     check(dies(lock_and_wait, m), "when nobody can run, that is said");
     check(dies(unlock_what_is_free, m), "unlocking what is not locked is found");
     bool free = true;
-    for (int i = 0; i < RT_COROUTINES; i++)
-        free &= H(m->heap)->rt.co[i].status == COROUTINE_FREE;
+    struct rt *rt = &H(m->heap)->rt;
+    for (uint32_t i = 0; i < rt->used; i++)
+        free &= coroutine_at(rt, i)->status == COROUTINE_FREE;
     check(free && !H(m->heap)->rt.current, "between calls no coroutine is live");
     close_heap(m);
 }

@@ -39,7 +39,7 @@ CORE gcsim_status object_find(struct mheap *h, const void *address, gcsim_object
     bool lives;
     do { // again if another thread sweeps the span meanwhile
         while ((sweepgen = __atomic_load_n(&s->sweepgen, __ATOMIC_ACQUIRE)) == h->sweepgen - 1)
-            rt_step(&h->rt);
+            rt_yield(&h->rt);
         describe(h, s, index, out);
         // Where a span waits to be swept, a slot without a mark holds no object any more.
         lives = out->unswept ? out->marked : !span_is_free(h, s, index);
