@@ -55,5 +55,13 @@
 
 #include "lib/bulk.c"
 
+#if GCSIM_STEPS
+#include "steps/undo.c"
+#include "steps/schedule.c"
+#include "steps/program.c"
+#include "steps/actor.c"
+#include "steps/explore.c"
+#endif
+
 #include "api.c"
 #include "whitebox.c"

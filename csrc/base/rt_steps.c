@@ -48,6 +48,7 @@ struct coroutine {
     uint64_t where, arg;
     uint32_t choices; // not 0: it goes on in one of so many ways
     uint32_t choice;  // which
+    uint32_t joins;   // 1: its next action belongs to the step that it is in
 };
 
 struct rt {
@@ -287,14 +288,12 @@ CORE void rt_call(struct rt *rt, rt_call_fn fn, void *args)
     host_unlock(rt);
 }
 
-// An actor, which begins with its first rt_resume. `args` lie in the world. RT_NOBODY: there are too many.
+// An actor, which begins with its first rt_resume. `args` lie in the world. RT_NOBODY: there are too many. Made by a call.
 CORE uint32_t rt_start(struct rt *rt, rt_call_fn fn, void *args)
 {
-    host_lock(rt);
     uint32_t i = start(rt, fn, args);
     if (i != RT_NOBODY)
         coroutine_at(rt, i)->actor = 1;
-    host_unlock(rt);
     return i;
 }
 
@@ -327,6 +326,10 @@ CORE void rt_step(struct rt *rt, uint32_t kind, uint64_t where, uint64_t arg)
     if (!rt->current || rt->quiet >> kind & 1)
         return;
     struct coroutine *co = coroutine_at(rt, rt->current - 1);
+    if (co->joins && kind != EVENT_WAIT) {
+        co->joins = 0;
+        return;
+    }
     co->point = kind;
     co->where = where;
     co->arg = arg;
@@ -343,6 +346,13 @@ CORE uint32_t rt_choose(struct rt *rt, uint32_t kind, uint64_t where, uint32_t n
     uint32_t choice = co->choice;
     co->choice = 0;
     return choice < n ? choice : n - 1;
+}
+
+// Nothing that others see happened in this step yet, so the next action may belong to it.
+CORE void rt_join_next(struct rt *rt, bool joins)
+{
+    if (rt->current)
+        coroutine_at(rt, rt->current - 1)->joins = joins;
 }
 
 // On the caller's own stack: somebody else goes on.

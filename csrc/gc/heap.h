@@ -210,7 +210,8 @@ struct gc {
 struct gcsim_heap {
     struct mheap mheap; // first: pointers convert
     struct gc gc;
-    uint32_t forked; // 1 in a child of the process that made it, until after_fork
+    struct actors *actors; // of the step instantiation (steps/actor.h); NULL: none was started
+    uint32_t forked;       // 1 in a child of the process that made it, until after_fork
 };
 
 CORE_INLINE gcsim_heap *heap_of(struct mheap *h) { return (gcsim_heap *)h; }

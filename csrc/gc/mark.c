@@ -161,6 +161,7 @@ struct marker {
 CORE_INLINE void visit_now(struct mheap *h, void **slot, void *ctx)
 {
     struct marker *k = ctx;
+    POINT(h, FIELD, arena_offset(h, slot), 0);
     void *p = GCSIM_LOAD(slot);
     if (p) {
         k->work->pointers++;

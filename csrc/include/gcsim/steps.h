@@ -12,7 +12,11 @@
 extern "C" {
 #endif
 
-typedef enum gcsim_role { GCSIM_ROLE_COLLECTOR = 1, GCSIM_ROLE_MUTATOR, GCSIM_ROLE_WORKER } gcsim_role;
+typedef enum gcsim_role {
+    GCSIM_ROLE_COLLECTOR = 1,
+    GCSIM_ROLE_MUTATOR,
+    GCSIM_ROLE_WORKER
+} gcsim_role;
 
 typedef enum gcsim_actor_state {
     GCSIM_ACTOR_READY = 1, /* its next step can be taken */
@@ -21,11 +25,13 @@ typedef enum gcsim_actor_state {
 } gcsim_actor_state;
 
 typedef struct gcsim_actor {
-    uint32_t number;  /* 0, 1, ... in the order in which they were started: letters 'a', 'b', ... of a schedule */
+    uint32_t
+        number; /* 0, 1, ... in the order in which they were started: letters 'a', 'b', ... of a schedule */
     uint32_t role;    /* gcsim_role */
     uint32_t mutator; /* id of its mutator */
     uint32_t state;   /* gcsim_actor_state */
-    uint32_t point;   /* event kind of the step point at which it stands; UINT32_MAX: it has not begun */
+    uint32_t
+        point; /* event kind of the step point at which it stands; UINT32_MAX: it has not begun */
     uint32_t choices; /* 0, or in how many ways it can go on */
     uint64_t where;   /* as the event's: what its next step is about */
     uint64_t arg;
@@ -53,7 +59,7 @@ typedef enum gcsim_op_code {
     GCSIM_OP_WEAK,         /* weak[a] = a weak reference to local[b] */
     GCSIM_OP_LOAD_WEAK,    /* local[a] = its object, or nil */
     GCSIM_OP_JUMP,         /* to operation a */
-    GCSIM_OP_FREE,         /* any operation that is possible, again and again until the cycle has ended */
+    GCSIM_OP_FREE, /* any operation that is possible, again and again until the cycle has ended */
     GCSIM_OP_CODES
 } gcsim_op_code;
 
@@ -68,12 +74,12 @@ enum { GCSIM_PROGRAM_LOCALS = 4, GCSIM_PROGRAM_GLOBALS = 4, GCSIM_PROGRAM_HANDLE
 
 /* A world to run programs in: objects of `fields` pointer words each, all white when the cycle begins. */
 typedef struct gcsim_stage {
-    uint32_t bytes;   /* sizeof(gcsim_stage) */
-    uint32_t objects; /* made at the start, 1 to 16 */
-    uint32_t fields;  /* of each, 1 to 4 */
-    uint32_t globals; /* 0 to GCSIM_PROGRAM_GLOBALS */
-    uint32_t locals;  /* of each mutator, 1 to GCSIM_PROGRAM_LOCALS */
-    uint32_t mutators; /* 1 to 4 */
+    uint32_t bytes;                  /* sizeof(gcsim_stage) */
+    uint32_t objects;                /* made at the start, 1 to 16 */
+    uint32_t fields;                 /* of each, 1 to 4 */
+    uint32_t globals;                /* 0 to GCSIM_PROGRAM_GLOBALS */
+    uint32_t locals;                 /* of each mutator, 1 to GCSIM_PROGRAM_LOCALS */
+    uint32_t mutators;               /* 1 to 4 */
     const gcsim_op *const *programs; /* one for each mutator, ended by GCSIM_OP_END */
     /* Number of an object + 1 or 0 for nil: field f of object o at [o * fields + f]; of the globals; local l of mutator m at [m * locals + l]. */
     const uint8_t *field_targets, *global_targets, *local_targets;
@@ -104,8 +110,8 @@ typedef enum gcsim_run_end {
     GCSIM_RUN_POINT,     /* the step that was taken last ended at a wanted step point */
     GCSIM_RUN_ENDED,     /* every actor has ended */
     GCSIM_RUN_DEADLOCK,  /* nobody can run, and not all have ended */
-    GCSIM_RUN_MISFIT,    /* the schedule names an actor that cannot run, or a way that does not exist */
-    GCSIM_RUN_OUT        /* the schedule's text is used up */
+    GCSIM_RUN_MISFIT, /* the schedule names an actor that cannot run, or a way that does not exist */
+    GCSIM_RUN_OUT     /* the schedule's text is used up */
 } gcsim_run_end;
 
 /* A step that was taken: who, and in which way. */
@@ -116,13 +122,17 @@ typedef struct gcsim_taken {
 /* --- exploring */
 typedef struct gcsim_search {
     uint32_t bytes; /* sizeof(gcsim_search) */
-    uint32_t invariants; /* 1: the weak tri-colour invariant at every state, 2: the strong one too */
-    uint64_t points;     /* a bit per event kind: step points at which others may run; 0 = those of marking, stores and programs */
+    uint32_t
+        invariants; /* 1: the weak tri-colour invariant at every state, 2: the strong one too */
+    uint64_t
+        points; /* a bit per event kind: step points at which others may run; 0 = those of marking, stores and programs */
     uint64_t max_states, max_depth; /* 0 = no bound */
     uint64_t max_bytes;             /* of memory for the search; 0 = 1 GiB */
     uint32_t shortest;              /* 1: after a violation, search for a shortest one */
+    uint32_t whole_stacks; /* 1: states differ where any byte of a live stack does; 0: where what the step points, operations and return addresses say does */
     uint32_t audit; /* n: every n-th state found again is expanded all the same and compared */
-    int (*progress)(void *arg, uint64_t states, uint64_t transitions); /* now and then; not 0 = stop */
+    int (*progress)(void *arg, uint64_t states,
+                    uint64_t transitions); /* now and then; not 0 = stop */
     void *progress_arg;
 } gcsim_search;
 
@@ -136,8 +146,8 @@ typedef enum gcsim_verdict {
 } gcsim_verdict;
 
 typedef struct gcsim_found {
-    uint32_t bytes;   /* sizeof(gcsim_found) */
-    uint32_t verdict; /* gcsim_verdict */
+    uint32_t bytes;                      /* sizeof(gcsim_found) */
+    uint32_t verdict;                    /* gcsim_verdict */
     uint64_t states, transitions, paths; /* paths: that came to an end */
     uint64_t depth;                      /* longest */
     uint64_t ns;                         /* of the search */
@@ -147,14 +157,14 @@ typedef struct gcsim_found {
     char what[160];                      /* the violation in words */
 } gcsim_found;
 
-typedef struct gcsim_steps_api {
-    uint32_t bytes; /* sizeof(gcsim_steps_api) */
+typedef struct gcsim_stepping_api {
+    uint32_t bytes; /* sizeof(gcsim_stepping_api) */
 #define STEPS(ret, name, n, ...) ret (*name)(API_TYPES_##n(__VA_ARGS__));
 #include "gcsim/steps.def"
 #undef STEPS
-} gcsim_steps_api;
+} gcsim_stepping_api;
 
-const gcsim_steps_api *gcsim_steps(void);
+const gcsim_stepping_api *gcsim_stepping(void);
 
 #ifdef __cplusplus
 }

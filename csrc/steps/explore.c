@@ -1,0 +1,441 @@
+// Every schedule of a stage, over the real code: depth first, one step forward, what it changed noted, and back.
+//
+// A state is expanded once; a state found again is left. A path ends where marking has ended: there each object that a root reaches must
+// have its mark. What is found first need not be short: a shortest counterexample comes from searching again with rising
+// bounds of depth, where a state found again at a smaller depth is expanded again.
+#include "steps/actor.h"
+
+#include "gc/mark.h"
+#include "gc/roots.h"
+#include "steps/undo.h"
+
+#include <time.h>
+
+// Where others may run unless the search says otherwise: between actions that both sides see. Not before a load or a scan, whose own
+// action comes with the step point of the field or operation.
+#define POINTS                                                                                     \
+    (1ull << EVENT_OP | 1ull << EVENT_STORE | 1ull << EVENT_SHADE_OLD | 1ull << EVENT_SHADE_NEW |  \
+     1ull << EVENT_FIELD | 1ull << EVENT_MARK_DONE | 1ull << EVENT_WAIT)
+
+// --- states that were seen ---------------------------------------------------------------------------------------
+
+struct seen {
+    uint64_t *hashes; // 0: empty
+    uint32_t *depths; // least depth at which it was found; only where depth is bounded
+    uint64_t mask, n;
+};
+
+static bool seen_make(struct seen *s, uint64_t room, bool depths)
+{
+    *s = (struct seen){.mask = room - 1};
+    s->hashes = calloc(room, sizeof *s->hashes);
+    s->depths = depths ? calloc(room, sizeof *s->depths) : NULL;
+    return s->hashes && (!depths || s->depths);
+}
+
+static void seen_free(struct seen *s)
+{
+    free(s->hashes);
+    free(s->depths);
+    *s = (struct seen){0};
+}
+
+static uint64_t seen_place(const struct seen *s, uint64_t hash)
+{
+    uint64_t at = hash & s->mask;
+    while (s->hashes[at] && s->hashes[at] != hash)
+        at = (at + 1) & s->mask;
+    return at;
+}
+
+static bool seen_grow(struct seen *s)
+{
+    struct seen more;
+    if (!seen_make(&more, (s->mask + 1) * 2, s->depths != NULL)) {
+        seen_free(&more);
+        return false;
+    }
+    for (uint64_t i = 0; i <= s->mask; i++)
+        if (s->hashes[i]) {
+            uint64_t at = seen_place(&more, s->hashes[i]);
+            more.hashes[at] = s->hashes[i];
+            if (s->depths)
+                more.depths[at] = s->depths[i];
+        }
+    more.n = s->n;
+    seen_free(s);
+    *s = more;
+    return true;
+}
+
+static uint64_t seen_bytes(const struct seen *s) { return (s->mask + 1) * (s->depths ? 12 : 8); }
+
+// --- the search --------------------------------------------------------------------------------------------------
+
+struct level {
+    uint64_t mark;          // to undo the step that led here
+    uint32_t actor, choice; // to try next
+    gcsim_taken by;         // the step that led here
+};
+
+struct explorer {
+    gcsim_heap *heap;
+    struct actors *all;
+    const gcsim_search *search;
+    gcsim_found *out;
+    struct undo *undo;
+    struct seen seen;
+    struct level *levels;
+    uint64_t depth, room_levels;
+    uint64_t bound; // of depth; 0 = none
+    uint64_t max_bytes;
+    uint64_t begun_ns;
+    bool cut; // the bound of depth left something out
+    uint32_t collector;
+};
+
+static uint64_t clock_now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+// --- what must hold ----------------------------------------------------------------------------------------------
+
+// Objects that roots reach, gathered by a plain walk.
+struct walk {
+    struct mheap *h;
+    uint32_t n, lost;
+    char *objects[STAGE_OBJECTS * 4];
+    gcsim_span *spans[STAGE_OBJECTS * 4];
+};
+
+static void walk_to(struct mheap *h, void **slot, void *ctx)
+{
+    struct walk *w = ctx;
+    char *p = *slot;
+    gcsim_span *s = span_of(h, p);
+    if (!s || s->state != GCSIM_SPAN_IN_USE || p >= s->limit)
+        return;
+    uint32_t index = span_index(s, p);
+    char *base = span_slot(s, index);
+    for (uint32_t i = 0; i < w->n; i++)
+        if (w->objects[i] == base)
+            return;
+    if (w->n == STAGE_OBJECTS * 4)
+        return;
+    w->objects[w->n] = base;
+    w->spans[w->n++] = s;
+    w->lost += !mark_is_set(s, index);
+}
+
+static void walk_all(struct walk *w)
+{
+    struct gc *gc = &heap_of(w->h)->gc;
+    for (struct goroutine *g = gc->goroutines; g; g = g->next)
+        for (uint64_t at = g->pub.top; at != UINT64_MAX; at = gcsim_frame_at(&g->pub, at)->caller)
+            typed_pointers(w->h, gcsim_frame_at(&g->pub, at)->type, gcsim_frame_slots(&g->pub, at),
+                           1, walk_to, w);
+    for (struct global_chunk *c = gc->global_chunks; c; c = c->next)
+        for (int i = 0; i < GLOBALS_PER_CHUNK; i++)
+            if (c->slots[i].in_use)
+                walk_to(w->h, &c->slots[i].words[0], w);
+    for (struct handle_chunk *c = gc->handle_chunks; c; c = c->next)
+        for (int i = 0; i < HANDLES_PER_CHUNK; i++)
+            if (c->slots[i].link == HANDLE_LIVE)
+                walk_to(w->h, &c->slots[i].ptr, w);
+    for (uint32_t i = 0; i < w->n; i++)
+        object_pointers(w->h, w->spans[i], w->objects[i], 0, w->spans[i]->slot_bytes, walk_to, w);
+}
+
+static bool nothing_is_lost(struct explorer *e)
+{
+    struct walk w = {.h = &e->heap->mheap};
+    walk_all(&w);
+    if (w.lost)
+        snprintf(e->out->what, sizeof e->out->what,
+                 "marking has ended, and %u of %u reachable objects have no mark", w.lost, w.n);
+    return !w.lost;
+}
+
+// --- steps -------------------------------------------------------------------------------------------------------
+
+static bool path_ends(struct explorer *e)
+{
+    return e->all->each[e->collector].ended || actor_point(e->all, e->collector) == EVENT_MARK_DONE;
+}
+
+// The next untried step of the deepest level.
+static bool next_step(struct explorer *e, gcsim_taken *step)
+{
+    struct level *level = &e->levels[e->depth];
+    // The collector first: paths end soon.
+    for (; level->actor < e->all->n; level->actor++, level->choice = 0) {
+        uint32_t i = (level->actor + e->collector) % e->all->n;
+        if (!actor_can_run(e->all, i))
+            continue;
+        uint32_t ways = actor_choices(e->all, i);
+        if (level->choice >= (ways ? ways : 1))
+            continue;
+        *step = (gcsim_taken){(uint8_t)i, (uint8_t)level->choice++};
+        return true;
+    }
+    return false;
+}
+
+static bool push_level(struct explorer *e, gcsim_taken by, uint64_t mark)
+{
+    if (e->depth + 1 == e->room_levels) {
+        struct level *p = realloc(e->levels, e->room_levels * 2 * sizeof *p);
+        if (!p)
+            return false;
+        e->levels = p;
+        e->room_levels *= 2;
+    }
+    e->levels[++e->depth] = (struct level){.mark = mark, .by = by};
+    if (e->depth > e->out->depth)
+        e->out->depth = e->depth;
+    return true;
+}
+
+// Grey objects and pointers noted by the barrier, as sequences: in which buffers they lie, and what is left over behind their ends, makes no
+// difference.
+static uint64_t hash_pointers(uint64_t hash, void *const *p, uint64_t n)
+{
+    hash = mix(hash ^ 0x2d358dccaa6c78a5ull, n + 1);
+    for (uint64_t i = 0; i < n; i++)
+        hash = mix(hash ^ 0x8bb84b93962eacc9ull, (uint64_t)(uintptr_t)p[i]);
+    return hash;
+}
+
+static uint64_t hash_buffer(uint64_t hash, const struct workbuf *b)
+{
+    return b ? hash_pointers(hash, b->objects, b->n) : mix(hash ^ 0x4b33a62ed433d4a3ull, 1);
+}
+
+static uint64_t hash_grey(const struct mheap *h)
+{
+    uint64_t hash = 1;
+    for (struct mutator *m = h->mutators; m; m = m->next) {
+        hash = hash_buffer(hash, m->work.current);
+        hash = hash_buffer(hash, m->work.spare);
+        hash =
+            hash_pointers(hash, m->shade_buffer, (uint64_t)(m->pub.shade_next - m->shade_buffer));
+    }
+    for (struct workbuf *b = heap_of((struct mheap *)(uintptr_t)h)->gc.work.full; b; b = b->next)
+        hash = hash_buffer(hash, b);
+    return hash;
+}
+
+// Is this state to be expanded? It is noted.
+static bool is_news(struct explorer *e)
+{
+    uint64_t hash = (undo_hash(e->undo) + hash_grey(&e->heap->mheap)) | 1;
+    uint64_t at = seen_place(&e->seen, hash);
+    if (e->seen.hashes[at]) {
+        if (!e->seen.depths || e->seen.depths[at] <= e->depth + 1)
+            return false;
+        e->seen.depths[at] = (uint32_t)e->depth + 1;
+        return true;
+    }
+    e->seen.hashes[at] = hash;
+    if (e->seen.depths)
+        e->seen.depths[at] = (uint32_t)e->depth + 1;
+    e->out->states++;
+    e->seen.n++;
+    return true;
+}
+
+static void keep_counterexample(struct explorer *e, gcsim_taken last)
+{
+    e->out->steps = 0;
+    for (uint64_t d = 1; d <= e->depth; d++, e->out->steps++)
+        if (e->out->steps < e->out->room)
+            e->out->taken[e->out->steps] = e->levels[d].by;
+    if (e->out->steps < e->out->room)
+        e->out->taken[e->out->steps] = last;
+    e->out->steps++;
+}
+
+// 0: go on.
+static uint32_t look_around(struct explorer *e)
+{
+    const gcsim_search *s = e->search;
+    if (e->seen.n * 10 > e->seen.mask * 7 && !seen_grow(&e->seen))
+        return GCSIM_BOUND;
+    if (s->max_states && e->out->states >= s->max_states)
+        return GCSIM_BOUND;
+    if (seen_bytes(&e->seen) + undo_bytes(e->undo) + e->room_levels * sizeof *e->levels >
+        e->max_bytes)
+        return GCSIM_BOUND;
+    if (e->out->transitions % 65536 == 0 && s->progress &&
+        s->progress(s->progress_arg, e->out->states, e->out->transitions))
+        return GCSIM_STOPPED;
+    return 0;
+}
+
+// One step from the deepest level and, if what it leads to is new, a level more. 0: go on.
+static uint32_t take_step(struct explorer *e, gcsim_taken step)
+{
+    actor_step(e->all, step.actor, step.choice);
+    uint64_t mark = undo_note(e->undo);
+    e->out->transitions++;
+    if (mark == UINT64_MAX)
+        return GCSIM_BOUND;
+    uint32_t verdict = 0;
+    bool deeper = false;
+    if (path_ends(e)) {
+        e->out->paths++;
+        if (is_news(e) && !nothing_is_lost(e)) {
+            verdict = GCSIM_LOST;
+            keep_counterexample(e, step);
+        }
+    } else if (e->bound && e->depth + 1 >= e->bound) {
+        e->cut = true;
+    } else {
+        deeper = is_news(e);
+    }
+    if (deeper)
+        return push_level(e, step, mark) ? look_around(e) : GCSIM_BOUND;
+    undo_back(e->undo, mark);
+    return verdict;
+}
+
+// Nobody can run where somebody should.
+static bool is_deadlock(struct explorer *e)
+{
+    struct level *level = &e->levels[e->depth];
+    if (level->actor || level->choice)
+        return false;
+    for (uint32_t i = 0; i < e->all->n; i++)
+        if (actor_can_run(e->all, i))
+            return false;
+    return true;
+}
+
+enum { AUDIT_EVERY = 512, AGAIN = GCSIM_STOPPED + 1 };
+
+static uint32_t search_once(struct explorer *e)
+{
+    uint32_t verdict = 0;
+    e->depth = 0;
+    e->levels[0] = (struct level){0};
+    is_news(e);
+    while (!verdict) {
+        gcsim_taken step;
+        if (is_deadlock(e)) {
+            keep_counterexample(e, (gcsim_taken){0});
+            e->out->steps--;
+            snprintf(e->out->what, sizeof e->out->what, "nobody can run");
+            verdict = GCSIM_DEADLOCKED;
+        } else if (next_step(e, &step)) {
+            verdict = take_step(e, step);
+            if ((e->out->transitions < 4096 || e->out->transitions % AUDIT_EVERY == 0) &&
+                undo_audit(e->undo))
+                return AGAIN;
+        } else if (e->depth == 0) {
+            break;
+        } else {
+            undo_back(e->undo, e->levels[e->depth--].mark);
+        }
+    }
+    return undo_audit(e->undo) ? AGAIN : verdict;
+}
+
+// A search from the beginning, again as long as lines turn out to be hot.
+static uint32_t search_all(struct explorer *e)
+{
+    uint32_t verdict;
+    do {
+        undo_reset(e->undo);
+        seen_free(&e->seen);
+        if (!seen_make(&e->seen, 1 << 16, e->bound != 0))
+            return GCSIM_BOUND;
+        e->out->states = e->out->transitions = e->out->paths = e->out->depth = 0;
+        e->cut = false;
+        verdict = search_once(e);
+    } while (verdict == AGAIN);
+    undo_reset(e->undo);
+    return verdict;
+}
+
+// The least bound under which the violation is still found. Each search is whole below its bound.
+static void find_shortest(struct explorer *e, uint32_t verdict)
+{
+    gcsim_found first = *e->out;
+    uint64_t transitions = 0;
+    for (e->bound = 2; e->bound < first.steps; e->bound++) {
+        uint32_t found = search_all(e);
+        transitions += e->out->transitions;
+        if (found == verdict)
+            break;
+        if (found) // a bound of memory, or stopped: what was found first stays
+            break;
+    }
+    uint64_t steps = e->out->steps;
+    first.transitions += transitions;
+    if (e->bound >= first.steps || steps >= first.steps) {
+        e->bound = first.steps + 1;
+        search_all(e); // its steps again
+        steps = e->out->steps;
+    }
+    first.steps = steps;
+    memcpy(first.what, e->out->what, sizeof first.what);
+    *e->out = first;
+}
+
+static bool explorer_open(struct explorer *e)
+{
+    struct gc *gc = &e->heap->gc;
+    e->undo = undo_create(&e->heap->mheap, e->search->whole_stacks);
+    e->room_levels = 1024;
+    e->levels = malloc(e->room_levels * sizeof *e->levels);
+    if (!e->undo || !e->levels)
+        return false;
+    // Counters that no decision reads, and what hash_grey hashes.
+    undo_ignore(e->undo, &gc->pointers, 8);
+    undo_ignore(e->undo, &gc->scan_work, 8);
+    undo_ignore(e->undo, &gc->root_slots, 8);
+    undo_ignore(e->undo, &gc->work.full, sizeof gc->work.full + sizeof gc->work.empty);
+    undo_ignore(e->undo, &gc->work.news, sizeof gc->work.news);
+    undo_ignore(e->undo, &gc->credit, 8);
+    for (struct mutator *m = e->heap->mheap.mutators; m; m = m->next) {
+        undo_ignore(e->undo, &m->work, sizeof m->work);
+        undo_ignore(e->undo, m->shade_buffer, sizeof m->shade_buffer);
+    }
+    return true;
+}
+
+static void explorer_close(struct explorer *e)
+{
+    seen_free(&e->seen);
+    undo_destroy(e->undo);
+    free(e->levels);
+}
+
+CORE gcsim_status explore(gcsim_heap *heap, const gcsim_search *given, gcsim_found *out)
+{
+    gcsim_search search = {0};
+    memcpy(&search, given, given->bytes < sizeof search ? given->bytes : sizeof search);
+    struct explorer e = {.heap = heap, .all = actors_of(heap), .search = &search, .out = out};
+    if (!e.all || !e.all->stage.given.bytes)
+        return GCSIM_BAD_STATE;
+    e.collector = e.all->n - 1;
+    e.bound = search.max_depth;
+    e.max_bytes = search.max_bytes ? search.max_bytes : 1ull << 30;
+    e.begun_ns = clock_now();
+    steps_set_quiet(heap, ~(search.points ? search.points : POINTS));
+    if (!explorer_open(&e)) {
+        explorer_close(&e);
+        return GCSIM_NO_MEMORY;
+    }
+    uint32_t verdict = search_all(&e);
+    if ((verdict == GCSIM_LOST || verdict == GCSIM_BROKEN || verdict == GCSIM_DEADLOCKED) &&
+        search.shortest)
+        find_shortest(&e, verdict);
+    out->verdict = verdict ? verdict : e.cut ? GCSIM_BOUND : GCSIM_SOUND;
+    out->ns = clock_now() - e.begun_ns;
+    explorer_close(&e);
+    return GCSIM_OK;
+}

@@ -1,0 +1,291 @@
+#include "steps/undo.h"
+
+#include "base/bits.h"
+
+#include <link.h>
+
+enum { WORDS = 8, LINE = 64, BLOCK = 4096, IGNORED = 64 }; // commits are whole blocks
+
+struct line {
+    uint64_t *at;
+    uint64_t words[WORDS]; // the shadow
+    uint64_t ignored;      // a bit per word
+    bool frames;           // of a stack: only return addresses are hashed
+    uint64_t hash;
+};
+
+struct saved {
+    uint32_t line;
+    uint64_t words[WORDS], hash;
+};
+
+struct undo {
+    struct world *w;
+    struct rt *rt;
+    struct mheap *h;
+    uint64_t code, code_bytes; // where this code lies
+    bool whole_stacks;
+    char *base[WORLD_REGIONS]; // as at the beginning
+    uint64_t base_bytes[WORLD_REGIONS];
+    uint8_t *hot_bits[WORLD_REGIONS]; // a byte per line
+    struct line *lines;
+    uint64_t nlines, room_lines;
+    struct saved *saved;
+    uint64_t nsaved, room_saved;
+    struct ignored {
+        const char *at;
+        uint64_t bytes;
+    } ignored[IGNORED];
+    uint32_t nignored;
+    uint64_t hash;
+    uint64_t bytes;
+};
+
+static bool is_state(int region) { return region != REGION_HISTORY; }
+
+// --- memory ------------------------------------------------------------------------------------------------------
+
+static bool grow(struct undo *u, void **array, uint64_t *room, uint64_t need, size_t each)
+{
+    if (LIKELY(need <= *room))
+        return true;
+    uint64_t to = *room ? *room * 2 : 256;
+    void *p = realloc(*array, to * each);
+    if (!p)
+        return false;
+    u->bytes += (to - *room) * each;
+    *array = p;
+    *room = to;
+    return true;
+}
+
+// The base of a region that has grown goes on with zeros: that is how fresh memory reads.
+static bool cover(struct undo *u, int r)
+{
+    uint64_t bytes = u->w->regions[r].committed, had = u->base_bytes[r];
+    if (bytes <= had)
+        return true;
+    char *base = realloc(u->base[r], bytes);
+    if (base)
+        u->base[r] = base;
+    uint8_t *bits = realloc(u->hot_bits[r], bytes / LINE);
+    if (bits)
+        u->hot_bits[r] = bits;
+    if (!base || !bits)
+        return false;
+    memset(base + had, 0, bytes - had);
+    memset(bits + had / LINE, 0, (bytes - had) / LINE);
+    u->base_bytes[r] = bytes;
+    u->bytes += (bytes - had) + (bytes - had) / LINE;
+    return true;
+}
+
+// The executable segment that this function lies in.
+static int find_code(struct dl_phdr_info *info, size_t bytes, void *arg)
+{
+    struct undo *u = arg;
+    (void)bytes;
+    for (int i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
+        uint64_t from = info->dlpi_addr + segment->p_vaddr;
+        if (segment->p_type == PT_LOAD &&
+            (uint64_t)(uintptr_t)find_code - from < segment->p_memsz) {
+            u->code = from;
+            u->code_bytes = segment->p_memsz;
+            return 1;
+        }
+    }
+    return 0;
+}
+
+CORE struct undo *undo_create(struct mheap *h, bool whole_stacks)
+{
+    struct world *w = h->world;
+    struct undo *u = calloc(1, sizeof *u);
+    if (!u)
+        return NULL;
+    u->w = w;
+    u->h = h;
+    u->rt = &h->rt;
+    u->whole_stacks = whole_stacks;
+    dl_iterate_phdr(find_code, u);
+    for (int r = 0; r < WORLD_REGIONS; r++) {
+        if (!is_state(r))
+            continue;
+        if (!cover(u, r)) {
+            undo_destroy(u);
+            return NULL;
+        }
+        memcpy(u->base[r], world_at(w, r), u->base_bytes[r]);
+    }
+    return u;
+}
+
+CORE void undo_destroy(struct undo *u)
+{
+    if (!u)
+        return;
+    for (int r = 0; r < WORLD_REGIONS; r++) {
+        free(u->base[r]);
+        free(u->hot_bits[r]);
+    }
+    free(u->lines);
+    free(u->saved);
+    free(u);
+}
+
+CORE void undo_ignore(struct undo *u, const void *at, uint64_t bytes)
+{
+    INVARIANT(u->nignored < IGNORED && u->nlines == 0);
+    u->ignored[u->nignored++] = (struct ignored){at, bytes};
+}
+
+static bool is_ignored(const struct undo *u, const void *word)
+{
+    for (uint32_t i = 0; i < u->nignored; i++)
+        if ((uint64_t)((const char *)word - u->ignored[i].at) < u->ignored[i].bytes)
+            return true;
+    gcsim_span *s = span_of(u->h, word);
+    return s && s->state == GCSIM_SPAN_MANUAL && s->purpose == GCSIM_MANUAL_WORKBUF;
+}
+
+CORE uint64_t undo_bytes(const struct undo *u) { return u->bytes; }
+
+// --- hashes ------------------------------------------------------------------------------------------------------
+
+static bool is_code(const struct undo *u, uint64_t word) { return word - u->code < u->code_bytes; }
+
+CORE_INLINE uint64_t mix(uint64_t a, uint64_t b)
+{
+    __uint128_t p = (__uint128_t)a * b;
+    return (uint64_t)p ^ (uint64_t)(p >> 64);
+}
+
+static uint64_t line_hash(const struct undo *u, const struct line *line, const uint64_t *words,
+                          uint64_t salt)
+{
+    uint64_t w[WORDS], hash = salt * 0x9e3779b97f4a7c15ull + 1;
+    for (int i = 0; i < WORDS; i++)
+        w[i] = line->ignored >> i & 1 || (line->frames && !is_code(u, words[i])) ? 0 : words[i];
+    for (int i = 0; i < WORDS; i += 2)
+        hash = mix(w[i] ^ 0xa0761d6478bd642full ^ hash, w[i + 1] ^ 0xe7037ed1a0b428dbull);
+    return hash;
+}
+
+CORE uint64_t undo_hash(const struct undo *u) { return u->hash; }
+
+// --- one step ----------------------------------------------------------------------------------------------------
+
+// Below a stack pointer nothing is alive. Hot lines are cleared here, so that what a call left behind makes no difference.
+static void clear_dead_stacks(struct undo *u)
+{
+    for (uint32_t i = 0; i < u->rt->used; i++) {
+        char *stack = coroutine_stack(u->rt, i);
+        struct coroutine *co = coroutine_at(u->rt, i);
+        char *sp = co->status == COROUTINE_FREE ? (char *)co : co->sp;
+        uint64_t from = (uint64_t)(stack - world_at(u->w, REGION_COROUTINES));
+        uint64_t low = (uint64_t)(sp - stack);
+        const uint8_t *hot = u->hot_bits[REGION_COROUTINES] + from / LINE;
+        uint64_t first = low / LINE;
+        while (first > 0 && hot[first - 1])
+            first--;
+        memset(stack + first * LINE, 0, low - first * LINE);
+    }
+}
+
+CORE_INLINE bool differs(const uint64_t *a, const uint64_t *b)
+{
+    uint64_t d = 0;
+    for (int i = 0; i < WORDS; i++)
+        d |= a[i] ^ b[i];
+    return d != 0;
+}
+
+CORE uint64_t undo_note(struct undo *u)
+{
+    uint64_t mark = u->nsaved;
+    clear_dead_stacks(u);
+    for (uint64_t i = 0; i < u->nlines; i++) {
+        struct line *line = &u->lines[i];
+        if (LIKELY(!differs(line->at, line->words)))
+            continue;
+        if (!grow(u, (void **)&u->saved, &u->room_saved, u->nsaved + 1, sizeof *u->saved))
+            return UINT64_MAX;
+        struct saved *saved = &u->saved[u->nsaved++];
+        saved->line = (uint32_t)i;
+        saved->hash = line->hash;
+        memcpy(saved->words, line->words, LINE);
+        memcpy(line->words, line->at, LINE);
+        line->hash = line_hash(u, line, line->words, i);
+        u->hash += line->hash - saved->hash;
+    }
+    return mark;
+}
+
+CORE void undo_back(struct undo *u, uint64_t mark)
+{
+    while (u->nsaved > mark) {
+        const struct saved *saved = &u->saved[--u->nsaved];
+        struct line *line = &u->lines[saved->line];
+        u->hash += saved->hash - line->hash;
+        line->hash = saved->hash;
+        memcpy(line->words, saved->words, LINE);
+        memcpy(line->at, saved->words, LINE);
+    }
+}
+
+// --- everything --------------------------------------------------------------------------------------------------
+
+static void heat(struct undo *u, int r, uint64_t offset)
+{
+    if (!grow(u, (void **)&u->lines, &u->room_lines, u->nlines + 1, sizeof *u->lines))
+        return;
+    struct line *line = &u->lines[u->nlines];
+    *line = (struct line){.at = (uint64_t *)(void *)(world_at(u->w, r) + offset)};
+    for (int i = 0; i < WORDS; i++)
+        line->ignored |= (uint64_t)is_ignored(u, line->at + i) << i;
+    uint64_t top = RT_STACK_BYTES - offset % RT_STACK_BYTES;
+    line->frames = r == REGION_COROUTINES && top > RECORD_BYTES && !u->whole_stacks;
+    u->hot_bits[r][offset / LINE] = 1;
+    u->nlines++;
+}
+
+static void audit_block(struct undo *u, int r, uint64_t from)
+{
+    const char *now = world_at(u->w, r), *base = u->base[r];
+    if (memcmp(now + from, base + from, BLOCK) == 0)
+        return;
+    for (uint64_t at = from; at < from + BLOCK; at += LINE)
+        if (!u->hot_bits[r][at / LINE] && memcmp(now + at, base + at, LINE) != 0)
+            heat(u, r, at);
+}
+
+CORE uint64_t undo_audit(struct undo *u)
+{
+    uint64_t had = u->nlines;
+    for (int r = 0; r < WORLD_REGIONS; r++) {
+        if (!is_state(r) || !cover(u, r))
+            continue;
+        for (uint64_t at = 0; at < u->base_bytes[r]; at += BLOCK)
+            if (r != REGION_ARENA || u->h->page_span[at >> PAGE_SHIFT])
+                audit_block(u, r, at);
+    }
+    return u->nlines - had;
+}
+
+CORE void undo_reset(struct undo *u)
+{
+    u->nsaved = 0;
+    u->hash = 0;
+    for (uint64_t i = 0; i < u->nlines; i++) {
+        struct line *line = &u->lines[i];
+        int r = 0;
+        while (!is_state(r) || (char *)line->at < world_at(u->w, r) ||
+               (char *)line->at >= world_at(u->w, r) + u->base_bytes[r])
+            r++;
+        memcpy(line->words, u->base[r] + ((char *)line->at - world_at(u->w, r)), LINE);
+        memcpy(line->at, line->words, LINE);
+        line->hash = line_hash(u, line, line->words, i);
+        u->hash += line->hash;
+    }
+}
