@@ -24,6 +24,7 @@
 #include "bind/load.c"
 #include "bind/layout_bind.c"
 #include "bind/run_bind.c"
+#include "bind/explore_bind.c"
 
 #ifndef GCSIM_BUILD_MODE
 #define GCSIM_BUILD_MODE "unknown"
@@ -94,6 +95,7 @@ static PyMethodDef module_methods[] = {
      PyDoc_STR("load_graph($module, heap, /, *columns)\n--\n\nFor gcsim.open_go_dump.")},
     LAYOUT_BIND_METHODS,
     RUN_BIND_METHODS,
+    EXPLORE_BIND_METHODS,
     {NULL, NULL, 0, NULL},
 };
 

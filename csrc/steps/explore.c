@@ -107,6 +107,7 @@ static uint64_t clock_now(void)
 struct walk {
     struct mheap *h;
     uint32_t n, lost;
+    bool swept; // marking is over: what is reachable must not be free
     char *objects[STAGE_OBJECTS * 4];
     gcsim_span *spans[STAGE_OBJECTS * 4];
 };
@@ -127,7 +128,7 @@ static void walk_to(struct mheap *h, void **slot, void *ctx)
         return;
     w->objects[w->n] = base;
     w->spans[w->n++] = s;
-    w->lost += !mark_is_set(s, index);
+    w->lost += w->swept ? span_is_free(h, s, index) : !mark_is_set(s, index);
 }
 
 static void walk_all(struct walk *w)
@@ -149,13 +150,21 @@ static void walk_all(struct walk *w)
         object_pointers(w->h, w->spans[i], w->objects[i], 0, w->spans[i]->slot_bytes, walk_to, w);
 }
 
+static bool marking_ends(struct explorer *e)
+{
+    return !e->all->each[e->collector].ended &&
+           actor_point(e->all, e->collector) == EVENT_MARK_DONE;
+}
+
 static bool nothing_is_lost(struct explorer *e)
 {
-    struct walk w = {.h = &e->heap->mheap};
+    struct walk w = {.h = &e->heap->mheap, .swept = !marking_ends(e)};
     walk_all(&w);
     if (w.lost)
         snprintf(e->out->what, sizeof e->out->what,
-                 "marking has ended, and %u of %u reachable objects have no mark", w.lost, w.n);
+                 w.swept ? "the cycle has ended, and %u of %u reachable objects are free"
+                         : "marking has ended, and %u of %u reachable objects have no mark",
+                 w.lost, w.n);
     return !w.lost;
 }
 
@@ -163,7 +172,12 @@ static bool nothing_is_lost(struct explorer *e)
 
 static bool path_ends(struct explorer *e)
 {
-    return e->all->each[e->collector].ended || actor_point(e->all, e->collector) == EVENT_MARK_DONE;
+    if (!e->search->whole_cycle)
+        return marking_ends(e) || e->all->each[e->collector].ended;
+    for (uint32_t i = 0; i < e->all->n; i++)
+        if (!e->all->each[i].ended)
+            return false;
+    return true;
 }
 
 // The next untried step of the deepest level.
@@ -285,12 +299,13 @@ static uint32_t take_step(struct explorer *e, gcsim_taken step)
         return GCSIM_BOUND;
     uint32_t verdict = 0;
     bool deeper = false;
-    if (path_ends(e)) {
-        e->out->paths++;
-        if (is_news(e) && !nothing_is_lost(e)) {
-            verdict = GCSIM_LOST;
-            keep_counterexample(e, step);
-        }
+    bool ends = path_ends(e);
+    e->out->paths += ends;
+    if ((ends || marking_ends(e)) && !nothing_is_lost(e)) {
+        verdict = GCSIM_LOST;
+        keep_counterexample(e, step);
+    } else if (ends) {
+        is_news(e);
     } else if (e->bound && e->depth + 1 >= e->bound) {
         e->cut = true;
     } else {

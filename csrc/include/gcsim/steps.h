@@ -126,11 +126,14 @@ typedef struct gcsim_search {
         invariants; /* 1: the weak tri-colour invariant at every state, 2: the strong one too */
     uint64_t
         points; /* a bit per event kind: step points at which others may run; 0 = those of marking, stores and programs */
+    uint32_t
+        whole_cycle; /* 1: paths go on to the end of the sweep, and no reachable object may be free there */
     uint64_t max_states, max_depth; /* 0 = no bound */
     uint64_t max_bytes;             /* of memory for the search; 0 = 1 GiB */
     uint32_t shortest;              /* 1: after a violation, search for a shortest one */
-    uint32_t whole_stacks; /* 1: states differ where any byte of a live stack does; 0: where what the step points, operations and return addresses say does */
-    uint32_t audit; /* n: every n-th state found again is expanded all the same and compared */
+    uint32_t
+        whole_stacks; /* 1: states differ where any byte of a live stack does; 0: where what the step points, operations and return addresses say does */
+    uint32_t audit;   /* n: every n-th state found again is expanded all the same and compared */
     int (*progress)(void *arg, uint64_t states,
                     uint64_t transitions); /* now and then; not 0 = stop */
     void *progress_arg;

@@ -1,0 +1,148 @@
+// Stages and searches for Python: setting one up in a fresh step heap, and exploring it. gcsim/_explore.py is the face.
+#include "bind/bind.h"
+
+#include "gcsim/steps.h"
+
+enum { STAGE_MOST_MUTATORS = 4, FOUND_ROOM = 1 << 20 };
+
+static struct heap_object *step_heap_of(struct bind_state *state, PyObject *heap)
+{
+    if (!PyObject_TypeCheck(heap, state->heap_type))
+        return bind_raise(state, ERR_CONVERSION, "a gcsim.Heap is needed, not %s",
+                          Py_TYPE(heap)->tp_name);
+    struct heap_object *h = (struct heap_object *)heap;
+    if (heap_check_open(h) < 0)
+        return NULL;
+    if (!h->steps)
+        return bind_raise(state, ERR_STATE, "only a Heap(mode=\"steps\") has a stage");
+    if (h->step_calls)
+        return bind_raise(state, ERR_STATE, "the heap is busy in another thread");
+    return h;
+}
+
+// (heap, objects, fields, globals, locals, (program, ...), field targets, global targets, local targets): all bytes but the heap and the numbers.
+static PyObject *bind_stage(PyObject *module, PyObject *args)
+{
+    struct bind_state *state = PyModule_GetState(module);
+    PyObject *heap, *programs;
+    gcsim_stage stage = {.bytes = sizeof stage};
+    const char *fields, *globals, *locals;
+    Py_ssize_t nfields, nglobals, nlocals;
+    if (!PyArg_ParseTuple(args, "OIIIIO!y#y#y#:stage", &heap, &stage.objects, &stage.fields,
+                          &stage.globals, &stage.locals, &PyTuple_Type, &programs, &fields,
+                          &nfields, &globals, &nglobals, &locals, &nlocals))
+        return NULL;
+    struct heap_object *h = step_heap_of(state, heap);
+    if (!h)
+        return NULL;
+    stage.mutators = (uint32_t)PyTuple_GET_SIZE(programs);
+    const gcsim_op *each[STAGE_MOST_MUTATORS];
+    for (uint32_t i = 0; i < stage.mutators && i < STAGE_MOST_MUTATORS; i++) {
+        PyObject *program = PyTuple_GET_ITEM(programs, i);
+        Py_ssize_t bytes = PyBytes_Check(program) ? PyBytes_GET_SIZE(program) : 0;
+        if (bytes < 4 || bytes % 4 || PyBytes_AS_STRING(program)[bytes - 4] != GCSIM_OP_END)
+            return bind_raise(state, ERR_CONVERSION, "a program is bytes that end in an END");
+        each[i] = (const gcsim_op *)(const void *)PyBytes_AS_STRING(program);
+    }
+    stage.programs = each;
+    stage.field_targets = (const uint8_t *)fields;
+    stage.global_targets = (const uint8_t *)globals;
+    stage.local_targets = (const uint8_t *)locals;
+    const char *error = gcsim_stepping()->stage_error(&stage);
+    if (!error && ((uint64_t)nfields != (uint64_t)stage.objects * stage.fields ||
+                   (uint64_t)nglobals != stage.globals ||
+                   (uint64_t)nlocals != (uint64_t)stage.mutators * stage.locals))
+        error = "the numbers of targets do not fit the stage";
+    if (error)
+        return bind_raise(state, ERR_RANGE, "%s", error);
+    gcsim_status status = gcsim_stepping()->stage_set(h->heap, &stage);
+    if (status != GCSIM_OK)
+        return heap_raise_status(h, status, "a stage, which needs a fresh heap");
+    Py_RETURN_NONE;
+}
+
+struct explore_call {
+    PyThreadState *thread;
+    PyObject *progress; // or None
+    bool failed;        // with a Python error set
+};
+
+// Called without the GIL; a signal or what progress() raises or returns stops the search.
+static int explore_progress(void *arg, uint64_t states, uint64_t transitions)
+{
+    struct explore_call *call = arg;
+    PyEval_RestoreThread(call->thread);
+    int stop = 0;
+    if (PyErr_CheckSignals() < 0) {
+        call->failed = true;
+    } else if (call->progress != Py_None) {
+        PyObject *result = PyObject_CallFunction(call->progress, "KK", (unsigned long long)states,
+                                                 (unsigned long long)transitions);
+        stop = result ? PyObject_IsTrue(result) : -1;
+        call->failed = stop < 0;
+        Py_XDECREF(result);
+    }
+    call->thread = PyEval_SaveThread();
+    return call->failed || stop;
+}
+
+static PyObject *explore_result(const gcsim_found *found)
+{
+    typedef unsigned long long u;
+    uint64_t kept = found->steps < found->room ? found->steps : found->room;
+    return Py_BuildValue("{sIsKsKsKsKsdsy#ss}", "verdict", found->verdict, "states",
+                         (u)found->states, "transitions", (u)found->transitions, "paths",
+                         (u)found->paths, "depth", (u)found->depth, "seconds",
+                         (double)found->ns / 1e9, "steps", (const char *)found->taken,
+                         (Py_ssize_t)(kept * sizeof *found->taken), "what", found->what);
+}
+
+// (heap, points, max_states, max_depth, max_bytes, shortest, whole_stacks, whole_cycle, invariants, progress) -> dict. When progress stops it by
+// an exception, that is raised.
+static PyObject *bind_explore(PyObject *module, PyObject *args)
+{
+    struct bind_state *state = PyModule_GetState(module);
+    PyObject *heap;
+    struct explore_call call = {.progress = Py_None};
+    unsigned long long points, states, depth, bytes;
+    gcsim_search search = {.bytes = sizeof search, .progress = explore_progress};
+    if (!PyArg_ParseTuple(args, "OKKKKIIIIO:explore", &heap, &points, &states, &depth, &bytes,
+                          &search.shortest, &search.whole_stacks, &search.whole_cycle,
+                          &search.invariants, &call.progress))
+        return NULL;
+    struct heap_object *h = step_heap_of(state, heap);
+    if (!h)
+        return NULL;
+    search.points = points;
+    search.max_states = states;
+    search.max_depth = depth;
+    search.max_bytes = bytes;
+    search.progress_arg = &call;
+    gcsim_found found = {.bytes = sizeof found, .room = FOUND_ROOM};
+    found.taken = PyMem_RawMalloc(FOUND_ROOM * sizeof *found.taken);
+    if (!found.taken)
+        return PyErr_NoMemory();
+    away_begin(h);
+    call.thread = PyEval_SaveThread();
+    gcsim_status status = gcsim_stepping()->explore(h->heap, &search, &found);
+    PyEval_RestoreThread(call.thread);
+    away_end(h);
+    PyObject *result = NULL;
+    if (status != GCSIM_OK)
+        heap_raise_status(h, status, "a search, which needs a stage");
+    else if (!call.failed)
+        result = explore_result(&found);
+    PyMem_RawFree(found.taken);
+    return result;
+}
+
+#define EXPLORE_BIND_METHODS                                                                       \
+    {"stage", bind_stage, METH_VARARGS,                                                            \
+     PyDoc_STR("stage(heap, objects, fields, globals, locals, programs, field_targets, "           \
+               "global_targets, local_targets): set one up in a fresh step heap")},                \
+    {                                                                                              \
+        "explore", bind_explore, METH_VARARGS,                                                     \
+            PyDoc_STR("explore(heap, points, max_states, max_depth, max_bytes, shortest, "         \
+                      "whole_stacks, whole_cycle, invariants, progress): every schedule of the "   \
+                      "heap's stage, as a dict")                                                   \
+    }

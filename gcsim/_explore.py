@@ -1,0 +1,268 @@
+"""Exploring: every schedule of a small program over the real collector, and what was found.
+
+:func:`explore` runs one cycle from a stated start with every interleaving of mutators and
+collector. Either the space is closed and no path loses an object, or there is a schedule that does,
+and :meth:`Exploration.film` shows it.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from gcsim import _core
+from gcsim._errors import OptionError
+from gcsim._programs import PROGRAMS, Program, of
+
+__all__ = ["BARRIERS", "Exploration", "Setup", "explore", "explore_all", "schedule_text"]
+
+Verdict = Literal["sound", "lost", "broken", "deadlock", "bound", "stopped"]
+_VERDICTS: dict[int, Verdict] = {
+    1: "sound",
+    2: "lost",
+    3: "broken",
+    4: "deadlock",
+    5: "bound",
+    6: "stopped",
+}
+
+#: Barriers that a heap can have; those with "store-first" are in the wrong order on purpose.
+BARRIERS = (
+    "hybrid",
+    "hybrid-conditional",
+    "dijkstra",
+    "yuasa",
+    "steele",
+    "none",
+    "hybrid-store-first",
+    "yuasa-store-first",
+    "dijkstra-store-first",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setup:
+    """What is explored: the program and the collector's options. Picklable."""
+
+    program: Program
+    barrier: str = "hybrid"
+    stacks: str = "stopped"
+    rescan_stacks: bool | None = None
+    allocate: str = "black"
+    final_flush: bool = True
+    late_barrier: bool = False
+    buffer: int = 0  #: entries of each barrier buffer
+
+    def heap(self) -> _core.Heap:
+        """A fresh step heap with these options and the program's stage set up."""
+        options: dict[str, Any] = {
+            name: getattr(self, name)
+            for name in ("barrier", "stacks", "rescan_stacks", "allocate", "final_flush")
+        }
+        heap = _core.Heap(
+            mode="steps",
+            mark="field",
+            gogc=None,
+            reserve="64MiB",
+            barrier_buffer=self.buffer,
+            late_barrier=self.late_barrier,
+            **options,
+        )
+        objects, fields, globals, locals, *targets = self.program.stage.packed()
+        _core.stage(heap, objects, fields, globals, locals, self.program.code, *targets)
+        return heap
+
+    def __str__(self) -> str:
+        words = [self.program.name, self.barrier]
+        words += [f"stacks {self.stacks}"] if self.stacks != "stopped" else []
+        words += ["rescan"] if self.rescan_stacks else []
+        words += ["no rescan"] if self.rescan_stacks is False else []
+        words += [f"allocate {self.allocate}"] if self.allocate != "black" else []
+        words += ["no final flush"] if not self.final_flush else []
+        words += ["late barrier"] if self.late_barrier else []
+        return ", ".join([*words, f"buffer {self.buffer}"])
+
+
+@dataclass(frozen=True, slots=True)
+class Exploration:
+    """What a search found. True if the space is closed and sound.
+
+    ``states`` and ``transitions`` were visited, ``paths`` came to an end, the longest had ``depth``
+    steps; ``seconds`` is what it took. ``schedule`` is a shortest counterexample, "" if there is
+    none, and ``what`` says what happens at its end.
+    """
+
+    setup: Setup
+    verdict: Verdict
+    states: int
+    transitions: int
+    paths: int
+    depth: int
+    seconds: float
+    schedule: str
+    what: str
+    points: int = field(repr=False, default=0)
+
+    @property
+    def sound(self) -> bool:
+        """The space is closed, and no path loses an object."""
+        return self.verdict == "sound"
+
+    @property
+    def rate(self) -> float:
+        """Transitions a second."""
+        return self.transitions / self.seconds if self.seconds else 0.0
+
+    def __bool__(self) -> bool:
+        return self.sound
+
+    def __str__(self) -> str:
+        size = (
+            f"{self.states:,} states, {self.transitions:,} transitions, {self.paths:,} ends,"
+            f" depth {self.depth}; {self.seconds:.1f} s, {self.rate:,.0f} a second"
+        )
+        if self.verdict == "sound":
+            return f"{self.setup}: closed and sound ({size})"
+        if self.verdict in ("bound", "stopped"):
+            return f"{self.setup}: not closed, {self.verdict} ({size})"
+        steps = len(_steps(self.schedule))
+        return f"{self.setup}: {self.verdict} in {steps} steps ({size})\n  {self.what}\n  {self.schedule}"
+
+
+# --- schedules
+
+
+def schedule_text(steps: bytes) -> str:
+    """Pairs (actor, way) as a text: "c12 a b.3". Ways are written where they are not the first."""
+    pairs = list(zip(steps[::2], steps[1::2], strict=True))
+    words: list[str] = []
+    at = 0
+    while at < len(pairs):
+        actor, way = pairs[at]
+        n = 1
+        while way == 0 and pairs[at + n : at + n + 1] == [pairs[at]]:
+            n += 1
+        words.append(chr(97 + actor) + (f".{way}" if way else str(n) if n > 1 else ""))
+        at += n
+    return " ".join(words)
+
+
+def _steps(text: str) -> list[tuple[int, int]]:
+    out: list[tuple[int, int]] = []
+    for word in text.split():
+        match = re.fullmatch(r"([a-z])(?:\.(\d+)|(\d+))?", word)
+        if not match:
+            raise OptionError(f"schedule: '{word}' is neither a letter, a12 nor a.3")
+        out += [(ord(match[1]) - 97, int(match[2] or 0))] * int(match[3] or 1)
+    return out
+
+
+# --- searching
+
+Progress = Callable[[int, int], object]
+
+
+def search(
+    setup: Setup,
+    *,
+    shortest: bool = True,
+    max_states: int = 0,
+    max_depth: int = 0,
+    max_bytes: int = 0,
+    whole_stacks: bool = False,
+    progress: Progress | None = None,
+) -> Exploration:
+    """One search of a setup; `progress(states, transitions)` may return True to stop it."""
+    with setup.heap() as heap:
+        found = _core.explore(
+            heap,
+            0,
+            max_states,
+            max_depth,
+            max_bytes,
+            shortest,
+            whole_stacks,
+            setup.program.whole_cycle,
+            0,
+            progress,
+        )
+    return Exploration(
+        setup,
+        _VERDICTS[found["verdict"]],
+        found["states"],
+        found["transitions"],
+        found["paths"],
+        found["depth"],
+        found["seconds"],
+        schedule_text(found["steps"]),
+        found["what"],
+    )
+
+
+def explore(
+    program: Program | str | Sequence[str] = "free",
+    *,
+    barrier: str = "hybrid",
+    stacks: str = "stopped",
+    rescan_stacks: bool | None = None,
+    allocate: str = "black",
+    final_flush: bool = True,
+    late_barrier: bool = False,
+    buffer: int = 0,
+    mutators: int = 2,
+    objects: int = 2,
+    locals: int = 1,
+    fields: int = 1,
+    shortest: bool = True,
+    max_states: int = 0,
+    max_depth: int = 0,
+    max_bytes: int = 0,
+    whole_stacks: bool = False,
+    progress: Progress | None = None,
+) -> Exploration:
+    """Run every schedule of `program` under a collector with these options.
+
+    `program` is the name of a standard one (``gcsim.PROGRAMS``), a Program, or one text of
+    operations for each mutator. ``mutators``, ``objects``, ``locals`` and ``fields`` shape the
+    program "free". Bounds of 0 are none (memory: 1 GiB). Raises OptionError for a word that is not
+    known; Ctrl-C stops the search.
+    """
+    if barrier not in BARRIERS:
+        raise OptionError(f"barrier='{barrier}' is not known; there are {', '.join(BARRIERS)}")
+    setup = Setup(
+        program=of(program, mutators=mutators, objects=objects, locals=locals, fields=fields),
+        barrier=barrier,
+        stacks=stacks,
+        rescan_stacks=rescan_stacks,
+        allocate=allocate,
+        final_flush=final_flush,
+        late_barrier=late_barrier,
+        buffer=buffer,
+    )
+    return search(
+        setup,
+        shortest=shortest,
+        max_states=max_states,
+        max_depth=max_depth,
+        max_bytes=max_bytes,
+        whole_stacks=whole_stacks,
+        progress=progress,
+    )
+
+
+def explore_all(
+    setups: Iterable[Setup], executor: concurrent.futures.Executor | None = None, **bounds: int
+) -> list[Exploration]:
+    """Search each setup, in the executor where one is given; results in the order of the setups."""
+    if executor is None:
+        return [search(setup, **bounds) for setup in setups]  # type: ignore[arg-type]
+    futures = [executor.submit(search, setup, **bounds) for setup in setups]  # type: ignore[arg-type]
+    return [f.result() for f in futures]
+
+
+def standard() -> tuple[Program, ...]:
+    """The programs that ship."""
+    return tuple(PROGRAMS.values())
