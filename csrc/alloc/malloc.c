@@ -120,9 +120,11 @@ static void *malloc_large(struct mutator *m, const gcsim_type *t, uint64_t count
         __atomic_store_n(&s->large_type, t, __ATOMIC_RELEASE);
     }
     if (UNLIKELY(h->blacken)) { // before any list has it, so that nobody else marks
-        __atomic_fetch_or(s->marks, 1, __ATOMIC_RELAXED);
-        m->work.objects_marked++;
-        m->work.bytes_marked += s->slot_bytes;
+        if (!h->allocate_white) {
+            __atomic_fetch_or(s->marks, 1, __ATOMIC_RELAXED);
+            m->work.objects_marked++;
+            m->work.bytes_marked += s->slot_bytes;
+        }
         m->assist_bytes -= (int64_t)s->slot_bytes;
     }
     mcentral_file(h, s);

@@ -90,6 +90,8 @@ static void window_prepare(gcsim_span *s, uint64_t ptrs)
 // (malloc.go:gcmarknewobject), and unmarked if they come back unused. A window is one word of the mark bits; others mark its other slots.
 static void window_mark(struct mutator *m, gcsim_span *s, bool black)
 {
+    if (mheap_of(m)->allocate_white)
+        return;
     uint64_t *word = &s->marks[s->window_index / 64], n = bits_count(s->free);
     if (black)
         __atomic_fetch_or(word, s->free, __ATOMIC_RELAXED);

@@ -34,10 +34,11 @@ struct mutator {
     void *keep;                 // object that the running allocation is about to return: a root
     bool refilled; // the running allocation took a span: test the trigger when it is done
     bool attached;
-    bool worker;                         // of the collector's own
-    uint32_t ragged;                     // asked to pass a safe point (gc/world.c)
-    uint32_t processor;                  // 1: holds a token (struct processors)
-    uint32_t parked;                     // 1: waits for credit (struct assists)
+    bool worker;        // of the collector's own
+    bool stacks_grey;   // its goroutines are not scanned yet (gcsim_options.stacks)
+    uint32_t ragged;    // asked to pass a safe point (gc/world.c)
+    uint32_t processor; // 1: holds a token (struct processors)
+    uint32_t parked;    // 1: waits for credit (struct assists)
     struct mutator *next, *next_waiting; // attached ones; for a token, or for credit
 
     struct gcwork work;

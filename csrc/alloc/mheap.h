@@ -128,8 +128,9 @@ struct mheap {
         *page_specials; // a bit per page: the span that begins there has specials (gc/specials.h)
     bool green_tea;     // spans keep inline mark bits back
     bool clobber_free;
-    bool efence;     // each object has pages of its own, which are never used again
-    bool check_mark; // the bitmaps of gc/checkmark.c are kept
+    bool efence;         // each object has pages of its own, which are never used again
+    bool check_mark;     // the bitmaps of gc/checkmark.c are kept
+    bool allocate_white; // objects made while marking are not marked: a mistake (gcsim_options)
     bool events_on;
 
     struct rt_lock lock;

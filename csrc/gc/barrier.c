@@ -10,12 +10,18 @@ static void **buffer_end(struct mutator *m)
     return m->shade_buffer + heap_of(mheap_of(m))->gc.shade_entries;
 }
 
+// The inline path knows the hybrid barrier; for any other one its buffer looks full.
+static bool leaves_inline(const struct gc *gc)
+{
+    return GCSIM_STEPS || gc->barrier != GCSIM_BARRIER_HYBRID;
+}
+
 // Marking may be on already.
 CORE void barrier_init(struct mutator *m)
 {
     struct mheap *h = mheap_of(m);
     m->pub.shade_next = m->shade_buffer;
-    m->pub.shade_end = GCSIM_STEPS ? m->shade_buffer : buffer_end(m);
+    m->pub.shade_end = leaves_inline(&heap_of(h)->gc) ? m->shade_buffer : buffer_end(m);
     m->pub.barrier =
         (GCSIM_STEPS ? GCSIM_BARRIER_STEPS : 0) | (h->blacken ? GCSIM_BARRIER_MARKING : 0);
 }
@@ -23,8 +29,21 @@ CORE void barrier_init(struct mutator *m)
 CORE void barrier_switch(struct mheap *h, bool on)
 {
     GCSIM_STORE(&h->blacken, (uint32_t)on);
-    for (struct mutator *m = h->mutators; m; m = m->next)
+    for (struct mutator *m = h->mutators; m; m = m->next) {
         barrier_init(m);
+        if (heap_of(h)->gc.late_barrier)
+            m->pub.barrier &= (uint8_t)~GCSIM_BARRIER_MARKING;
+    }
+}
+
+CORE void barrier_switch_late(struct mheap *h)
+{
+    rt_lock(&h->rt, &h->mutators_lock);
+    for (struct mutator *m = h->mutators; m && h->blacken; m = m->next) { // else abandoned
+        STEP(h, BARRIER_ON, m->pub.id, 0, m->pub.id);
+        m->pub.barrier |= GCSIM_BARRIER_MARKING;
+    }
+    rt_unlock(&h->rt, &h->mutators_lock);
 }
 
 CORE void barrier_flush(struct mutator *m)
@@ -49,48 +68,161 @@ static void note(struct mutator *m, void *ptr)
         *m->pub.shade_next++ = ptr;
 }
 
-// --- one store, as a list of actions -----------------------------------------------------------------------------
+// --- the actions -------------------------------------------------------------------------------------------------
 
-#define AT(m, slot, ptr, kind)                                                                     \
-    STEP(mheap_of(m), kind, (m)->pub.id, arena_offset(mheap_of(m), slot),                          \
-         (ptr) ? arena_offset(mheap_of(m), ptr) : 0)
-#define SHADE_OLD(m, slot, ptr)                                                                    \
-    (AT(m, slot, GCSIM_LOAD(slot), SHADE_OLD), note(m, GCSIM_LOAD(slot)))
-#define SHADE_NEW(m, slot, ptr) (AT(m, slot, ptr, SHADE_NEW), note(m, ptr))
-#define STORE(m, slot, ptr)     (AT(m, slot, ptr, STORE), GCSIM_STORE(slot, ptr))
+// A pointer that is being written. Of many words, what the list has before the store is done for all, then they are written, then the rest.
+enum part { WHOLE, BEFORE, AFTER };
+struct store {
+    struct mutator *m;
+    void **slot;
+    void *ptr;
+    enum part part;
+    bool event; // a program's own store, not one of many or one of the core's
+    bool on;    // this part has begun and not ended
+};
 
-#define HYBRID(m, slot, ptr) (SHADE_OLD(m, slot, ptr), SHADE_NEW(m, slot, ptr), STORE(m, slot, ptr))
+#define AT(s, kind, p)                                                                             \
+    do {                                                                                           \
+        struct mheap *h_ = mheap_of((s)->m);                                                       \
+        uint64_t slot_ = arena_offset(h_, (s)->slot);                                              \
+        const void *p_ = (p);                                                                      \
+        uint64_t target_ = p_ ? arena_offset(h_, p_) : 0;                                          \
+        if ((s)->event)                                                                            \
+            EMIT(h_, kind, (s)->m->pub.id, slot_, target_);                                        \
+        POINT(h_, kind, slot_, target_);                                                           \
+        (void)slot_, (void)target_;                                                                \
+    } while (0)
+
+CORE_INLINE void do_shade_old(struct store *s)
+{
+    if (!s->on)
+        return;
+    AT(s, SHADE_OLD, GCSIM_LOAD(s->slot));
+    note(s->m, GCSIM_LOAD(s->slot));
+}
+
+CORE_INLINE void do_shade_new(struct store *s)
+{
+    if (!s->on)
+        return;
+    AT(s, SHADE_NEW, s->ptr);
+    note(s->m, s->ptr);
+}
+
+CORE_INLINE void do_shade_new_if_grey(struct store *s)
+{
+    if (s->m->stacks_grey)
+        do_shade_new(s);
+}
+
+// A root is no object: what is put there is shaded instead.
+CORE_INLINE void do_shade_source(struct store *s)
+{
+    if (!s->on)
+        return;
+    AT(s, SHADE_SOURCE, s->ptr);
+    if (!mark_again(s->m, s->slot))
+        note(s->m, s->ptr);
+}
+
+CORE_INLINE void do_store(struct store *s)
+{
+    s->on = s->part != BEFORE;
+    if (s->part != WHOLE)
+        return;
+    AT(s, STORE, s->ptr);
+    GCSIM_STORE(s->slot, s->ptr);
+}
+
+static void act(struct store s)
+{
+    s.on = s.part != AFTER;
+    switch (heap_of(mheap_of(s.m))->gc.barrier) {
+#define DO(action) do_##action(&s);
+#define BARRIER(NAME, name, sound, rescan, actions)                                                \
+    case GCSIM_BARRIER_##NAME:                                                                     \
+        actions break;
+#include "gc/barrier.def"
+#undef BARRIER
+#undef DO
+    default:
+        break;
+    }
+}
+
+// --- which one it is ---------------------------------------------------------------------------------------------
+
+enum sound { NOT, BLACK_STACKS, ANY_STACKS };
+
+static const struct {
+    uint8_t sound; // enum sound
+    bool rescan;
+} barrier_rules[GCSIM_BARRIERS] = {
+#define BARRIER(NAME, name, sound, rescan, actions) [GCSIM_BARRIER_##NAME] = {sound, rescan},
+#include "gc/barrier.def"
+#undef BARRIER
+};
+
+CORE bool barrier_options_fit(const gcsim_options *o)
+{
+    return o->barrier < GCSIM_BARRIERS && o->stacks < GCSIM_STACKS_ORDERS &&
+           o->rescan_stacks <= 2 && (GCSIM_STEPS || !(o->stacks | o->late_barrier));
+}
+
+CORE void barrier_choose(struct gc *gc, const gcsim_options *o)
+{
+    uint8_t sound = barrier_rules[o->barrier].sound;
+    bool needs_rescan = barrier_rules[o->barrier].rescan;
+    gc->barrier = o->barrier;
+    gc->stacks = o->stacks;
+    gc->rescan_stacks = o->rescan_stacks ? o->rescan_stacks == 1 : needs_rescan;
+    gc->no_final_flush = o->no_final_flush;
+    gc->late_barrier = o->late_barrier;
+    gc->unsound = sound == NOT || (sound == BLACK_STACKS && o->stacks) ||
+                  (needs_rescan && !gc->rescan_stacks) || o->allocate_white || o->no_final_flush ||
+                  o->late_barrier;
+}
+
+// --- one store ---------------------------------------------------------------------------------------------------
 
 CORE void barrier_store(struct mutator *m, void **slot, void *ptr)
 {
+    struct store s = {m, slot, ptr, WHOLE, true, true};
     if (m->pub.barrier & GCSIM_BARRIER_MARKING)
-        HYBRID(m, slot, ptr);
+        act(s);
     else
-        STORE(m, slot, ptr);
+        do_store(&s);
 }
 
 CORE void barrier_root(struct mutator *m, void **slot, void *ptr)
 {
-    if (UNLIKELY(m->pub.barrier & GCSIM_BARRIER_MARKING)) {
-        note(m, GCSIM_LOAD(slot));
-        note(m, ptr);
-    }
-    GCSIM_STORE(slot, ptr);
+    if (UNLIKELY(m->pub.barrier & GCSIM_BARRIER_MARKING))
+        act((struct store){m, slot, ptr, WHOLE, false, true});
+    else
+        GCSIM_STORE(slot, ptr);
 }
 
 // --- many (mbitmap.go:bulkBarrierPreWrite) -----------------------------------------------------------------------
 
-// Before anything is written: the old pointers of the destination and, if there is a source, the new ones.
-static void note_all(struct mutator *m, const gcsim_type *t, void **to, void *const *from,
-                     uint64_t count)
+// What the list has before or after the store, for each pointer: the old ones of the destination and, if there is a source, the new ones.
+static void act_on_all(struct mutator *m, enum part part, const gcsim_type *t, void **to,
+                       void *const *from, uint64_t count)
 {
     for (uint64_t i = 0; i < count; i++, to += t->bytes / 8, from += from ? t->bytes / 8 : 0)
         for (uint64_t w = 0; w < divide_up(t->ptr_bytes / 8, 64); w++)
             for (uint64_t bits = t->mask[w]; bits; bits &= bits - 1) {
                 uint64_t at = w * 64 + bits_lowest(bits);
-                note(m, GCSIM_LOAD(to + at));
-                note(m, from ? GCSIM_LOAD(from + at) : NULL);
+                void *ptr = from ? GCSIM_LOAD(from + at) : NULL;
+                act((struct store){m, to + at, ptr, part, false, true});
             }
+}
+
+// A word of them: others may see some written and some not yet.
+CORE_INLINE void store_word(struct mutator *m, uint64_t *to, uint64_t word)
+{
+    POINT(mheap_of(m), STORE, arena_offset(mheap_of(m), to), word);
+    (void)m;
+    GCSIM_STORE(to, word);
 }
 
 CORE void barrier_copy(struct mutator *m, const gcsim_type *t, void *to, const void *from,
@@ -100,17 +232,20 @@ CORE void barrier_copy(struct mutator *m, const gcsim_type *t, void *to, const v
         memmove(to, from, t->bytes * count);
         return;
     }
-    if (m->pub.barrier & GCSIM_BARRIER_MARKING)
-        note_all(m, t, to, from, count);
+    bool marking = m->pub.barrier & GCSIM_BARRIER_MARKING;
+    if (marking)
+        act_on_all(m, BEFORE, t, to, from, count);
     uint64_t *d = to;
     const uint64_t *s = from;
     uint64_t words = t->bytes / 8 * count;
     if ((uintptr_t)d <= (uintptr_t)s || (uintptr_t)d >= (uintptr_t)(s + words))
         for (uint64_t i = 0; i < words; i++)
-            GCSIM_STORE(d + i, GCSIM_LOAD(s + i));
+            store_word(m, d + i, GCSIM_LOAD(s + i));
     else
         for (uint64_t i = words; i-- > 0;)
-            GCSIM_STORE(d + i, GCSIM_LOAD(s + i));
+            store_word(m, d + i, GCSIM_LOAD(s + i));
+    if (marking) // the ranges may overlap: what was stored is in its place
+        act_on_all(m, AFTER, t, to, to, count);
 }
 
 CORE void barrier_clear(struct mutator *m, const gcsim_type *t, void *to, uint64_t count)
@@ -119,9 +254,12 @@ CORE void barrier_clear(struct mutator *m, const gcsim_type *t, void *to, uint64
         memset(to, 0, t->bytes * count);
         return;
     }
-    if (m->pub.barrier & GCSIM_BARRIER_MARKING)
-        note_all(m, t, to, NULL, count);
+    bool marking = m->pub.barrier & GCSIM_BARRIER_MARKING;
+    if (marking)
+        act_on_all(m, BEFORE, t, to, NULL, count);
     uint64_t *d = to;
     for (uint64_t i = 0; i < t->bytes / 8 * count; i++)
-        GCSIM_STORE(d + i, 0);
+        store_word(m, d + i, 0);
+    if (marking)
+        act_on_all(m, AFTER, t, to, NULL, count);
 }

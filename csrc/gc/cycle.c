@@ -18,7 +18,7 @@ enum { FREE_SLICE_BYTES = 4 << 20 }; // released between two safe points
 // An edge of a cycle: debug builds verify the heap there, others where that is asked for.
 static void at_phase(struct mheap *h, enum cycle_phase phase)
 {
-    if (GCSIM_DEBUG || heap_of(h)->gc.verify_phases)
+    if ((GCSIM_DEBUG || heap_of(h)->gc.verify_phases) && !heap_of(h)->gc.unsound)
         cycle_check_phase(h, phase);
 }
 
@@ -121,8 +121,10 @@ static gcsim_cycle *cycle_open(struct mutator *m, gcsim_trigger why, uint64_t st
     gc->phase = GC_MARK;
     gc->alone = alone;
     barrier_switch(h, !alone);
+    gc->stacks_wait = alone ? GCSIM_STACKS_STOPPED : gc->stacks;
     for (struct mutator *other = h->mutators; other; other = other->next) {
         other->assist_bytes = 0;
+        other->stacks_grey = gc->stacks_wait != GCSIM_STACKS_STOPPED;
         if (!alone)
             mcache_blacken(other);
     }
@@ -226,6 +228,15 @@ static void mark_forgotten(struct mutator *m)
             ;
 }
 
+// World stopped, marking is complete but for what the barrier does not see: pointers that frames have got since they were scanned.
+static void mark_stacks_again(struct mutator *m)
+{
+    struct drain drain = {.work = UINT64_MAX, .stopped = true};
+    mark_all_stacks(m);
+    while (mark_drain(m, &drain) != DRAINED)
+        ;
+}
+
 // What GODEBUG traces say about a cycle's beginning and its end. Lines are written later, by tell.
 static void note_start(struct mheap *h, const gcsim_cycle *cycle)
 {
@@ -263,8 +274,10 @@ static void cycle_end(struct mutator *m, uint64_t stop_ns)
     pace_transition(h, false);
     for (struct mutator *other = h->mutators; other; other = other->next)
         mcache_return_windows(other); // first of all: what they still hold is marked and no object
+    if (gc->rescan_stacks && !gc->alone)
+        mark_stacks_again(m);
     mark_forgotten(m);
-    if (h->check_mark)
+    if (h->check_mark && !gc->unsound)
         checkmark(m);
     if (gc->sbrk)
         mark_everything(m);
@@ -291,8 +304,30 @@ static bool grey_is_left(struct mheap *h) { return roots_are_left(h) || work_is_
 
 static void hand_over(struct mutator *m)
 {
-    barrier_flush(m);
+    if (!heap_of(mheap_of(m))->gc.no_final_flush)
+        barrier_flush(m);
     work_hand_over(mheap_of(m), &m->work);
+}
+
+static void hand_over_stacks(struct mutator *m)
+{
+    mark_stacks(m);
+    hand_over(m);
+}
+
+// Marking has begun and nothing else is grey yet. The lock: one ragged barrier at a time. Who holds it may wait for us.
+static void mark_stacks_first(struct mutator *m)
+{
+    struct mheap *h = mheap_of(m);
+    struct gc *gc = &heap_of(h)->gc;
+    gcsim_leave(&m->pub);
+    rt_lock(&h->rt, &gc->mark_done_lock);
+    gcsim_enter(&m->pub);
+    if (gc->stacks_wait == GCSIM_STACKS_FIRST) { // else abandoned meanwhile
+        world_ragged(m, mark_stacks);
+        gc->stacks_wait = GCSIM_STACKS_STOPPED;
+    }
+    rt_unlock(&h->rt, &gc->mark_done_lock);
 }
 
 // Grey objects are in the buffers of mutators, in those of the barrier, or shared. All mutators hand theirs over at a safe point; if nothing
@@ -303,14 +338,17 @@ CORE bool cycle_mark_done(struct mutator *m)
     struct mheap *h = mheap_of(m);
     struct gc *gc = &heap_of(h)->gc;
     if (gc->phase != GC_MARK || GCSIM_LOAD(&gc->draining) ||
-        !rt_try_lock(&h->rt, &gc->mark_done_lock))
+        gc->stacks_wait == GCSIM_STACKS_FIRST || !rt_try_lock(&h->rt, &gc->mark_done_lock))
         return false;
     if (!grey_is_left(h)) {
         // Until marking ends: what weak references shade would undo the decision, time and again.
         GCSIM_STORE(&gc->weak_blocked, 1);
         world_ragged(m, hand_over);
     }
-    if (!grey_is_left(h)) {
+    if (!grey_is_left(h) && gc->stacks_wait) {
+        world_ragged(m, hand_over_stacks);
+        gc->stacks_wait = GCSIM_STACKS_STOPPED; // in the next attempt everything is black
+    } else if (!grey_is_left(h)) {
         uint64_t stop_ns = world_stop(m);
         if (gc->phase == GC_MARK) // else abandoned meanwhile
             for (struct mutator *other = h->mutators; other; other = other->next)
@@ -334,6 +372,9 @@ CORE void cycle_undo(struct mheap *h)
     work_free(h);
     roots_forget(h);
     gc->weak_blocked = 0;
+    gc->stacks_wait = GCSIM_STACKS_STOPPED;
+    for (struct mutator *m = h->mutators; m; m = m->next)
+        m->stacks_grey = false;
     gc->phase = GC_OFF;
     gc->alone = false;
     barrier_switch(h, false);
@@ -435,6 +476,10 @@ static gcsim_status cycle_start(struct mutator *m, gcsim_trigger why, uint64_t *
         note_start(h, cycle);
         world_stop_is_gc(h);
         world_start(m);
+        if (gc->late_barrier)
+            barrier_switch_late(h);
+        if (gc->stacks == GCSIM_STACKS_FIRST)
+            mark_stacks_first(m);
         wake_workers(m);
         tell(m);
         return GCSIM_OK;

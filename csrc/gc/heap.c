@@ -4,6 +4,7 @@
 #include "base/bits.h"
 #include "base/os.h"
 #include "base/poison.h"
+#include "gc/barrier.h"
 #include "gc/pace.h"
 #include "gc/registry.h"
 #include "gc/worker.h"
@@ -124,6 +125,8 @@ static gcsim_status heap_init(gcsim_heap *heap, struct world *w, uint64_t arena_
         gc->procs = GCSIM_MAX_PROCS;
     gc->stop_the_world = options->stop_the_world > 2 ? 2 : options->stop_the_world;
     gc->shade_entries = options->shade_entries ? options->shade_entries - 1 : SHADE_BUFFER;
+    h->allocate_white = options->allocate_white;
+    barrier_choose(gc, options);
     gc->sbrk = options->sbrk;
     gc->stress_bytes = options->stress_bytes;
     gc->verify_phases = options->verify_phases;
@@ -141,7 +144,8 @@ CORE gcsim_heap *heap_make(const gcsim_options *given, gcsim_status *status)
     *status = GCSIM_BAD_SIZE;
     if (options.reserve_bytes > 1ull << 46 || options.mark_engine > GCSIM_MARK_ENGINES ||
         options.events > 1u << 28 || options.procs > GCSIM_MAX_PROCS ||
-        options.shade_entries > SHADE_BUFFER + 1 || options.memory_limit < 0)
+        options.shade_entries > SHADE_BUFFER + 1 || options.memory_limit < 0 ||
+        !barrier_options_fit(&options))
         return NULL;
     uint64_t arena_bytes;
     struct world *w = reserve_world(&options, &arena_bytes);

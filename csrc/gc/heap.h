@@ -36,6 +36,7 @@ struct global_chunk {
 struct goroutine {
     gcsim_goroutine pub; // first
     struct goroutine *next, *before;
+    struct mutator *owner; // that made it; NULL once that is gone
     uint32_t next_serial;
 };
 
@@ -126,8 +127,14 @@ struct gc {
     struct rt_lock specials_lock; // lists of specials, their page bits, the queue of callbacks
 
     uint32_t mark_engine;
-    uint32_t procs;         // processors that mutators and markers share (GOMAXPROCS)
-    uint32_t shade_entries; // size of the write barrier's buffers
+    uint32_t procs;                    // processors that mutators and markers share (GOMAXPROCS)
+    uint32_t shade_entries;            // size of the write barrier's buffers
+    uint32_t barrier;                  // gcsim_barrier
+    uint32_t stacks;                   // gcsim_stacks
+    bool rescan_stacks;                // frames once more at mark termination
+    bool no_final_flush, late_barrier; // mistakes (gcsim_options)
+    bool
+        unsound; // by its options objects may get lost: that is no reason to end the process, and a pointer may lead to a free slot
     uint32_t
         stop_the_world; // 1: mark with the world stopped, 2: sweep too (GODEBUG=gcstoptheworld); no thread of its own then
     bool sbrk; // nothing is ever freed (GODEBUG=sbrk=1)
@@ -162,7 +169,8 @@ struct gc {
     struct work work;
     struct workers workers;
     struct processors processors;
-    uint32_t phase;  // enum gc_phase; changes while the world is stopped
+    uint32_t phase;       // enum gc_phase; changes while the world is stopped
+    uint32_t stacks_wait; // gcsim_stacks: in this order, and not done yet
     bool alone;      // the world stays stopped and one thread marks: marks need no atomic claim
     uint32_t holds;  // calls that want no cycle by the heap trigger
     uint64_t cycles; // started

@@ -97,14 +97,14 @@ CORE bool mark_is_set(const gcsim_span *s, uint32_t index)
     return GCSIM_LOAD(&s->marks[index / 64]) >> index % 64 & 1;
 }
 
-// Test before writing; not atomic where one thread marks alone.
+// Test before writing; not atomic where one thread marks alone. Acquire: see mark_again.
 CORE_INLINE bool mark_claim(gcsim_span *s, uint32_t index, bool alone)
 {
     uint64_t *word = s->marks + index / 64, bit = 1ull << (index % 64), old = GCSIM_LOAD(word);
     if (old & bit)
         return false;
     if (!alone)
-        return !(__atomic_fetch_or(word, bit, __ATOMIC_RELAXED) & bit);
+        return !(__atomic_fetch_or(word, bit, __ATOMIC_ACQUIRE) & bit);
     GCSIM_STORE(word, old | bit);
     return true;
 }
@@ -137,7 +137,41 @@ CORE_INLINE void shade(struct mheap *h, struct gcwork *w, void *p, bool alone)
         shade_in(h, w, &h->spans[(uint64_t)first - 1], p, alone);
 }
 
-CORE void mark_shade(struct mutator *m, void *p) { shade(mheap_of(m), &m->work, p, false); }
+// Does a pointer lead to a free slot? Where objects may have been lost (gc->unsound) that is asked before each is shaded: a mark there
+// would make an object of it. What mutators take from their windows meanwhile makes the answer a guess, in threads; such a heap has worse things.
+static bool is_dangling(const struct mheap *h, const char *p)
+{
+    gcsim_span *s = span_of(h, p);
+    return s && p < GCSIM_LOAD(&s->limit) && span_is_free(h, s, span_index(s, p));
+}
+
+CORE void mark_shade(struct mutator *m, void *p)
+{
+    struct mheap *h = mheap_of(m);
+    if (LIKELY(!heap_of(h)->gc.unsound) || !is_dangling(h, p))
+        shade(h, &m->work, p, false);
+}
+
+// What was stored is seen by whoever claims the mark after this look at it: both are changes of one word, one after the other.
+static bool mark_is_set_by_now(gcsim_span *s, uint32_t index)
+{
+    return __atomic_fetch_or(s->marks + index / 64, 0, __ATOMIC_RELEASE) >> index % 64 & 1;
+}
+
+CORE bool mark_again(struct mutator *m, void *slot)
+{
+    struct mheap *h = mheap_of(m);
+    gcsim_span *s = span_of(h, slot);
+    if (!s || (char *)slot >= GCSIM_LOAD(&s->limit))
+        return false;
+    uint32_t index = span_index(s, slot);
+    void *object = span_slot(s, index);
+    const struct workbuf *last = m->work.current;
+    if (mark_is_set_by_now(s, index) &&
+        !(last && last->n && last->objects[last->n - 1] == object)) // waits already
+        work_push(h, &m->work, object);
+    return true;
+}
 
 // --- engines -----------------------------------------------------------------------------------------------------
 
@@ -158,15 +192,24 @@ struct marker {
     bool alone; // gc->alone
 };
 
-CORE_INLINE void visit_now(struct mheap *h, void **slot, void *ctx)
+CORE_INLINE void visit_slot(struct mheap *h, void **slot, struct marker *k, bool carefully)
 {
-    struct marker *k = ctx;
     POINT(h, FIELD, arena_offset(h, slot), 0);
     void *p = GCSIM_LOAD(slot);
-    if (p) {
+    if (p && !(carefully && is_dangling(h, p))) {
         k->work->pointers++;
         shade(h, k->work, p, k->alone);
     }
+}
+
+CORE_INLINE void visit_now(struct mheap *h, void **slot, void *ctx)
+{
+    visit_slot(h, slot, ctx, false);
+}
+
+CORE_INLINE void visit_carefully(struct mheap *h, void **slot, void *ctx)
+{
+    visit_slot(h, slot, ctx, true);
 }
 
 // Asks for the span and for the mark bits where they lie inside the page; for the object only if it turns out to be white.
@@ -321,6 +364,11 @@ static enum drained drain_field(struct mutator *m, struct drain *limit, struct m
                     : drain_objects(m, limit, k, visit_now, false);
 }
 
+static enum drained drain_carefully(struct mutator *m, struct drain *limit, struct marker *k)
+{
+    return drain_objects(m, limit, k, visit_carefully, false);
+}
+
 static enum drained drain_prefetched(struct mutator *m, struct drain *limit, struct marker *k)
 {
     return k->alone ? drain_objects(m, limit, k, visit_later, true)
@@ -331,19 +379,28 @@ static enum drained drain_prefetched(struct mutator *m, struct drain *limit, str
 static const struct mark_engine {
     mark_visit visit;
     enum drained (*drain)(struct mutator *m, struct drain *limit, struct marker *k);
-} mark_engines[GCSIM_MARK_ENGINES] = {
-    [GCSIM_MARK_FIELD] = {visit_now, drain_field},
-    [GCSIM_MARK_OBJECT] = {visit_later, drain_prefetched},
-};
+} mark_engines[GCSIM_MARK_ENGINES] =
+    {
+        [GCSIM_MARK_FIELD] = {visit_now, drain_field},
+        [GCSIM_MARK_OBJECT] = {visit_later, drain_prefetched},
+    },
+  careful_engine = {visit_carefully, drain_carefully};
+
+static const struct mark_engine *engine_of(const struct gc *gc)
+{
+    return gc->unsound ? &careful_engine : &mark_engines[gc->mark_engine];
+}
 
 CORE enum drained mark_drain(struct mutator *m, struct drain *limit)
 {
     struct mheap *h = mheap_of(m);
     struct gc *gc = &heap_of(h)->gc;
-    const struct mark_engine *engine = &mark_engines[gc->mark_engine];
+    const struct mark_engine *engine = engine_of(gc);
     struct rings rings = {0};
     struct marker k = {.work = &m->work, .rings = &rings, .alone = gc->alone};
     enum drained result = DRAINED;
+    if (gc->stacks_wait == GCSIM_STACKS_FIRST)
+        return DRAINED;
     __atomic_fetch_add(&gc->draining, 1, __ATOMIC_RELAXED);
     uint64_t pointers = m->work.pointers;
     while (result == DRAINED && roots_next(m, engine->visit, &k))
@@ -369,10 +426,35 @@ CORE void mark_stopped_roots(struct mutator *m)
     struct gc *gc = &heap_of(h)->gc;
     struct rings rings = {0};
     struct marker k = {.work = &m->work, .rings = &rings, .alone = gc->alone};
-    roots_visit_stopped(h, mark_engines[gc->mark_engine].visit, &k);
+    roots_visit_stopped(h, engine_of(gc)->visit, &k);
     rings_flush(h, &k);
     gc->root_slots = m->work.pointers;
 }
+
+// Frames of one owner, or of all. Work is queued for `m`.
+static void mark_frames(struct mutator *m, const struct mutator *owner)
+{
+    struct mheap *h = mheap_of(m);
+    struct gc *gc = &heap_of(h)->gc;
+    struct rings rings = {0};
+    struct marker k = {.work = &m->work, .rings = &rings, .alone = gc->alone};
+    uint64_t pointers = m->work.pointers;
+    roots_visit_frames(h, owner, engine_of(gc)->visit, &k);
+    rings_flush(h, &k);
+    count_add(&gc->root_slots, m->work.pointers - pointers);
+}
+
+CORE void mark_stacks(struct mutator *m)
+{
+    struct mheap *h = mheap_of(m);
+    if (!m->stacks_grey)
+        return;
+    STEP(h, STACKS, m->pub.id, 0, m->pub.id);
+    mark_frames(m, m);
+    m->stacks_grey = false;
+}
+
+CORE void mark_all_stacks(struct mutator *m) { mark_frames(m, NULL); }
 
 // --- whole heap: overflow, sbrk, interruption ------------------------------------------------------------------------
 
@@ -393,10 +475,11 @@ static void rescan_span(struct mheap *h, gcsim_span *s, struct marker *k)
 {
     if (span_noscan(s))
         return;
+    mark_visit visit = heap_of(h)->gc.unsound ? visit_carefully : visit_now;
     for (uint32_t i = 0; i < s->nelems; i++)
         if (mark_is_set(s, i))
-            walk_object(h, s, span_slot(s, i), 0, s->slot_bytes, visit_now, k);
-    specials_rescan(h, s, visit_now, k);
+            walk_object(h, s, span_slot(s, i), 0, s->slot_bytes, visit, k);
+    specials_rescan(h, s, visit, k);
 }
 
 CORE bool mark_rescan(struct mutator *m)

@@ -25,6 +25,9 @@ CORE bool mark_is_set(const gcsim_span *s, uint32_t index);
 // Mark the object that a pointer lies in, if it lies in one, and queue it in the mutator's buffers.
 CORE void mark_shade(struct mutator *m, void *p);
 
+// The object that a slot lies in is to be scanned again, if it is marked. False: it lies in no object.
+CORE bool mark_again(struct mutator *m, void *slot);
+
 // How far a drain goes. All zero but `work`: until nothing is left.
 struct drain {
     uint64_t work;     // units of scan work wanted; UINT64_MAX = no limit
@@ -42,6 +45,10 @@ enum drained {
 CORE enum drained mark_drain(struct mutator *m, struct drain *limit);
 // World stopped: the roots that cannot be scanned while it runs.
 CORE void mark_stopped_roots(struct mutator *m);
+// The frames of a mutator's goroutines, if they are grey: by itself at a safe point, or by others while it is outside.
+CORE void mark_stacks(struct mutator *m);
+// World stopped: the frames of all goroutines.
+CORE void mark_all_stacks(struct mutator *m);
 // World stopped and nothing grey: make up for what was forgotten when buffers overflowed; false if nothing was.
 CORE bool mark_rescan(struct mutator *m);
 // World stopped, nothing grey: mark every object there is, reachable or not (sbrk).

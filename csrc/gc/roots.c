@@ -195,6 +195,7 @@ CORE gcsim_goroutine *goroutine_make(struct mutator *m, uint32_t name)
         g->pub.used = g->pub.depth = 0;
         g->pub.name = name;
         g->pub.in_use = 1;
+        g->owner = m;
         GCSIM_STORE(&g->pub.id, ++gc->next_goroutine_id);
         g->next = NULL;
         g->before = gc->last_goroutine;
@@ -236,6 +237,17 @@ CORE void goroutine_finish(struct mutator *m, gcsim_goroutine *pub)
     GCSIM_STORE(&g->pub.id, 0u);
     g->next = gc->dead_goroutines;
     gc->dead_goroutines = g;
+    rt_unlock(&h->rt, &gc->roots_lock);
+}
+
+CORE void goroutines_disown(struct mutator *m)
+{
+    struct mheap *h = mheap_of(m);
+    struct gc *gc = &heap_of(h)->gc;
+    rt_lock(&h->rt, &gc->roots_lock);
+    for (struct goroutine *g = gc->goroutines; g; g = g->next)
+        if (g->owner == m)
+            g->owner = NULL;
     rt_unlock(&h->rt, &gc->roots_lock);
 }
 
@@ -496,16 +508,30 @@ CORE void roots_visit_stopped(struct mheap *h, mark_visit visit, void *ctx)
             root_job(h);
             visit_slots(h, b->pub.objects, b->pub.count, 1, visit, ctx);
         }
-    for (struct goroutine *g = gc->goroutines; g; g = g->next) {
-        root_job(h);
-        visit_frames(h, &g->pub, visit, ctx);
-    }
+    for (struct goroutine *g = gc->goroutines; g; g = g->next)
+        if (!g->owner || !g->owner->stacks_grey) {
+            root_job(h);
+            visit_frames(h, &g->pub, visit, ctx);
+        }
     for (struct mutator *m = h->mutators; m;
          m = m->next) { // current tiny blocks live on (mgcmark.go:gcMarkTinyAllocs)
         root_job(h);
         visit_slots(h, (void **)&m->tiny, 1, 1, visit, ctx);
         visit_slots(h, &m->keep, 1, 1, visit, ctx);
     }
+}
+
+CORE void roots_visit_frames(struct mheap *h, const struct mutator *owner, mark_visit visit,
+                             void *ctx)
+{
+    struct gc *gc = &heap_of(h)->gc;
+    rt_lock(&h->rt, &gc->roots_lock);
+    for (struct goroutine *g = gc->goroutines; g; g = g->next)
+        if (!owner || g->owner == owner) {
+            root_job(h);
+            visit_frames(h, &g->pub, visit, ctx);
+        }
+    rt_unlock(&h->rt, &gc->roots_lock);
 }
 
 CORE bool roots_may_wait(struct mutator *m)

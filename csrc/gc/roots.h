@@ -21,6 +21,7 @@ CORE gcsim_global *global_after(gcsim_heap *heap, gcsim_global *after);
 
 CORE gcsim_goroutine *goroutine_make(struct mutator *m, uint32_t name);
 CORE void goroutine_finish(struct mutator *m, gcsim_goroutine *g);
+CORE void goroutines_disown(struct mutator *m); // which goes
 CORE gcsim_goroutine *goroutine_after(gcsim_heap *heap, gcsim_goroutine *after);
 CORE uint64_t goroutines_list(gcsim_heap *heap, gcsim_goroutine_info *out, uint64_t room);
 CORE uint64_t goroutine_push(struct mutator *m, gcsim_goroutine *g, const gcsim_type *t,
@@ -31,12 +32,15 @@ CORE gcsim_batch *batch_make(struct mutator *m, uint64_t count);
 CORE void batch_release(struct mutator *m, gcsim_batch *batch);
 CORE void *batch_read(struct mutator *m, gcsim_batch *batch, uint64_t index);
 
-// The roots of a cycle. While the world is stopped at its beginning: strong batches, goroutine frames, what mutators hold (black from then
-// on); roots_prepare notes the jobs that are left for later: chunks of handles and globals, which are heap locations under the barrier, and
+// The roots of a cycle. While the world is stopped at its beginning: strong batches, goroutine frames unless their mutators' stacks are grey
+// and scanned later, what mutators hold (black from then on); roots_prepare notes the jobs that are left for later: chunks of handles and globals, which are heap locations under the barrier, and
 // specials. roots_next does one of those jobs; false when none is left. roots_forget: nobody will.
 CORE void roots_prepare(struct mheap *h);
 CORE void roots_forget(struct mheap *h);
 CORE void roots_visit_stopped(struct mheap *h, mark_visit visit, void *ctx);
+// Frames of the goroutines of one mutator, or of all (NULL). It is at a safe point or outside.
+CORE void roots_visit_frames(struct mheap *h, const struct mutator *owner, mark_visit visit,
+                             void *ctx);
 // May that find anything, if `m` stops the world now?
 CORE bool roots_may_wait(struct mutator *m);
 CORE bool roots_next(struct mutator *m, mark_visit visit, void *ctx);

@@ -92,6 +92,8 @@ CORE void world_detach(struct mutator *m)
     mcache_flush(m);
     mcache_flush_pages(m);
     handles_give_back(m);
+    mark_stacks(m);
+    goroutines_disown(m);
     barrier_flush(m);
     work_hand_over(h, &m->work);
     gcsim_leave(&m->pub);

@@ -2,7 +2,7 @@
 //
 // Torture: players mutate graphs of their own and share some objects, on one heap that collects all the time (GOGC=1), with all that can
 // notice a mistake switched on: verification and checkmark in each cycle, clobbered free memory, write barrier buffers of two entries.
-// torture [cycles] [seed]. Both engines; 1, 2, 4 and 8 players, each a thread (in the step instantiation they take turns).
+// torture [cycles] [seed]. Go's barrier with both engines, then each of the others that lose nothing; 1, 2, 4 and 8 players, each a thread (in the step instantiation they take turns).
 //
 // Every object carries its number and a seal that follows from it, and beside every pointer stands the number of what it leads to: an object
 // that was lost and whose memory is used again is seen by whoever reaches it. A player looks at objects only by way of roots, and roots are
@@ -641,7 +641,8 @@ static double seconds(void)
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-static uint64_t torture(uint32_t engine, uint32_t n, uint64_t cycles, uint64_t seed)
+static uint64_t torture(uint32_t engine, uint32_t n, uint64_t cycles, uint64_t seed,
+                        uint32_t barrier, uint32_t stacks)
 {
     gcsim_options options = {.bytes = sizeof options,
                              .reserve_bytes = 256 << 20,
@@ -652,7 +653,12 @@ static uint64_t torture(uint32_t engine, uint32_t n, uint64_t cycles, uint64_t s
                              .verify_phases = 1,
                              .clobber_free = 1,
                              .shade_entries = 2 + 1,
-                             .no_green_tea = seed % 4 == 3};
+                             .no_green_tea = seed % 4 == 3,
+                             .barrier = barrier,
+                             .stacks = stacks};
+    char what[80];
+    snprintf(what, sizeof what, "engine %u, barrier %u, stacks %u, %u players", engine, barrier,
+             stacks, n);
     mut *m = open_heap(options);
     struct game g = {.heap = m->heap,
                      .lock = PTHREAD_MUTEX_INITIALIZER,
@@ -675,9 +681,9 @@ static uint64_t torture(uint32_t engine, uint32_t n, uint64_t cycles, uint64_t s
         marking += players[i].marking;
     }
     check(!g.failed,
-          "engine %u, %u players: %" PRIu64 " cycles (%.0f/s), %" PRIu64 " operations, %" PRIu64
+          "%s: %" PRIu64 " cycles (%.0f/s), %" PRIu64 " operations, %" PRIu64
           " of them while marking, %" PRIu64 " objects looked at, %" PRIu64 " handles by mail",
-          engine, n, g.cycles, (double)g.cycles / s, done, marking, looked, g.dropped);
+          what, g.cycles, (double)g.cycles / s, done, marking, looked, g.dropped);
     if (g.failed)
         exit(finish()); // the players left in the middle of something
     drop_mail(&g);
@@ -686,10 +692,10 @@ static uint64_t torture(uint32_t engine, uint32_t n, uint64_t cycles, uint64_t s
     for (uint64_t i = 0; i < SHARED; i++)
         leaves += *link_at(g.shared->ptr, i).slot != NULL;
     check(API->collect(m) == GCSIM_OK && count_objects(m) <= leaves + 1 && verifies(m),
-          "engine %u, %u players: what they shared is left", engine, n);
+          "%s: what they shared is left", what);
     gcsim_store(m, &g.shared->ptr, NULL);
     check(API->collect(m) == GCSIM_OK && count_objects(m) == 0 && verifies(m),
-          "engine %u, %u players: in the end nothing", engine, n);
+          "%s: in the end nothing", what);
     close_heap(m);
     return g.cycles;
 }
@@ -710,7 +716,12 @@ int main(int argc, char **argv)
     double from = seconds();
     for (uint32_t engine = 0; engine < GCSIM_MARK_ENGINES; engine++)
         for (uint32_t n = 1; n <= MOST_PLAYERS; n *= 2)
-            total += torture(engine, n, cycles / 8, seed++);
+            total +=
+                torture(engine, n, cycles / 8, seed++, GCSIM_BARRIER_HYBRID, GCSIM_STACKS_STOPPED);
+    for (uint32_t barrier = 0; barrier <= GCSIM_BARRIER_STEELE; barrier++)
+        for (uint32_t stacks = 0; stacks < (GCSIM_STEPS ? GCSIM_STACKS_ORDERS : 1); stacks++)
+            if ((barrier || stacks) && !(barrier == GCSIM_BARRIER_YUASA && stacks)) // what is sound
+                total += torture(GCSIM_MARK_OBJECT, 4, cycles / 24, seed++, barrier, stacks);
     double s = seconds() - from;
     printf("      %" PRIu64 " cycles in %.1f s: %.0f cycles/s\n", total, s, (double)total / s);
     return finish();

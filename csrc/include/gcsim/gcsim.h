@@ -62,6 +62,29 @@ typedef enum gcsim_mark_engine {
     GCSIM_MARK_ENGINES
 } gcsim_mark_engine;
 
+/* What `*slot = ptr` does while marking (gc/barrier.def says how each is made and what it promises). */
+typedef enum gcsim_barrier {
+    GCSIM_BARRIER_HYBRID = 0,             /* shade old, shade new, store: Go 1.8 and later */
+    GCSIM_BARRIER_HYBRID_CONDITIONAL = 1, /* shade new only while the mutator's stacks are grey */
+    GCSIM_BARRIER_DIJKSTRA = 2,           /* shade new, store: Go 1.5 to 1.7 */
+    GCSIM_BARRIER_YUASA = 3,              /* shade old, store */
+    GCSIM_BARRIER_STEELE = 4, /* store; the object that was written to is scanned again */
+    GCSIM_BARRIER_NONE = 5,   /* store */
+    GCSIM_BARRIER_HYBRID_STORE_FIRST = 6,   /* shade old, store, shade new */
+    GCSIM_BARRIER_YUASA_STORE_FIRST = 7,    /* store, shade what is in the slot then */
+    GCSIM_BARRIER_DIJKSTRA_STORE_FIRST = 8, /* store, shade new */
+    GCSIM_BARRIERS
+} gcsim_barrier;
+
+typedef enum gcsim_stacks {                           /* when a cycle scans goroutine frames */
+                            GCSIM_STACKS_STOPPED = 0, /* all in the first stop */
+                            GCSIM_STACKS_FIRST =
+                                1, /* each mutator's at a safe point of its own, before anything else is marked */
+                            GCSIM_STACKS_LAST =
+                                2, /* the same, when nothing else is grey any more */
+                            GCSIM_STACKS_ORDERS
+} gcsim_stacks;
+
 typedef enum gcsim_kind { /* Go's kinds; the layout functions and repr use them, the collector does not */
                           GCSIM_KIND_BYTES = 0,
                           GCSIM_KIND_BOOL,
@@ -120,6 +143,14 @@ typedef struct gcsim_options {
     uint32_t verify_phases; /* 1: check all invariants at each edge of a cycle, in any build */
     uint64_t
         stress_bytes; /* a cycle at the latest when so much was allocated since the last one ended; 0 = when the pacer says */
+    uint32_t barrier; /* gcsim_barrier */
+    uint32_t
+        stacks; /* gcsim_stacks; other than STOPPED only in the step instantiation, whose mutators are never lent to other threads */
+    uint32_t
+        rescan_stacks; /* frames are scanned once more at mark termination: 0 = if the barrier needs it, 1 = yes, 2 = no */
+    /* Mistakes, to see what they do. 1: objects made while marking are not marked; mark termination leaves barrier buffers as they are;
+       (step instantiation) the program runs before the barrier is on, which then comes on without anybody waiting for safe points. */
+    uint32_t allocate_white, no_final_flush, late_barrier;
     int (*poll)(
         void
             *); /* called every few thousand objects in long calls; non-zero abandons the call: GCSIM_INTERRUPTED */
@@ -242,7 +273,8 @@ struct gcsim_global {
     uint32_t in_use;
 };
 
-/* A goroutine: a stack of frames. Stores into frames have no barrier; they are scanned at the collector's stop. */
+/* A goroutine: a stack of frames. Stores into frames have no barrier. It belongs to the mutator that made it, for as long as there is
+   that mutator: frames are scanned at the collector's stop, or at a safe point of its mutator (gcsim_options.stacks). */
 struct gcsim_goroutine {
     char *stack; /* frames grow upward; moves when it grows */
     uint64_t stack_bytes;
