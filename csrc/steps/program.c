@@ -303,7 +303,8 @@ static void run_program(void *arg)
         a->doing = op;
         if (world_wanted(&a->heap->mheap))
             world_poll(a->m);
-        rt_join_next(&a->heap->mheap.rt, true);
+        rt_join_next(&a->heap->mheap.rt,
+                     !a->heap->gc.late_barrier); // else the barrier may come on in between
         perform(a, op);
         rt_join_next(&a->heap->mheap.rt, false);
         a->doing = (gcsim_op){0};
