@@ -38,10 +38,13 @@ __all__ = ["PROGRAMS", "Program", "Stage", "operation_text"]
 LOCALS = "xyzw"
 NIL = 255
 
+# In the order of gcsim_op_code.
 _CODES = (
-    "end load store new drop move load_global store_global copy clear push pop handle load_handle"
-    " drop_handle weak load_weak jump free"
-).split()
+    *("end", "load", "store", "new", "drop", "move", "load_global", "store_global", "copy"),
+    *("clear", "push", "pop", "handle", "load_handle", "drop_handle", "weak", "load_weak"),
+    *("jump", "free"),
+)
+
 
 # What a line looks like ({L} a local, {N} a number), its code, and whether its last operand is nil.
 _FORMS: tuple[tuple[str, str, bool], ...] = (
@@ -94,18 +97,11 @@ def assemble(lines: Iterable[str]) -> bytes:
 def operation_text(code: bytes) -> str:
     """One operation of four bytes in the words of a program."""
     for form, name, nil in _FORMS:
-        operands = iter(code[1:])
-        text = (
-            re.sub(
-                r"\{(.)\}",
-                lambda slot: LOCALS[next(operands)] if slot[1] == "L" else str(next(operands)),
-                form,
-            )
-            if _CODES[code[0]] == name and nil == (NIL in code[1:])
-            else ""
-        )
-        if text:
-            return text
+        if _CODES[code[0]] == name and nil == (NIL in code[1:]):
+            words = re.split(r"\{(.)\}", form)  # text, slot, text, slot, ... text
+            for at, operand in zip(range(1, len(words), 2), code[1:], strict=False):
+                words[at] = LOCALS[operand] if words[at] == "L" else str(operand)
+            return "".join(words)
     return "end"
 
 

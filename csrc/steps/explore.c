@@ -215,30 +215,30 @@ static bool push_level(struct explorer *e, gcsim_taken by, uint64_t mark)
 
 // Grey objects and pointers noted by the barrier, as sequences: in which buffers they lie, and what is left over behind their ends, makes no
 // difference.
-static uint64_t hash_pointers(uint64_t hash, void *const *p, uint64_t n)
+static uint64_t hash_pointers(const struct mheap *h, uint64_t hash, void *const *p, uint64_t n)
 {
     hash = mix(hash ^ 0x2d358dccaa6c78a5ull, n + 1);
     for (uint64_t i = 0; i < n; i++)
-        hash = mix(hash ^ 0x8bb84b93962eacc9ull, (uint64_t)(uintptr_t)p[i]);
+        hash = mix(hash ^ 0x8bb84b93962eacc9ull, arena_offset(h, p[i]));
     return hash;
 }
 
-static uint64_t hash_buffer(uint64_t hash, const struct workbuf *b)
+static uint64_t hash_buffer(const struct mheap *h, uint64_t hash, const struct workbuf *b)
 {
-    return b ? hash_pointers(hash, b->objects, b->n) : mix(hash ^ 0x4b33a62ed433d4a3ull, 1);
+    return b ? hash_pointers(h, hash, b->objects, b->n) : mix(hash ^ 0x4b33a62ed433d4a3ull, 1);
 }
 
 static uint64_t hash_grey(const struct mheap *h)
 {
     uint64_t hash = 1;
     for (struct mutator *m = h->mutators; m; m = m->next) {
-        hash = hash_buffer(hash, m->work.current);
-        hash = hash_buffer(hash, m->work.spare);
-        hash =
-            hash_pointers(hash, m->shade_buffer, (uint64_t)(m->pub.shade_next - m->shade_buffer));
+        hash = hash_buffer(h, hash, m->work.current);
+        hash = hash_buffer(h, hash, m->work.spare);
+        hash = hash_pointers(h, hash, m->shade_buffer,
+                             (uint64_t)(m->pub.shade_next - m->shade_buffer));
     }
     for (struct workbuf *b = heap_of((struct mheap *)(uintptr_t)h)->gc.work.full; b; b = b->next)
-        hash = hash_buffer(hash, b);
+        hash = hash_buffer(h, hash, b);
     return hash;
 }
 

@@ -155,6 +155,15 @@ CORE uint64_t undo_bytes(const struct undo *u) { return u->bytes; }
 
 static bool is_code(const struct undo *u, uint64_t word) { return word - u->code < u->code_bytes; }
 
+// An address as its distance from where the world or the code begins, so that hashes are the same in another process.
+CORE_INLINE uint64_t anywhere(const struct undo *u, uint64_t word)
+{
+    uint64_t in_world = word - (uint64_t)(uintptr_t)u->w->base;
+    if (in_world < u->w->bytes)
+        return in_world | 1ull << 62;
+    return is_code(u, word) ? (word - u->code) | 1ull << 61 : word;
+}
+
 CORE_INLINE uint64_t mix(uint64_t a, uint64_t b)
 {
     __uint128_t p = (__uint128_t)a * b;
@@ -166,7 +175,9 @@ static uint64_t line_hash(const struct undo *u, const struct line *line, const u
 {
     uint64_t w[WORDS], hash = salt * 0x9e3779b97f4a7c15ull + 1;
     for (int i = 0; i < WORDS; i++)
-        w[i] = line->ignored >> i & 1 || (line->frames && !is_code(u, words[i])) ? 0 : words[i];
+        w[i] = line->ignored >> i & 1 || (line->frames && !is_code(u, words[i]))
+                   ? 0
+                   : anywhere(u, words[i]);
     for (int i = 0; i < WORDS; i += 2)
         hash = mix(w[i] ^ 0xa0761d6478bd642full ^ hash, w[i + 1] ^ 0xe7037ed1a0b428dbull);
     return hash;
@@ -216,7 +227,7 @@ CORE uint64_t undo_note(struct undo *u)
         saved->hash = line->hash;
         memcpy(saved->words, line->words, LINE);
         memcpy(line->words, line->at, LINE);
-        line->hash = line_hash(u, line, line->words, i);
+        line->hash = line_hash(u, line, line->words, (uint64_t)((char *)line->at - u->w->base));
         u->hash += line->hash - saved->hash;
     }
     return mark;
@@ -285,7 +296,7 @@ CORE void undo_reset(struct undo *u)
             r++;
         memcpy(line->words, u->base[r] + ((char *)line->at - world_at(u->w, r)), LINE);
         memcpy(line->at, line->words, LINE);
-        line->hash = line_hash(u, line, line->words, i);
+        line->hash = line_hash(u, line, line->words, (uint64_t)((char *)line->at - u->w->base));
         u->hash += line->hash;
     }
 }
