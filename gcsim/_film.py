@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 __all__ = ["Film"]
 
 STRIP_FRAMES = 12  #: of a filmstrip that names no steps, at most
-_STRIP_COLUMNS = 3
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -130,9 +129,9 @@ class Film(Sequence[View]):
         places = self._telling() if steps is None else [self._place(step) for step in steps]
         if not places:
             raise OptionError("steps= names no view")
-        scene = Scene(self.views, self.title)
+        scene = Scene(self.views, self.title, narrow=True)
         frames = [scene.shapes(place, panels=False) for place in places]
-        columns = min(_STRIP_COLUMNS, len(frames))
+        columns = min(len(frames), 2 if len(frames) <= 4 else 3)
         return _write(file, _png(frames, scene.width, scene.strip_height, columns, 0.75))
 
     def _telling(self) -> list[int]:

@@ -20,10 +20,11 @@ MOST_ACTORS = 12
 MOST_BUFFERS = 6
 MOST_CELLS = 8  #: of a barrier buffer, drawn one by one
 
-WIDTH = 1280.0
+_WIDTH = 1280.0
+_NARROW = 880.0  #: of a picture in a filmstrip that has few objects
 _MARGIN = 24.0
-_ROOTS = 236.0  #: width of the column of roots
-_HEAP = _MARGIN + _ROOTS + 76  #: where the spans begin; between them is room for arrows
+_ROOTS = 262.0  #: width of the column of roots
+_HEAP = _MARGIN + _ROOTS + 70  #: where the spans begin; between them is room for arrows
 _ROW = 24.0  #: height of a root
 _ACTOR = 46.0
 _PANEL = 800.0  #: where queue and buffers begin, below the heap
@@ -99,6 +100,9 @@ STYLES: dict[str, Style] = {
     "object-white-name": Style(_ON_LIGHT, size=15, bold=True),
     "object-grey-name": Style(_ON_LIGHT, size=15, bold=True),
     "object-black-name": Style(_ON_DARK, size=15, bold=True),
+    "object-white-name-small": Style(_ON_LIGHT, size=13, bold=True),
+    "object-grey-name-small": Style(_ON_LIGHT, size=13, bold=True),
+    "object-black-name-small": Style(_ON_DARK, size=13, bold=True),
     "object-white-text": Style(_ON_LIGHT, size=12),
     "object-grey-text": Style(_ON_LIGHT, size=12),
     "object-black-text": Style(_ON_DARK, size=12),
@@ -157,34 +161,41 @@ def plain(text: str) -> str:
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
-def text_width(text: str, size: float) -> float:
-    """At most this wide in the fonts that we ask for: 0.62 of the size for a letter."""
+def text_width(text: str, style: str) -> float:
+    """About the widest that the text is in the fonts that we ask for."""
+    of = STYLES[style]
     wide = sum(unicodedata.east_asian_width(c) in "WF" for c in text)
-    return (len(text) + wide) * size * 0.62
+    return (len(text) + wide) * of.size * (0.61 if of.mono else 0.7 if of.bold else 0.62)
 
 
-def fit(text: str, width: float, size: float) -> str:
-    """As much of the text as has room; the rest is "…"."""
+def fit(text: str, width: float, style: str) -> str:
+    """As much of the text as has room, "…" in the middle: names differ at their ends."""
     text = plain(text)
-    if text_width(text, size) <= width:
+    if text_width(text, style) <= width:
         return text
-    while text and text_width(text + "…", size) > width:
-        text = text[:-1]
-    return text + "…"
+    keep = len(text)
+    while keep and text_width(_cut(text, keep), style) > width:
+        keep -= 1
+    return _cut(text, keep)
 
 
-def wrap(text: str, width: float, size: float, lines: int) -> list[str]:
+def _cut(text: str, keep: int) -> str:
+    tail = keep // 3
+    return text[: keep - tail] + "…" + text[len(text) - tail :]
+
+
+def wrap(text: str, width: float, style: str, lines: int) -> list[str]:
     """Words on as many lines as they need, `lines` at most; the last one is cut."""
     rows = [""]
     for word in plain(text).split():
         longer = f"{rows[-1]} {word}".strip()
-        if rows[-1] and text_width(longer, size) > width:
+        if rows[-1] and text_width(longer, style) > width:
             rows.append(word)
         else:
             rows[-1] = longer
     if len(rows) > lines:
         rows[lines - 1 :] = [" ".join(rows[lines - 1 :])]
-    return [fit(row, width, size) for row in rows]
+    return [fit(row, width, style) for row in rows]
 
 
 # ---- what differs between two views ----
@@ -273,6 +284,7 @@ class _Group(NamedTuple):
 
 
 class _RootRow(NamedTuple):
+    number: int
     y: float
     owner: int  #: number of its heading
 
@@ -285,11 +297,12 @@ class Scene:
     left_out        objects that are not drawn
     """
 
-    def __init__(self, views: Sequence[View], title: str = "") -> None:
+    def __init__(self, views: Sequence[View], title: str = "", *, narrow: bool = False) -> None:
         self._views = views
         self._title = title
-        self.width = WIDTH
         self._shown = _shown_objects(views)
+        self._small = len(self._shown) > 16
+        self.width = _NARROW if narrow and not self._small else _WIDTH
         self.left_out = len({o.name for v in views for o in v.objects}) - len(self._shown)
         self._changes = [
             changes(before, now) for before, now in zip([None, *views], views, strict=False)
@@ -319,10 +332,10 @@ class Scene:
     def _place_header(self) -> float:
         """Where the heap begins: below the action, its function, and room for a note."""
         room = self.width - 2 * _MARGIN - 46
-        lines = max(len(wrap(v.action, room, 24, 2)) for v in self._views)
+        lines = max(len(wrap(v.action, room, "action", 2)) for v in self._views)
         self._function_y = 82 + 30 * (lines - 1) + 24.0
         self._note_y = self._function_y + 16
-        notes = max((len(wrap(v.note, room - 16, 16, 3)) for v in self._views if v.note), default=0)
+        notes = max((len(wrap(v.note, room - 16, "note-text", 3)) for v in self._views if v.note), default=0)
         self._note_height = 22.0 * notes + 18 if notes else 0.0
         return self._note_y + self._note_height + 26
 
@@ -344,7 +357,7 @@ class Scene:
             for key in keys:
                 if key[:2] == (kind, owner):
                     y += _ROW
-                    self._roots[key] = _RootRow(y, len(self._headings) - 1)
+                    self._roots[key] = _RootRow(len(self._roots), y, len(self._headings) - 1)
             y += 34
         self._roots_end = y - 14
         return self._roots_end + (20 if self._roots_left_out else 0)
@@ -360,10 +373,11 @@ class Scene:
                 names.append(o.name)
             about.setdefault(o.span, o)
             kinds.setdefault(o.span, {})[o.type] = None
-        many = len(self._shown) > 16
         fields = max((len(f) for f in self._fields.values()), default=0)
-        w, h, gap = (104.0, 50.0, 18.0) if many else (max(140.0, 52.0 * fields), 72.0, 30.0)
-        below, between = (44.0, 16.0) if many else (54.0, 22.0)
+        w, h, gap = max(180.0, 56.0 * fields), 74.0, 48.0
+        if self._small:
+            w, h, gap = 110.0, 50.0, 16.0
+        below, between = (44.0, 16.0) if self._small else (58.0, 22.0)
         right = self.width - _MARGIN
 
         self._boxes: dict[str, _Box] = {}
@@ -391,9 +405,8 @@ class Scene:
             frame = (start, began, width, y - began + h + 34)
             kind = ", ".join(kinds[span])
             label = f"span at page {span}: {kind}, slots of {about[span].size:,} B"
-            self._groups.append(_Group(frame, fit(label, width - 8, 12), tuple(placed)))
+            self._groups.append(_Group(frame, fit(label, width - 8, "small"), tuple(placed)))
             x = start + width + 24
-        self._small = many
         return y + h + 34 if cells else top
 
     def _place_panels(self, top: float) -> float:
@@ -433,25 +446,26 @@ class Scene:
         x = self.width - _MARGIN
         step = f"step {view.step}"
         yield Shape("text", "step", (x, 32, 1), step)
-        x -= text_width("step 99999", 15) + 8
+        x -= text_width("step 99999", "step") + 8
         for phase in reversed(_PHASES):
-            width = text_width(phase, 13) + 20
+            width = text_width(phase, "phase-now-text") + 16
             now = "-now" if phase == view.phase else ""
             yield Shape("rect", f"phase{now}", (x - width, 15, width, 24, 12))
             yield Shape("text", f"phase{now}-text", (x - width / 2, 32, 0.5), phase)
             x -= width + 8
-        yield Shape("text", "title", (_MARGIN, 32, 0), fit(self._title, x - _MARGIN - 12, 15))
+        yield Shape("text", "title", (_MARGIN, 32, 0), fit(self._title, x - _MARGIN - 12, "title"))
 
         x = _MARGIN
         if view.actor:
             yield Shape("circle", "actor-moved", (x + 15, 74, 15))
-            yield Shape("text", "actor-moved-letter", (x + 15, 79, 0.5), fit(view.actor, 30, 15))
+            yield Shape("text", "actor-moved-letter", (x + 15, 79, 0.5), fit(view.actor, 30, "actor-letter"))
             x += 46
+        room = self.width - 2 * _MARGIN - 46
         action = view.action or "The beginning: nobody has taken a step"
-        for line, row in enumerate(wrap(action, self.width - 2 * _MARGIN - 46, 24, 2)):
+        for line, row in enumerate(wrap(action, room, "action", 2)):
             yield Shape("text", "action", (x, 82 + 30 * line, 0), row)
         if view.function:
-            function = fit(view.function, self.width - 2 * _MARGIN - 46, 15)
+            function = fit(view.function, room, "function")
             yield Shape("text", "function", (x, self._function_y, 0), function)
         if view.note:
             yield from self._note(view.note)
@@ -463,7 +477,7 @@ class Scene:
         middle = y + self._note_height / 2
         yield _poly("note-icon", (x + 28, middle - 14), (x + 44, middle + 13), (x + 12, middle + 13))
         yield Shape("text", "note-mark", (x + 28, middle + 11, 0.5), "!")
-        rows = wrap(note, width - 62, 16, 3)
+        rows = wrap(note, width - 62, "note-text", 3)
         for line, row in enumerate(rows):
             at = middle + 6 - 11 * (len(rows) - 1) + 22 * line
             yield Shape("text", "note-text", (x + 58, at, 0), row)
@@ -497,38 +511,39 @@ class Scene:
     ) -> Iterator[Shape]:
         x, y, w, h = box[:4]
         style = f"object-{o.colour}"
+        tone = "-light" if o.colour == "black" else "-dark"
         yield Shape("rect", style, (x, y, w, h, 6))
+        if o.lost:  # below the words
+            yield Shape("line", "lost", (x - 5, y - 5, x + w + 5, y + h + 5))
+            yield Shape("line", "lost", (x - 5, y + h + 5, x + w + 5, y - 5))
         line = y + (20 if self._small else 24)
-        yield from colour_mark(o.colour, x + 15, line - 5, "-light" if o.colour == "black" else "-dark")
+        yield from colour_mark(o.colour, x + 14, line - 5, tone)
         word = _LETTER[o.colour] if self._small else o.colour
-        room = w - 36 - text_width(word, 12)
-        yield Shape("text", f"{style}-name", (x + 28, line, 0), fit(o.name, room, 15))
-        yield Shape("text", f"{style}-text", (x + w - 8, line, 1), word)
+        room = w - 36 - text_width(word, f"{style}-text")
+        name = f"{style}-name-small" if self._small else f"{style}-name"
+        yield Shape("text", name, (x + 26, line, 0), fit(o.name, room, name))
+        yield Shape("text", f"{style}-text", (x + w - 7, line, 1), word)
         if not self._small:
-            slot = fit(f"slot {o.slot}" + (", being scanned" if o.scanning else ""), w - 16, 12)
+            slot = fit(f"slot {o.slot}" + (", being scanned" if o.scanning else ""), w - 16, f"{style}-text")
             yield Shape("text", f"{style}-text", (x + 10, line + 18, 0), slot)
         fields = self._fields[o.name]
         if fields:
+            held = [values.get((o.name, field)) is not None for field in fields]
             wide, top = (w - 8) / len(fields), y + h - (20 if self._small else 22)
             yield Shape("line", f"{style}-line", (x, top, x + w, top))
             for number, field in enumerate(fields):
                 left = x + 4 + wide * number
                 if number:
                     yield Shape("line", f"{style}-line", (left, top, left, y + h))
-                label = fit(field, wide - 18, 12) if wide >= 34 else ""
+                label = fit(field, wide - 18, f"{style}-field") if wide >= 34 else ""
                 yield Shape("text", f"{style}-field", (left + 3, y + h - 7, 0), label)
-                held = values.get((o.name, field)) is not None
-                dot = "mark" if held else "mark-edge"
-                tone = "-light" if o.colour == "black" else "-dark"
-                at = self._port(box, number, len(fields))
-                yield Shape("circle", dot + tone, (at[0], at[1], 4 if held else 3))
+                dot, radius = ("mark", 4) if held[number] else ("mark-edge", 3)
+                yield Shape("circle", dot + tone, (*self._port(box, number, len(fields)), radius))
         if o.scanning:
-            yield Shape("rect", "scanning", (x + 3, y + 3, w - 6, h - 6, 4))
+            yield Shape("rect", "scanning", (x - 4, y - 4, w + 8, h + 8, 9))
         if o.lost:
-            yield Shape("line", "lost", (x - 5, y - 5, x + w + 5, y + h + 5))
-            yield Shape("line", "lost", (x - 5, y + h + 5, x + w + 5, y - 5))
-            yield Shape("rect", "lost-tag", (x + w / 2 - 26, y + h / 2 - 10, 52, 20, 4))
-            yield Shape("text", "lost-text", (x + w / 2, y + h / 2 + 5, 0.5), "LOST")
+            yield Shape("rect", "lost-tag", (x + w / 2 - 26, y - 12, 52, 20, 4))
+            yield Shape("text", "lost-text", (x + w / 2, y + 3, 0.5), "LOST")
 
     @staticmethod
     def _port(box: _Box, number: int, fields: int) -> tuple[float, float]:
@@ -539,7 +554,7 @@ class Scene:
     def _arrows(self, view: View, before: View | None, change: Changes) -> Iterator[Shape]:
         """Pointers and roots; what the last step overwrote stays as a ghost."""
         colours = {o.name: o.colour for o in view.objects}
-        marking = view.phase == "mark"
+        marking = view.phase in ("mark", "mark termination")
         gone: list[ViewPointer] = []
         if before is not None:
             gone = [p for p in before.pointers if (p.source, p.field) in change.pointers]
@@ -559,7 +574,7 @@ class Scene:
             yield from self._pointer(p, style)
         if before is not None:
             for r in before.roots:
-                if root_key(r) in change.roots and r.target != self._now(view, r):
+                if r.target and root_key(r) in change.roots and r.target != self._now(view, r):
                     yield from self._root_arrow(r, "pointer-gone")
         moved = {root_key(r): r.target for r in before.roots} if before is not None else {}
         for r in view.roots:
@@ -620,11 +635,16 @@ class Scene:
             yield from _arrow(
                 style, (x, y), (x + 50, y), (target.x - 44, end), (target.x, end)
             )
-        else:
-            at = target.x + 16 + (list(self._roots).index(root_key(root)) % 5) * 9
-            yield from _arrow(
-                style, (x, y), (x + 110, y), (at - 10, target.y - 56), (at, target.y)
-            )
+        else:  # through the lane above or below the boxes of that row
+            lane = 4.0 * (row.number % 4)
+            at = target.x + 14 + 8 * (row.number % 5)
+            edge, run = target.y, target.y - 12 - lane
+            if y > target.y + target.h / 2:
+                edge, run = target.y + target.h, target.y + target.h + 14 + lane
+            gate = _HEAP - 2
+            half = (x + gate) / 2
+            yield Shape("curve", style, (x, y, half, y, half, run, gate, run))
+            yield from _arrow(style, (gate, run), (at - 30, run), (at, run), (at, edge))
 
     def _root_column(self, view: View, change: Changes) -> Iterator[Shape]:
         present = {root_key(r): r for r in view.roots}
@@ -639,8 +659,8 @@ class Scene:
                 kind, kind
             )
             done = "scanned" if all(r.scanned for r in here) else "not scanned"
-            room = _ROOTS - text_width(done, 12) - 12
-            yield Shape("text", "head", (_MARGIN + 2, y, 0), fit(name, room, 13))
+            room = _ROOTS - text_width(done, "small") - 12
+            yield Shape("text", "head", (_MARGIN + 2, y, 0), fit(name, room, "head"))
             yield Shape("text", "small", (_MARGIN + _ROOTS - 2, y, 1), done)
         for key, row in self._roots.items():
             if key in present:
@@ -663,7 +683,7 @@ class Scene:
             yield Shape("text", "orphan", (right - 10, y, 1), "orphan")
             room -= 56
         style = "root-changed" if changed else "root"
-        yield Shape("text", style, (x + 16, y, 0), fit(root.name, room, 14))
+        yield Shape("text", style, (x + 16, y, 0), fit(root.name, room, style))
 
     def _actors(self, view: View) -> Iterator[Shape]:
         y = self._panel_y + 12
@@ -678,8 +698,8 @@ class Scene:
     def _actor(self, actor: ViewActor, y: float, moved: bool) -> Iterator[Shape]:
         style = "actor-moved" if moved and actor.letter else "actor"
         yield Shape("circle", style, (_MARGIN + 15, y, 13))
-        yield Shape("text", f"{style}-letter", (_MARGIN + 15, y + 5, 0.5), fit(actor.letter, 26, 15))
-        name = fit(actor.name, 140, 14)
+        yield Shape("text", f"{style}-letter", (_MARGIN + 15, y + 5, 0.5), fit(actor.letter, 26, "actor-letter"))
+        name = fit(actor.name, 150, "actor-name")
         yield Shape("text", "actor-name", (_MARGIN + 40, y - 2, 0), name)
         state = "moved last, " + actor.state if moved else actor.state
         yield Shape("text", "small", (_MARGIN + 40, y + 15, 0), state)
@@ -687,9 +707,9 @@ class Scene:
         what = {"ready": actor.next, "waiting": f"waits for {actor.waits_for or 'others'}"}.get(
             actor.state, "has ended"
         )
-        yield Shape("text", "actor-text", (x, y - 2, 0), fit(what, room, 14))
+        yield Shape("text", "actor-text", (x, y - 2, 0), fit(what, room, "actor-text"))
         if actor.state != "ended":
-            function = fit(actor.function, room, 13)
+            function = fit(actor.function, room, "nil")
             yield Shape("text", "nil", (x, y + 15, 0), function)
 
     def _queue(self, view: View) -> Iterator[Shape]:
@@ -704,8 +724,8 @@ class Scene:
         if view.buffers:
             yield Shape("text", "head", (x, y, 0), "write barrier buffers")
         for buffer in view.buffers[:MOST_BUFFERS]:
-            fill = f"{len(buffer.entries)} of {buffer.capacity}" if buffer.capacity else "none"
-            yield Shape("text", "actor-text", (x, y + 30, 0), fit(buffer.mutator, 130, 14))
+            fill = f"{len(buffer.entries)} of {buffer.capacity}" if buffer.capacity else "no buffer"
+            yield Shape("text", "actor-text", (x, y + 30, 0), fit(buffer.mutator, 130, "actor-text"))
             yield Shape("text", "small", (x, y + 47, 0), fill)
             if buffer.capacity > MOST_CELLS:
                 wide = 60 * min(1.0, len(buffer.entries) / buffer.capacity)
@@ -722,8 +742,8 @@ class Scene:
         """Names in boxes, `cells` of them at least; what has no room is counted."""
         right = self.width - _MARGIN
         for number in range(max(len(names), cells)):
-            name = fit(names[number], 90, 14) if number < len(names) else ""
-            wide = max(34.0, text_width(name, 14) + 12)
+            name = fit(names[number], 90, "cell-text") if number < len(names) else ""
+            wide = max(34.0, text_width(name, "cell-text") + 10)
             last = number + 1 >= len(names)
             if x + wide + (0 if last else 48) > right:
                 if number < len(names):
@@ -745,7 +765,7 @@ class Scene:
         for colour, text in meanings:
             yield from colour_mark(colour, x + 6, y - 4, "")
             yield Shape("text", "small", (x + 18, y, 0), text)
-            x += text_width(text, 12) + 36
+            x += text_width(text, "small") + 30
         for style, text in (
             ("pointer-new", "the last step"),
             ("pointer-gone", "what it overwrote"),
@@ -753,7 +773,7 @@ class Scene:
         ):
             yield from _arrow(style, (x, y - 4), (x + 10, y - 4), (x + 20, y - 4), (x + 34, y - 4))
             yield Shape("text", "small", (x + 42, y, 0), text)
-            x += text_width(text, 12) + 60
+            x += text_width(text, "small") + 54
         if self.left_out:
             text = f"{self.left_out:,} more objects are not shown"
             yield Shape("text", "head", (self.width - _MARGIN, y, 1), text)
