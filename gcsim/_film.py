@@ -438,9 +438,7 @@ def _draw(axes: Axes, shape: Shape, dx: float, dy: float, order: int) -> None:
     elif shape.kind == "circle":
         axes.add_patch(Circle((x, y), rest[0], **look))
     else:
-        points = [
-            (px + dx, py + dy) for px, py in zip(shape.at[::2], shape.at[1::2], strict=True)
-        ]
+        points = [(px + dx, py + dy) for px, py in zip(shape.at[::2], shape.at[1::2], strict=True)]
         if shape.kind == "poly":
             axes.add_patch(Polygon(points, **look))
         else:
@@ -449,9 +447,7 @@ def _draw(axes: Axes, shape: Shape, dx: float, dy: float, order: int) -> None:
             axes.add_patch(PathPatch(Path(points, codes), **look))
 
 
-def _draw_text(
-    axes: Axes, shape: Shape, style: Style, at: tuple[float, float], order: int
-) -> None:
+def _draw_text(axes: Axes, shape: Shape, style: Style, at: tuple[float, float], order: int) -> None:
     from matplotlib.patheffects import Stroke, withStroke
 
     effects: list[Stroke] = []

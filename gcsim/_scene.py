@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Literal, NamedTuple
 
 from gcsim._view import View, ViewActor, ViewObject, ViewPointer, ViewRoot
@@ -100,9 +101,9 @@ STYLES: dict[str, Style] = {
     "object-white-name": Style(_ON_LIGHT, size=15, bold=True),
     "object-grey-name": Style(_ON_LIGHT, size=15, bold=True),
     "object-black-name": Style(_ON_DARK, size=15, bold=True),
-    "object-white-name-small": Style(_ON_LIGHT, size=13, bold=True),
-    "object-grey-name-small": Style(_ON_LIGHT, size=13, bold=True),
-    "object-black-name-small": Style(_ON_DARK, size=13, bold=True),
+    "object-white-name-small": Style(_ON_LIGHT, size=12, bold=True),
+    "object-grey-name-small": Style(_ON_LIGHT, size=12, bold=True),
+    "object-black-name-small": Style(_ON_DARK, size=12, bold=True),
     "object-white-text": Style(_ON_LIGHT, size=12),
     "object-grey-text": Style(_ON_LIGHT, size=12),
     "object-black-text": Style(_ON_DARK, size=12),
@@ -180,7 +181,8 @@ def fit(text: str, width: float, style: str) -> str:
 
 
 def _cut(text: str, keep: int) -> str:
-    tail = keep // 3
+    number = len(text) - len(text.rstrip("0123456789"))
+    tail = max(keep // 3, min(number, keep - 1))
     return text[: keep - tail] + "…" + text[len(text) - tail :]
 
 
@@ -240,7 +242,7 @@ def _shown_objects(views: Sequence[View]) -> frozenset[str]:
     if len(names) <= MOST_OBJECTS:
         return frozenset(names)
     leads = dict.fromkeys(o.name for v in views for o in v.objects if o.lost)
-    for before, now in zip(views, views[1:], strict=False):
+    for before, now in pairwise(views):
         change = changes(before, now)
         leads.update(dict.fromkeys(o.name for o in now.objects if o.name in change.objects))
         leads.update(dict.fromkeys(source for source, _ in sorted(change.pointers)))
@@ -324,7 +326,9 @@ class Scene:
                 of[pointer.field] = of.get(pointer.field, False) or pointer.target is not None
         return {
             name: (
-                list(of) if len(of) <= MOST_FIELDS else [field for field, held in of.items() if held]
+                list(of)
+                if len(of) <= MOST_FIELDS
+                else [field for field, held in of.items() if held]
             )[:MOST_FIELDS]
             for name, of in fields.items()
         }
@@ -335,7 +339,9 @@ class Scene:
         lines = max(len(wrap(v.action, room, "action", 2)) for v in self._views)
         self._function_y = 82 + 30 * (lines - 1) + 24.0
         self._note_y = self._function_y + 16
-        notes = max((len(wrap(v.note, room - 16, "note-text", 3)) for v in self._views if v.note), default=0)
+        notes = max(
+            (len(wrap(v.note, room - 16, "note-text", 3)) for v in self._views if v.note), default=0
+        )
         self._note_height = 22.0 * notes + 18 if notes else 0.0
         return self._note_y + self._note_height + 26
 
@@ -458,7 +464,9 @@ class Scene:
         x = _MARGIN
         if view.actor:
             yield Shape("circle", "actor-moved", (x + 15, 74, 15))
-            yield Shape("text", "actor-moved-letter", (x + 15, 79, 0.5), fit(view.actor, 30, "actor-letter"))
+            yield Shape(
+                "text", "actor-moved-letter", (x + 15, 79, 0.5), fit(view.actor, 30, "actor-letter")
+            )
             x += 46
         room = self.width - 2 * _MARGIN - 46
         action = view.action or "The beginning: nobody has taken a step"
@@ -475,7 +483,9 @@ class Scene:
         width = self.width - 2 * _MARGIN
         yield Shape("rect", "note", (x, y, width, self._note_height, 6))
         middle = y + self._note_height / 2
-        yield _poly("note-icon", (x + 28, middle - 14), (x + 44, middle + 13), (x + 12, middle + 13))
+        yield _poly(
+            "note-icon", (x + 28, middle - 14), (x + 44, middle + 13), (x + 12, middle + 13)
+        )
         yield Shape("text", "note-mark", (x + 28, middle + 11, 0.5), "!")
         rows = wrap(note, width - 62, "note-text", 3)
         for line, row in enumerate(rows):
@@ -519,12 +529,16 @@ class Scene:
         line = y + (20 if self._small else 24)
         yield from colour_mark(o.colour, x + 14, line - 5, tone)
         word = _LETTER[o.colour] if self._small else o.colour
-        room = w - 36 - text_width(word, f"{style}-text")
+        room = w - 35 - text_width(word, f"{style}-text")
         name = f"{style}-name-small" if self._small else f"{style}-name"
-        yield Shape("text", name, (x + 26, line, 0), fit(o.name, room, name))
+        yield Shape("text", name, (x + 25, line, 0), fit(o.name, room, name))
         yield Shape("text", f"{style}-text", (x + w - 7, line, 1), word)
         if not self._small:
-            slot = fit(f"slot {o.slot}" + (", being scanned" if o.scanning else ""), w - 16, f"{style}-text")
+            slot = fit(
+                f"slot {o.slot}" + (", being scanned" if o.scanning else ""),
+                w - 16,
+                f"{style}-text",
+            )
             yield Shape("text", f"{style}-text", (x + 10, line + 18, 0), slot)
         fields = self._fields[o.name]
         if fields:
@@ -632,9 +646,7 @@ class Scene:
             yield from _arrow(style, (x, y), (x + 12, y), (x + 18, y), (x + 30, y))
         elif target.first:
             end = min(max(y, target.y + 10), target.y + target.h - 10)
-            yield from _arrow(
-                style, (x, y), (x + 50, y), (target.x - 44, end), (target.x, end)
-            )
+            yield from _arrow(style, (x, y), (x + 50, y), (target.x - 44, end), (target.x, end))
         else:  # through the lane above or below the boxes of that row
             lane = 4.0 * (row.number % 4)
             at = target.x + 14 + 8 * (row.number % 5)
@@ -698,7 +710,12 @@ class Scene:
     def _actor(self, actor: ViewActor, y: float, moved: bool) -> Iterator[Shape]:
         style = "actor-moved" if moved and actor.letter else "actor"
         yield Shape("circle", style, (_MARGIN + 15, y, 13))
-        yield Shape("text", f"{style}-letter", (_MARGIN + 15, y + 5, 0.5), fit(actor.letter, 26, "actor-letter"))
+        yield Shape(
+            "text",
+            f"{style}-letter",
+            (_MARGIN + 15, y + 5, 0.5),
+            fit(actor.letter, 26, "actor-letter"),
+        )
         name = fit(actor.name, 150, "actor-name")
         yield Shape("text", "actor-name", (_MARGIN + 40, y - 2, 0), name)
         state = "moved last, " + actor.state if moved else actor.state
@@ -725,7 +742,9 @@ class Scene:
             yield Shape("text", "head", (x, y, 0), "write barrier buffers")
         for buffer in view.buffers[:MOST_BUFFERS]:
             fill = f"{len(buffer.entries)} of {buffer.capacity}" if buffer.capacity else "no buffer"
-            yield Shape("text", "actor-text", (x, y + 30, 0), fit(buffer.mutator, 130, "actor-text"))
+            yield Shape(
+                "text", "actor-text", (x, y + 30, 0), fit(buffer.mutator, 130, "actor-text")
+            )
             yield Shape("text", "small", (x, y + 47, 0), fill)
             if buffer.capacity > MOST_CELLS:
                 wide = 60 * min(1.0, len(buffer.entries) / buffer.capacity)
@@ -809,4 +828,3 @@ def _arrow(style: str, start: _Point, out: _Point, into: _Point, end: _Point) ->
     left = back[0] - 5 * dy, back[1] + 5 * dx
     right = back[0] + 5 * dy, back[1] - 5 * dx
     yield _poly(f"{style}-head", end, left, right)
-

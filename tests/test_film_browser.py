@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from made_film import NOTE, lost_object, random_film
 
 from gcsim._film import Film
-from made_film import NOTE, lost_object, random_film
 
 
 def missing(what: str) -> None:
@@ -186,7 +186,9 @@ def test_both_colour_schemes_show_a_picture(
     assert counts.most_common(1)[0][0] == ground
     assert counts[(34, 38, 43)] > 2000  # a black object
     assert counts[(192, 25, 43) if scheme == "light" else (255, 107, 120)] > 300  # what is wrong
-    assert counts.total() * 0.5 < counts[ground] < counts.total() * 0.95  # neither blank nor flooded
+    assert (
+        counts.total() * 0.5 < counts[ground] < counts.total() * 0.95
+    )  # neither blank nor flooded
 
 
 def test_motion_is_left_out_where_it_is_not_wanted(browser: Any, page: Path) -> None:
