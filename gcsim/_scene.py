@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Literal, NamedTuple
 
-from gcsim._view import View, ViewActor, ViewObject, ViewPointer, ViewRoot
+from gcsim._view import Colour, View, ViewActor, ViewObject, ViewPointer, ViewRoot
 
 MOST_OBJECTS = 64  #: drawn in one picture
 MOST_ROOTS = 40
@@ -165,7 +165,7 @@ def plain(text: str) -> str:
 def text_width(text: str, style: str) -> float:
     """About the widest that the text is in the fonts that we ask for."""
     of = STYLES[style]
-    wide = sum(unicodedata.east_asian_width(c) in "WF" for c in text)
+    wide = 0 if text.isascii() else sum(unicodedata.east_asian_width(c) in "WF" for c in text)
     return (len(text) + wide) * of.size * (0.61 if of.mono else 0.7 if of.bold else 0.62)
 
 
@@ -312,7 +312,7 @@ class Scene:
         self._fields = self._collect_fields()
         top = self._place_header()
         bottom = max(self._place_roots(top), self._place_spans(top), top + 160)
-        self.strip_height = bottom + 14
+        self.strip_height = bottom + 30
         self.height = self._place_panels(bottom + 24)
 
     # -- places --
@@ -446,7 +446,20 @@ class Scene:
             shapes += self._queue(view)
             shapes += self._buffers(view)
             shapes += self._legend()
+        else:
+            shapes.append(self._pending(view))
         return shapes
+
+    def _pending(self, view: View) -> Shape:
+        """Queue and buffers on one line, for a filmstrip."""
+        words = [f"queue: {' '.join(view.queue) or 'empty'}"]
+        words += [
+            f"{b.mutator}: {' '.join(b.entries)} ({len(b.entries)} of {b.capacity})"
+            for b in view.buffers
+            if b.entries
+        ]
+        text = fit("   ".join(words), self.width - 2 * _MARGIN, "actor-text")
+        return Shape("text", "actor-text", (_MARGIN, self.strip_height - 12, 0), text)
 
     def _header(self, view: View) -> Iterator[Shape]:
         x = self.width - _MARGIN
@@ -776,7 +789,7 @@ class Scene:
 
     def _legend(self) -> Iterator[Shape]:
         x, y = _MARGIN, self._legend_y
-        meanings: tuple[tuple[Literal["white", "grey", "black"], str], ...] = (
+        meanings: tuple[tuple[Colour, str], ...] = (
             ("white", "white: not reached yet"),
             ("grey", "grey: marked, to be scanned"),
             ("black", "black: marked and scanned"),
@@ -798,9 +811,7 @@ class Scene:
             yield Shape("text", "head", (self.width - _MARGIN, y, 1), text)
 
 
-def colour_mark(
-    colour: Literal["white", "grey", "black"], x: float, y: float, tone: str
-) -> Iterator[Shape]:
+def colour_mark(colour: Colour, x: float, y: float, tone: str) -> Iterator[Shape]:
     """A colour as a shape: white a hollow circle, grey a half-filled diamond, black a square."""
     if colour == "white":
         yield Shape("circle", f"mark-edge{tone}", (x, y, 5))

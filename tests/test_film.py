@@ -276,6 +276,15 @@ def test_a_picture_tells_the_step() -> None:
     assert "waits for mutator 1 to stop" in words(random_film(1, 3, 1), 0)
 
 
+def test_a_filmstrip_tells_queue_and_buffers() -> None:
+    view = random_view(1, 2)
+    shapes = Scene([view], narrow=True).shapes(0, panels=False)
+    (line,) = (s.text for s in shapes if s.text.startswith("queue: "))
+    assert "mutator 2: Node 0 (1 of 2)" in line and "mutator 3" not in line
+    queue = " ".join(view.queue) or "empty"
+    assert line.startswith(f"queue: {queue}   mutator 1: Node 0 Node 1")
+
+
 def test_a_picture_marks_what_the_step_did() -> None:
     film = lost_object()
     legend = 1
