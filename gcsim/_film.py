@@ -25,9 +25,10 @@ if TYPE_CHECKING:
 __all__ = ["Film"]
 
 STRIP_FRAMES = 12  #: of a filmstrip that names no steps, at most
+MOST_WORDS = 256  #: objects, pointers, roots told of one view
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True, init=False, repr=False)
 class Film(Sequence[View]):
     """The views of a run, first to last, at least one.
 
@@ -241,6 +242,11 @@ def _said(view: View) -> str:
     return f"Step {view.step}, phase {view.phase}. {what}{by}.{wrong}"
 
 
+def _listed(words: list[str]) -> str:
+    more = len(words) - MOST_WORDS
+    return ", ".join(words[:MOST_WORDS]) + (f", and {more:,} more" if more > 0 else "")
+
+
 def _target(name: str | None) -> str:
     return "nil" if name is None else plain(name)
 
@@ -260,7 +266,7 @@ def _view_lines(view: View, before: View | None) -> list[str]:
         parts.append(("queue", [plain(name) for name in view.queue] or ["empty"]))
     if before is None or before.buffers != view.buffers:
         parts.append(("buffers", _buffer_words(view)))
-    lines += [f"  {name}: {', '.join(words)}" for name, words in parts if words]
+    lines += [f"  {name}: {_listed(words)}" for name, words in parts if words]
     lines += [f"  next {_actor_words(view, number)}" for number in range(len(view.actors))]
     if view.note:
         lines.append(f"  WRONG: {plain(view.note)}")

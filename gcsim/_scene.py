@@ -451,13 +451,15 @@ class Scene:
         return shapes
 
     def _pending(self, view: View) -> Shape:
-        """Queue and buffers on one line, for a filmstrip."""
+        """Queue and buffers on one line, for a filmstrip; and how many objects it leaves out."""
         words = [f"queue: {' '.join(view.queue) or 'empty'}"]
         words += [
             f"{b.mutator}: {' '.join(b.entries)} ({len(b.entries)} of {b.capacity})"
             for b in view.buffers
             if b.entries
         ]
+        if self.left_out:
+            words.insert(0, f"{self.left_out:,} more objects are not shown.")
         text = fit("   ".join(words), self.width - 2 * _MARGIN, "actor-text")
         return Shape("text", "actor-text", (_MARGIN, self.strip_height - 12, 0), text)
 

@@ -97,6 +97,12 @@ class View:
     actors: tuple[ViewActor, ...]
     note: str = ""  #: what is wrong here, if something is
 
+    def __str__(self) -> str:
+        """The state in words, several lines."""
+        from gcsim._film import view_text
+
+        return view_text(self)
+
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         from gcsim._film import view_bundle
 

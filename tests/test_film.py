@@ -242,6 +242,9 @@ def test_of_many_objects_those_near_the_change_are_shown() -> None:
     assert {"Node 400", "Node 13", "Node 401", "Node 7", "Node 14"} <= shown
     assert "Node 300" not in shown
     assert f"{500 - MOST_OBJECTS} more objects are not shown" in {s.text for s in shapes}
+    strip = scene.shapes(1, panels=False)
+    assert any(s.text.startswith("436 more objects are not shown.") for s in strip)
+    assert "Node 255 white, and 244 more\n" in Film([base, after]).text()
     still = Scene([replace(base, roots=(ViewRoot("global", "", "g", "Node 90"),))])
     assert "Node 90" in {s.text for s in still.shapes(0)}
 
@@ -308,6 +311,24 @@ def test_a_lost_object_has_a_cross_and_a_word() -> None:
         1,
         1,
     ]
+
+
+def test_pointers_that_may_lose_an_object_stand_out() -> None:
+    first = replace(lost_object()[0], roots=())
+    legend = 1
+
+    def risks(*objects: ViewObject, phase: Any = "mark") -> int:
+        view = replace(first, objects=objects, phase=phase)
+        return styles(Film([view]), 0)["pointer-risk-head"] - legend
+
+    grey, white = first.objects
+    black = replace(grey, colour="black")
+    assert risks(grey, white) == 0
+    assert risks(black, white) == 1
+    assert risks(black, replace(white, colour="grey")) == 0
+    assert risks(black, white, phase="off") == 0  # the colours of the cycle before
+    there_and_freed = [first, replace(first, objects=(black,))]
+    assert styles(Film(there_and_freed), 1)["pointer-risk-head"] - legend == 1
 
 
 def test_colours_are_shapes_and_words_too() -> None:
@@ -509,5 +530,5 @@ def test_notebooks_show_films_and_views() -> None:
     bundle = film._repr_mimebundle_()
     assert bundle["text/plain"] == repr(film) and bundle["text/html"].startswith("<iframe ")
     view = film[0]._repr_mimebundle_()
-    assert view["text/plain"] == Film([film[0]]).text()
+    assert view["text/plain"] == Film([film[0]]).text() == str(film[0])
     assert view["image/png"] == Film([film[0]]).png()

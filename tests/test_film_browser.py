@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from made_film import NOTE, lost_object, random_film
@@ -18,7 +18,7 @@ from made_film import NOTE, lost_object, random_film
 from gcsim._film import Film
 
 
-def missing(what: str) -> None:
+def missing(what: str) -> NoReturn:
     if os.environ.get("CI") == "true":
         pytest.fail(f"{what} is missing, and CI must not skip this")
     pytest.skip(f"{what} is not installed")
