@@ -14,7 +14,7 @@ from html import escape
 from typing import IO, TYPE_CHECKING, Any, SupportsIndex, overload
 
 from gcsim._errors import BoundsError, ConversionError, OptionError
-from gcsim._scene import STYLES, Scene, Shape, Style, changes, plain, root_key
+from gcsim._scene import STYLES, Scene, Shape, Style, changes, plain, roots_of
 from gcsim._view import View
 
 if TYPE_CHECKING:
@@ -304,17 +304,17 @@ def _pointer_words(view: View, before: View | None) -> list[str]:
 
 
 def _root_words(view: View, before: View | None) -> list[str]:
-    past = {root_key(r): r for r in before.roots} if before is not None else {}
+    past = roots_of(before) if before is not None else {}
     words = []
-    for r in view.roots:
-        was = past.pop(root_key(r), None)
+    for key, r in roots_of(view).items():
+        was = past.pop(key, None)
         if was == r:
             continue
         place = f"{r.owner}: {r.name}" if r.owner else f"{r.kind} {r.name}"
         state = ("scanned" if r.scanned else "not scanned") + (", an orphan" if r.orphan else "")
         old = f", was {_target(was.target)}" if was and was.target != r.target else ""
         words.append(f"{plain(place)} = {_target(r.target)} ({state}{old})")
-    return words + [f"{plain(' '.join(part for part in key if part))} gone" for key in past]
+    return words + [f"{plain(' '.join(part for part in key[:3] if part))} gone" for key in past]
 
 
 def _buffer_words(view: View) -> list[str]:

@@ -203,16 +203,30 @@ def wrap(text: str, width: float, style: str, lines: int) -> list[str]:
 # ---- what differs between two views ----
 
 
+class RootKey(NamedTuple):
+    kind: str
+    owner: str
+    name: str
+    depth: int  #: how many of that name come before it
+
+
 class Changes(NamedTuple):
     """What a step did: names of objects, (source, field) of pointers, keys of roots."""
 
     objects: frozenset[str] = frozenset()
     pointers: frozenset[tuple[str, str]] = frozenset()
-    roots: frozenset[tuple[str, str, str]] = frozenset()
+    roots: frozenset[RootKey] = frozenset()
 
 
-def root_key(root: ViewRoot) -> tuple[str, str, str]:
-    return root.kind, root.owner, root.name
+def roots_of(view: View) -> dict[RootKey, ViewRoot]:
+    """The roots by what stays the same over a film; frames of a recursion by their depth."""
+    found: dict[RootKey, ViewRoot] = {}
+    for root in view.roots:
+        depth = 0
+        while (key := RootKey(root.kind, root.owner, root.name, depth)) in found:
+            depth += 1
+        found[key] = root
+    return found
 
 
 def changes(before: View | None, now: View) -> Changes:
@@ -221,7 +235,7 @@ def changes(before: View | None, now: View) -> Changes:
         return Changes()
     objects = {o.name: o for o in before.objects}
     pointers = {(p.source, p.field): p.target for p in before.pointers}
-    roots = {root_key(r): (r.target, r.scanned) for r in before.roots}
+    roots = {key: (r.target, r.scanned) for key, r in roots_of(before).items()}
     return Changes(
         frozenset(o.name for o in now.objects if objects.get(o.name) != o)
         | (objects.keys() - {o.name for o in now.objects}),
@@ -231,7 +245,7 @@ def changes(before: View | None, now: View) -> Changes:
             if pointers.get((p.source, p.field)) != p.target
         ),
         frozenset(
-            root_key(r) for r in now.roots if roots.get(root_key(r)) != (r.target, r.scanned)
+            key for key, r in roots_of(now).items() if roots.get(key) != (r.target, r.scanned)
         ),
     )
 
@@ -247,7 +261,7 @@ def _shown_objects(views: Sequence[View]) -> frozenset[str]:
         leads.update(dict.fromkeys(o.name for o in now.objects if o.name in change.objects))
         leads.update(dict.fromkeys(source for source, _ in sorted(change.pointers)))
         leads.update(
-            (r.target, None) for r in now.roots if r.target and root_key(r) in change.roots
+            (r.target, None) for key, r in roots_of(now).items() if r.target and key in change.roots
         )
     if not leads:  # nothing changed: what the roots hold
         leads.update((r.target, None) for v in views for r in v.roots if r.target)
@@ -347,15 +361,16 @@ class Scene:
 
     def _place_roots(self, top: float) -> float:
         """The column of roots, one heading for each owner."""
-        keys = dict.fromkeys(root_key(r) for v in self._views for r in v.roots)
+        roots = [item for v in self._views for item in roots_of(v).items()]
+        keys = dict.fromkeys(key for key, _ in roots)
         self._roots_left_out = max(0, len(keys) - MOST_ROOTS)
         if self._roots_left_out:  # those that hold something come first
-            held = {root_key(r) for v in self._views for r in v.roots if r.target is not None}
+            held = {key for key, r in roots if r.target is not None}
             chosen = sorted(keys, key=lambda key: key not in held)[:MOST_ROOTS]
             keys = {key: None for key in keys if key in set(chosen)}
-        headings = dict.fromkeys((kind, owner) for kind, owner, _ in keys)
+        headings = dict.fromkeys((kind, owner) for kind, owner, _, _ in keys)
         self._headings: list[tuple[str, str, float]] = []
-        self._roots: dict[tuple[str, str, str], _RootRow] = {}
+        self._roots: dict[RootKey, _RootRow] = {}
         y = top
         for kind, owner in headings:
             self._headings.append((kind, owner, y))
@@ -601,26 +616,21 @@ class Scene:
             ):
                 style = "pointer-risk"
             yield from self._pointer(p, style)
-        if before is not None:
-            for r in before.roots:
-                if r.target and root_key(r) in change.roots and r.target != self._now(view, r):
-                    yield from self._root_arrow(r, "pointer-gone")
-        moved = {root_key(r): r.target for r in before.roots} if before is not None else {}
-        for r in view.roots:
+        roots, past = roots_of(view), roots_of(before) if before is not None else {}
+        for key in (key for key in past if key in change.roots):
+            if past[key].target not in (None, roots[key].target):
+                yield from self._root_arrow(key, past[key].target, "pointer-gone")
+        for key, r in roots.items():
             if r.target is None:
                 continue
             style = "pointer"
-            if before is not None and moved.get(root_key(r)) != r.target:
+            if before is not None and (key not in past or past[key].target != r.target):
                 style = "pointer-new"
             elif r.target not in colours or (
                 marking and r.scanned and colours[r.target] == "white"
             ):
                 style = "pointer-risk"
-            yield from self._root_arrow(r, style)
-
-    @staticmethod
-    def _now(view: View, root: ViewRoot) -> str | None:
-        return next((r.target for r in view.roots if root_key(r) == root_key(root)), None)
+            yield from self._root_arrow(key, r.target, style)
 
     def _pointer(self, p: ViewPointer, style: str) -> Iterator[Shape]:
         fields = self._fields.get(p.source, [])
@@ -651,9 +661,9 @@ class Scene:
         side = 80 if end >= x else -80
         yield from _arrow(style, (x, y), (x + side, y + 60), (end, foot + 60), (end, foot))
 
-    def _root_arrow(self, root: ViewRoot, style: str) -> Iterator[Shape]:
-        row = self._roots.get(root_key(root))
-        target = self._boxes.get(root.target or "")
+    def _root_arrow(self, key: RootKey, held: str | None, style: str) -> Iterator[Shape]:
+        row = self._roots.get(key)
+        target = self._boxes.get(held or "")
         if row is None:
             return
         x, y = _MARGIN + _ROOTS - 12, row.y - 5
@@ -674,7 +684,7 @@ class Scene:
             yield from _arrow(style, (gate, run), (at - 30, run), (at, run), (at, edge))
 
     def _root_column(self, view: View, change: Changes) -> Iterator[Shape]:
-        present = {root_key(r): r for r in view.roots}
+        present = roots_of(view)
         for number, (kind, owner, y) in enumerate(self._headings):
             rows = [k for k, row in self._roots.items() if row.owner == number]
             here = [present[k] for k in rows if k in present]

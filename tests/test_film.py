@@ -331,6 +331,20 @@ def test_pointers_that_may_lose_an_object_stand_out() -> None:
     assert styles(Film(there_and_freed), 1)["pointer-risk-head"] - legend == 1
 
 
+def test_frames_of_a_recursion_are_told_apart() -> None:
+    first = lost_object()[0]
+    frames = tuple(ViewRoot("frame", "goroutine 1: walk", "node", t) for t in ("A", "B", None))
+    views = [replace(first, roots=frames[:2]), replace(first, step=1, roots=frames)]
+    views.append(replace(first, step=2, roots=(frames[0], replace(frames[1], target="A"))))
+    film = Film(views)
+    rows = [s for s in Scene(film).shapes(1) if s.text == "node"]
+    assert len({s.at for s in rows}) == 3
+    assert film.text().count("node = B (not scanned)") == 1
+    assert "roots: goroutine 1: walk: node = nil" in film.text().split("step 1")[1]
+    last = film.text().split("step 2")[1]
+    assert "node = A (not scanned, was B)" in last and "frame goroutine 1: walk node gone" in last
+
+
 def test_colours_are_shapes_and_words_too() -> None:
     def marks(colour: Any) -> list[Shape]:
         film = lost_object()
