@@ -236,7 +236,8 @@ def test_the_notebook_form_works_inside_its_frame(browser: Any, tmp_path: Path) 
 
 
 def test_hostile_names_stay_text(browser: Any, tmp_path: Path) -> None:
-    bad = "</script><script>document.title = 'taken'</script><img src=x onerror=\"document.title = 'taken'\">"
+    take = "document.title = 'taken'"
+    bad = f'</script><script>{take}</script></script ><img src=x onerror="{take}">'
     first = lost_object()[0]
     objects = (replace(first.objects[0], name=bad), first.objects[1])
     view = replace(first, objects=objects, pointers=(), queue=(bad,), action=bad, note=bad)
