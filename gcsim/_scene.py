@@ -149,6 +149,7 @@ STYLES: dict[str, Style] = {
 }
 
 _LETTER = {"white": "W", "grey": "G", "black": "B"}
+_ROOT_KINDS = ("global", "handle", "tiny", "frame")
 _PHASES = ("off", "mark", "mark termination", "sweep")
 
 
@@ -198,6 +199,14 @@ def wrap(text: str, width: float, style: str, lines: int) -> list[str]:
     if len(rows) > lines:
         rows[lines - 1 :] = [" ".join(rows[lines - 1 :])]
     return [fit(row, width, style) for row in rows]
+
+
+def headline(view: View) -> str:
+    """Who did what."""
+    if not view.action:
+        return "The beginning: nobody has taken a step"
+    who = next((a.name for a in view.actors if a.letter == view.actor), "")
+    return f"{who}: {view.action}" if who else view.action
 
 
 # ---- what differs between two views ----
@@ -350,7 +359,7 @@ class Scene:
     def _place_header(self) -> float:
         """Where the heap begins: below the action, its function, and room for a note."""
         room = self.width - 2 * _MARGIN - 46
-        lines = max(len(wrap(v.action, room, "action", 2)) for v in self._views)
+        lines = max(len(wrap(headline(v), room, "action", 2)) for v in self._views)
         self._function_y = 82 + 30 * (lines - 1) + 24.0
         self._note_y = self._function_y + 16
         notes = max(
@@ -368,7 +377,8 @@ class Scene:
             held = {key for key, r in roots if r.target is not None}
             chosen = sorted(keys, key=lambda key: key not in held)[:MOST_ROOTS]
             keys = {key: None for key in keys if key in set(chosen)}
-        headings = dict.fromkeys((kind, owner) for kind, owner, _, _ in keys)
+        keys = dict.fromkeys(sorted(keys, key=lambda key: _ROOT_KINDS.index(key.kind)))
+        headings = dict.fromkeys((key.kind, key.owner) for key in keys)
         self._headings: list[tuple[str, str, float]] = []
         self._roots: dict[RootKey, _RootRow] = {}
         y = top
@@ -499,8 +509,7 @@ class Scene:
             )
             x += 46
         room = self.width - 2 * _MARGIN - 46
-        action = view.action or "The beginning: nobody has taken a step"
-        for line, row in enumerate(wrap(action, room, "action", 2)):
+        for line, row in enumerate(wrap(headline(view), room, "action", 2)):
             yield Shape("text", "action", (x, 82 + 30 * line, 0), row)
         if view.function:
             function = fit(view.function, room, "function")
@@ -674,7 +683,7 @@ class Scene:
             yield from _arrow(style, (x, y), (x + 50, y), (target.x - 44, end), (target.x, end))
         else:  # through the lane above or below the boxes of that row
             lane = 4.0 * (row.number % 4)
-            at = target.x + 14 + 8 * (row.number % 5)
+            at = target.x + 0.3 * target.w + 8 * (row.number % 5)  # between the pointers
             edge, run = target.y, target.y - 12 - lane
             if y > target.y + target.h / 2:
                 edge, run = target.y + target.h, target.y + target.h + 14 + lane

@@ -264,7 +264,7 @@ def test_a_picture_tells_the_step() -> None:
     film = lost_object()
     assert {
         "step 2",
-        "A.next = nil",
+        "mutator 1: A.next = nil",
         "gc/barrier.c: store",
         "goroutine 1: main",
         "globals",
