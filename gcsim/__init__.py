@@ -103,6 +103,7 @@ __version__ = build_info()["version"]
 _LAZY = {
     "Cycle": "_results",
     "Event": "_results",
+    "Film": "_film",
     "GCStats": "_results",
     "Handle": "_handles",
     "HeapGraph": "_graph",
@@ -111,6 +112,7 @@ _LAZY = {
     "Metrics": "_metrics",
     "ObjectInfo": "_results",
     "SpanInfo": "_results",
+    "View": "_view",
     "Workload": "_workload",
     "WorkloadResult": "_workload",
     "lab": "",

@@ -109,6 +109,9 @@ from gcsim._errors import (
 from gcsim._errors import (
     WrongHeapError as WrongHeapError,
 )
+from gcsim._film import (
+    Film as Film,
+)
 from gcsim._graph import (
     HeapGraph as HeapGraph,
 )
@@ -237,6 +240,9 @@ from gcsim._types import (
 )
 from gcsim._types import (
     uintptr as uintptr,
+)
+from gcsim._view import (
+    View as View,
 )
 from gcsim._workload import (
     Workload as Workload,

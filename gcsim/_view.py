@@ -7,7 +7,7 @@ their number in the order of their addresses as first seen, so a name stays the 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 __all__ = [
     "Colour",
@@ -96,3 +96,14 @@ class View:
     buffers: tuple[ViewBuffer, ...]
     actors: tuple[ViewActor, ...]
     note: str = ""  #: what is wrong here, if something is
+
+    def __str__(self) -> str:
+        """The state in words, several lines."""
+        from gcsim._film import view_text
+
+        return view_text(self)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        from gcsim._film import view_bundle
+
+        return view_bundle(self)

@@ -17,7 +17,19 @@ import pytest
 CSRC = Path(__file__).resolve().parent.parent / "csrc"
 
 # From the bottom up. A file may include its own layer and those before it.
-LAYERS = ["include", "base", "types", "alloc", "gc", "watch", "lib", "steps", "top", "workloads", "bind"]
+LAYERS = [
+    "include",
+    "base",
+    "types",
+    "alloc",
+    "gc",
+    "watch",
+    "lib",
+    "steps",
+    "top",
+    "workloads",
+    "bind",
+]
 
 # The files directly in csrc, and the cffi declarations, are the top of the core: they assemble it.
 TOP = {"", "ffi"}
