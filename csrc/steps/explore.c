@@ -215,22 +215,27 @@ static bool push_level(struct explorer *e, gcsim_taken by, uint64_t mark)
 
 // Grey objects and pointers noted by the barrier, as sequences: in which buffers they lie, and what is left over behind their ends, makes no
 // difference.
+static uint64_t hash_word(uint64_t hash, uint64_t word)
+{
+    return mix(hash ^ 0x2d358dccaa6c78a5ull, word ^ 0x8bb84b93962eacc9ull);
+}
+
 static uint64_t hash_pointers(const struct mheap *h, uint64_t hash, void *const *p, uint64_t n)
 {
-    hash = mix(hash ^ 0x2d358dccaa6c78a5ull, n + 1);
+    hash = hash_word(hash, n);
     for (uint64_t i = 0; i < n; i++)
-        hash = mix(hash ^ 0x8bb84b93962eacc9ull, arena_offset(h, p[i]));
+        hash = hash_word(hash, arena_offset(h, p[i]));
     return hash;
 }
 
 static uint64_t hash_buffer(const struct mheap *h, uint64_t hash, const struct workbuf *b)
 {
-    return b ? hash_pointers(h, hash, b->objects, b->n) : mix(hash ^ 0x4b33a62ed433d4a3ull, 1);
+    return b ? hash_pointers(h, hash, b->objects, b->n) : hash_word(hash, UINT64_MAX);
 }
 
-static uint64_t hash_grey(const struct mheap *h)
+static uint64_t hash_grey(const struct mheap *h, uint64_t seed)
 {
-    uint64_t hash = 1;
+    uint64_t hash = seed;
     for (struct mutator *m = h->mutators; m; m = m->next) {
         hash = hash_buffer(h, hash, m->work.current);
         hash = hash_buffer(h, hash, m->work.spare);
@@ -245,7 +250,7 @@ static uint64_t hash_grey(const struct mheap *h)
 // Is this state to be expanded? It is noted.
 static bool is_news(struct explorer *e)
 {
-    uint64_t hash = (undo_hash(e->undo) + hash_grey(&e->heap->mheap)) | 1;
+    uint64_t hash = (undo_hash(e->undo) + hash_grey(&e->heap->mheap, e->search->seed)) | 1;
     uint64_t at = seen_place(&e->seen, hash);
     if (e->seen.hashes[at]) {
         if (!e->seen.depths || e->seen.depths[at] <= e->depth + 1)
@@ -403,7 +408,7 @@ static void find_shortest(struct explorer *e, uint32_t verdict)
 static bool explorer_open(struct explorer *e)
 {
     struct gc *gc = &e->heap->gc;
-    e->undo = undo_create(&e->heap->mheap, e->search->whole_stacks);
+    e->undo = undo_create(&e->heap->mheap, e->search->whole_stacks, e->search->seed);
     e->room_levels = 1024;
     e->levels = malloc(e->room_levels * sizeof *e->levels);
     if (!e->undo || !e->levels)

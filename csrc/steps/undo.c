@@ -10,8 +10,10 @@ struct line {
     uint64_t *at;
     uint64_t words[WORDS]; // the shadow
     uint64_t ignored;      // a bit per word
-    bool frames;           // of a stack: only return addresses are hashed
     uint64_t hash;
+    uint64_t offset; // in its region
+    int region;
+    bool frames; // of a stack: only return addresses are hashed
 };
 
 struct saved {
@@ -23,6 +25,7 @@ struct undo {
     struct world *w;
     struct rt *rt;
     struct mheap *h;
+    uint64_t seed;             // of all hashes
     uint64_t code, code_bytes; // where this code lies
     bool whole_stacks;
     char *base[WORLD_REGIONS]; // as at the beginning
@@ -98,7 +101,7 @@ static int find_code(struct dl_phdr_info *info, size_t bytes, void *arg)
     return 0;
 }
 
-CORE struct undo *undo_create(struct mheap *h, bool whole_stacks)
+CORE struct undo *undo_create(struct mheap *h, bool whole_stacks, uint64_t seed)
 {
     struct world *w = h->world;
     struct undo *u = calloc(1, sizeof *u);
@@ -106,6 +109,7 @@ CORE struct undo *undo_create(struct mheap *h, bool whole_stacks)
         return NULL;
     u->w = w;
     u->h = h;
+    u->seed = seed;
     u->rt = &h->rt;
     u->whole_stacks = whole_stacks;
     dl_iterate_phdr(find_code, u);
@@ -173,11 +177,13 @@ CORE_INLINE uint64_t mix(uint64_t a, uint64_t b)
 static uint64_t line_hash(const struct undo *u, const struct line *line, const uint64_t *words,
                           uint64_t salt)
 {
-    uint64_t w[WORDS], hash = salt * 0x9e3779b97f4a7c15ull + 1;
-    for (int i = 0; i < WORDS; i++)
+    uint64_t w[WORDS], hash = salt * 0x9e3779b97f4a7c15ull + u->seed;
+    const uint64_t *base = (const uint64_t *)(void *)(u->base[line->region] + line->offset);
+    for (int i = 0; i < WORDS;
+         i++) // what never changes, such as addresses outside, is 0 everywhere
         w[i] = line->ignored >> i & 1 || (line->frames && !is_code(u, words[i]))
                    ? 0
-                   : anywhere(u, words[i]);
+                   : anywhere(u, words[i]) - anywhere(u, base[i]);
     for (int i = 0; i < WORDS; i += 2)
         hash = mix(w[i] ^ 0xa0761d6478bd642full ^ hash, w[i + 1] ^ 0xe7037ed1a0b428dbull);
     return hash;
@@ -252,7 +258,8 @@ static void heat(struct undo *u, int r, uint64_t offset)
     if (!grow(u, (void **)&u->lines, &u->room_lines, u->nlines + 1, sizeof *u->lines))
         return;
     struct line *line = &u->lines[u->nlines];
-    *line = (struct line){.at = (uint64_t *)(void *)(world_at(u->w, r) + offset)};
+    *line = (struct line){
+        .at = (uint64_t *)(void *)(world_at(u->w, r) + offset), .region = r, .offset = offset};
     for (int i = 0; i < WORDS; i++)
         line->ignored |= (uint64_t)is_ignored(u, line->at + i) << i;
     uint64_t top = RT_STACK_BYTES - offset % RT_STACK_BYTES;
@@ -290,11 +297,7 @@ CORE void undo_reset(struct undo *u)
     u->hash = 0;
     for (uint64_t i = 0; i < u->nlines; i++) {
         struct line *line = &u->lines[i];
-        int r = 0;
-        while (!is_state(r) || (char *)line->at < world_at(u->w, r) ||
-               (char *)line->at >= world_at(u->w, r) + u->base_bytes[r])
-            r++;
-        memcpy(line->words, u->base[r] + ((char *)line->at - world_at(u->w, r)), LINE);
+        memcpy(line->words, u->base[line->region] + line->offset, LINE);
         memcpy(line->at, line->words, LINE);
         line->hash = line_hash(u, line, line->words, (uint64_t)((char *)line->at - u->w->base));
         u->hash += line->hash;

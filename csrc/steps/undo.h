@@ -16,7 +16,7 @@
 struct undo;
 
 // NULL: no memory. Arena pages without a span are not looked at.
-CORE struct undo *undo_create(struct mheap *h, bool whole_stacks);
+CORE struct undo *undo_create(struct mheap *h, bool whole_stacks, uint64_t seed);
 CORE void undo_destroy(struct undo *u);
 // Memory that decides nothing, or that whoever searches hashes in another way: it is taken back, but is no part of the hash. So are the
 // collector's work buffers.

@@ -126,6 +126,8 @@ typedef struct gcsim_search {
         invariants; /* 1: the weak tri-colour invariant at every state, 2: the strong one too */
     uint64_t
         points; /* a bit per event kind: step points at which others may run; 0 = those of marking, stores and programs */
+    uint64_t
+        seed; /* of the hashes of states: another one finds the same, or two states had one hash */
     uint32_t
         whole_cycle; /* 1: paths go on to the end of the sweep, and no reachable object may be free there */
     uint64_t max_states, max_depth; /* 0 = no bound */
