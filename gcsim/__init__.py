@@ -102,6 +102,7 @@ __version__ = build_info()["version"]
 # Names that are looked up when they are first used: what they need is slow to import.
 _LAZY = {
     "Cycle": "_results",
+    "Exploration": "_explore",
     "Event": "_results",
     "Film": "_film",
     "GCStats": "_results",
@@ -115,6 +116,10 @@ _LAZY = {
     "View": "_view",
     "Workload": "_workload",
     "WorkloadResult": "_workload",
+    "PROGRAMS": "_programs",
+    "Program": "_programs",
+    "Stage": "_programs",
+    "explore": "_explore",
     "lab": "",
     "lowlevel": "",
     "open_go_dump": "_dump",
@@ -124,7 +129,7 @@ _LAZY = {
 }
 
 # Names of the design that this version does not have.
-_LATER = frozenset({"explore", "open_snapshot"})
+_LATER = frozenset({"open_snapshot"})
 
 
 def get_include() -> str:

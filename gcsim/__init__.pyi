@@ -263,5 +263,20 @@ def get_include() -> str: ...
 def __dir__() -> list[str]: ...
 
 # What the design has and this version has not: raises NotThereYetError.
-def explore(program: Any, /, **options: Any) -> Any: ...
 def open_snapshot(path: Any, /) -> Any: ...
+
+from gcsim._explore import (
+    Exploration as Exploration,
+)
+from gcsim._explore import (
+    explore as explore,
+)
+from gcsim._programs import (
+    PROGRAMS as PROGRAMS,
+)
+from gcsim._programs import (
+    Program as Program,
+)
+from gcsim._programs import (
+    Stage as Stage,
+)

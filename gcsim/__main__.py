@@ -1,4 +1,5 @@
-"""The command line: ``python -m gcsim demo``, ``conform FILE...``, ``run WORKLOAD``.
+"""The command line: ``python -m gcsim demo``, ``conform FILE...``, ``run WORKLOAD``,
+``explore``.
 
 Exit status: 0 all is as it should be; 1 a comparison differs, or a workload fails; 2 wrong
 arguments, a file that cannot be read or written or does not compile, a missing package, or a
@@ -14,7 +15,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 _LATER = {
-    "explore": "try every interleaving of a program",
     "heap": "ask a heap dump questions",
     "serve": "show a live heap in the browser",
     "convert": "turn dumps and profiles into one another",
@@ -71,6 +71,12 @@ def _run(args: argparse.Namespace) -> int:
     return main(args)
 
 
+def _explore(args: argparse.Namespace) -> int:
+    from gcsim._explore_main import main
+
+    return main(args)
+
+
 def _later(args: argparse.Namespace) -> int:
     print(f"python -m gcsim {args.command}: not there yet", file=sys.stderr)
     return 2
@@ -78,6 +84,8 @@ def _later(args: argparse.Namespace) -> int:
 
 def _parser(arguments: Sequence[str] = ()) -> argparse.ArgumentParser:
     from gcsim import __version__
+    from gcsim._explore_main import STATUS as explore_status
+    from gcsim._explore_main import add_arguments as add_explore_arguments
     from gcsim._run import STATUS, add_arguments, choose
 
     parser = argparse.ArgumentParser(prog="python -m gcsim", description="Go's memory manager.")
@@ -140,6 +148,16 @@ def _parser(arguments: Sequence[str] = ()) -> argparse.ArgumentParser:
         " The workload's name comes first; its parameters are options. " + STATUS,
     )
     add_arguments(run, choose(list(arguments)))
+
+    explore = command(
+        "explore",
+        _explore,
+        "try every interleaving of a small program with the collector",
+        "Runs one collection of a small program under every schedule, over the real code, and says"
+        " whether an object can be lost; if one can, prints a shortest schedule that loses it. "
+        + explore_status,
+    )
+    add_explore_arguments(explore)
 
     for name, help in _LATER.items():
         later = command(name, _later, f"{help} (not there yet)", f"To {help}: not there yet.")

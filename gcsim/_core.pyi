@@ -409,3 +409,28 @@ def run_workload(
     watchdog: float,
     /,
 ) -> dict[str, Any]: ...
+def stage(
+    heap: Heap,
+    objects: int,
+    fields: int,
+    globals: int,
+    locals: int,
+    programs: tuple[bytes, ...],
+    field_targets: bytes,
+    global_targets: bytes,
+    local_targets: bytes,
+    /,
+) -> None: ...
+def explore(
+    heap: Heap,
+    points: int,
+    max_states: int,
+    max_depth: int,
+    max_bytes: int,
+    shortest: bool,
+    whole_stacks: bool,
+    whole_cycle: bool,
+    invariants: int,
+    progress: Callable[[int, int], object] | None,
+    /,
+) -> dict[str, Any]: ...

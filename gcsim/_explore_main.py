@@ -104,7 +104,7 @@ def _setups(args: argparse.Namespace) -> list[Setup]:
 
 
 class _Progress:
-    """A line on a terminal's standard error, twice a second; Ctrl-C ends the search, not the report."""
+    """Twice a second a line on standard error, where that is a terminal."""
 
     def __init__(self) -> None:
         self.told = self.began = time.monotonic()

@@ -1,0 +1,187 @@
+"""Exploring: every schedule of small programs. What is sound is closed; what is not is refuted by a
+schedule that leads to the loss again."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import subprocess
+import sys
+from concurrent.futures import ProcessPoolExecutor
+
+import pytest
+
+import gcsim
+from gcsim._explore import Setup, explore_all, schedule_text
+from gcsim._explore import _steps as steps_of
+from gcsim._programs import PROGRAMS, assemble, free_choice, of, operation_text
+
+ONE = {"mutators": 1}
+
+# Options under which one mutator that does anything loses an object, and how long the shortest way is.
+UNSOUND = [
+    ({"barrier": "none"}, 10),
+    ({"barrier": "dijkstra", "rescan_stacks": False}, 11),
+    ({"barrier": "steele", "rescan_stacks": False}, 10),
+    ({"barrier": "yuasa", "stacks": "last"}, None),
+    ({"barrier": "yuasa-store-first"}, None),
+]
+SOUND = [
+    {"barrier": "hybrid"},
+    {"barrier": "hybrid", "stacks": "last"},
+    {"barrier": "hybrid-conditional", "stacks": "last"},
+    {"barrier": "dijkstra"},
+    {"barrier": "steele"},
+    {"barrier": "yuasa"},
+]
+
+
+def words(options: dict[str, object]) -> str:
+    return " ".join(f"{k}={v}" for k, v in options.items())
+
+
+@pytest.mark.parametrize("buffer", [0, 1])
+@pytest.mark.parametrize("options", SOUND, ids=words)
+def test_what_is_sound_is_closed(options: dict[str, object], buffer: int) -> None:
+    found = gcsim.explore("free", **ONE, **options, buffer=buffer)  # type: ignore[arg-type]
+    assert found.verdict == "sound" and found and found.sound
+    assert found.schedule == "" and found.states > 5000 and found.paths > 100
+
+
+@pytest.mark.parametrize(("options", "steps"), UNSOUND, ids=[words(o) for o, _ in UNSOUND])
+def test_what_is_not_is_refuted_by_a_shortest_schedule(
+    options: dict[str, object], steps: int | None
+) -> None:
+    found = gcsim.explore("free", **ONE, **options)  # type: ignore[arg-type]
+    assert found.verdict == "lost" and not found
+    assert "no mark" in found.what and found.schedule in str(found)
+    length = len(steps_of(found.schedule))
+    assert steps is None or length == steps
+    any_found = gcsim.explore("free", **ONE, **options, shortest=False)  # type: ignore[arg-type]
+    assert len(steps_of(any_found.schedule)) >= length
+    below = gcsim.explore("free", **ONE, **options, max_depth=length)  # type: ignore[arg-type]
+    assert below.verdict == "bound", "no shorter one exists"
+
+
+@pytest.mark.parametrize("name", [n for n in PROGRAMS if n != "free"])
+def test_standard_programs_lose_nothing_under_the_hybrid_barrier(name: str) -> None:
+    assert gcsim.explore(name).verdict == "sound"
+
+
+@pytest.mark.parametrize("name", ["publish", "race", "stack", "last-worker", "copy"])
+def test_standard_programs_lose_an_object_without_a_barrier(name: str) -> None:
+    assert gcsim.explore(name, barrier="none").verdict == "lost"
+
+
+def test_a_search_is_the_same_twice_and_in_another_process() -> None:
+    setups = [Setup(program=free_choice(1, 2, 1), barrier=b) for b in ("hybrid", "none")]
+    here = explore_all(setups)
+    with ProcessPoolExecutor(2) as pool:
+        there = explore_all(setups, pool)
+    for a, b in zip(here, there, strict=True):
+        assert (a.states, a.transitions, a.schedule) == (b.states, b.transitions, b.schedule)
+    assert pickle.loads(pickle.dumps(here[1])) == here[1]
+
+
+def test_bounds_say_that_they_stopped_the_search() -> None:
+    for bound in ({"max_states": 100}, {"max_depth": 8}, {"max_bytes": 1 << 20}):
+        found = gcsim.explore("free", **ONE, **bound)  # type: ignore[arg-type]
+        assert found.verdict == "bound" and not found.sound
+
+
+def test_progress_is_told_and_can_stop_the_search_or_raise() -> None:
+    seen: list[tuple[int, int]] = []
+
+    def stop(states: int, transitions: int) -> bool:
+        seen.append((states, transitions))
+        return True
+
+    assert gcsim.explore("free", progress=stop).verdict == "stopped"
+    assert seen and seen[0][0] > 0
+
+    def fail(states: int, transitions: int) -> bool:
+        raise LookupError("enough")
+
+    with pytest.raises(LookupError, match="enough"):
+        gcsim.explore("free", progress=fail)
+
+
+def test_programs_read_back_as_they_were_written() -> None:
+    for program in PROGRAMS.values():
+        for text, code in zip(program.mutators, program.code, strict=True):
+            lines = [operation_text(code[i : i + 4]) for i in range(0, len(code) - 4, 4)]
+            assert "\n".join(lines) == text
+
+
+def test_schedules_read_back() -> None:
+    steps = bytes([0, 0, 0, 0, 1, 3, 2, 0, 2, 0, 2, 0])
+    assert schedule_text(steps) == "a2 b.3 c3"
+    assert steps_of("a2 b.3 c3") == [(0, 0), (0, 0), (1, 3), (2, 0), (2, 0), (2, 0)]
+    with pytest.raises(gcsim.Error, match="neither"):
+        steps_of("a2 7")
+
+
+def test_own_programs_run_and_wrong_ones_are_refused() -> None:
+    hide = "x = global 0\ny = x.0\nx.0 = nil\nx = nil"
+    assert gcsim.explore([hide], barrier="none", locals=2).verdict == "lost"
+    assert gcsim.explore([hide], locals=2).sound
+    with pytest.raises(gcsim.Error, match=r"'x = 7' is no operation; there are 'x = x.0'"):
+        assemble(["x = 7"])
+    with pytest.raises(gcsim.Error, match="not there"):
+        gcsim.explore([hide], locals=1)  # y is no local then
+    with pytest.raises(gcsim.Error, match="there are free"):
+        gcsim.explore("nothing")
+    with pytest.raises(gcsim.Error, match="there are hybrid"):
+        gcsim.explore(barrier="fence")
+    with pytest.raises(gcsim.Error, match="1 to 16 objects"):
+        gcsim.explore(objects=17)
+
+
+def test_an_operation_on_nil_ends_its_mutator() -> None:
+    assert gcsim.explore(["x.0 = x\nglobal 0 = nil"]).sound
+
+
+def test_a_stage_needs_a_fresh_step_heap() -> None:
+    from gcsim import _core
+
+    program = of("free", mutators=1, objects=2, locals=1, fields=1)
+    objects, fields, globals, locals, *targets = program.stage.packed()
+    stage = (objects, fields, globals, locals, program.code, *targets)
+    with gcsim.Heap() as heap, pytest.raises(gcsim.Error, match="mode"):
+        _core.stage(heap, *stage)
+    with gcsim.Heap(mode="steps") as heap:
+        with pytest.raises(gcsim.Error, match="a stage"):
+            _core.explore(heap, 0, 0, 0, 0, True, False, False, 0, None)
+        heap.collect()
+        with pytest.raises(gcsim.Error, match="fresh heap"):
+            _core.stage(heap, *stage)
+
+
+# --- the command
+
+
+def run(*args: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "gcsim", "explore", *args],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def test_the_command_says_by_its_status_what_was_found() -> None:
+    sound = run("--mutators", "1")
+    assert sound.returncode == 0 and "closed and sound" in sound.stdout
+    lost = run("--barrier", "dijkstra", "--no-rescan", "--mutators", "1", "--json")
+    assert lost.returncode == 1
+    (row,) = json.loads(lost.stdout)
+    assert row["verdict"] == "lost" and row["schedule"]
+    assert run("--max-states", "50").returncode == 3
+    refused = run("--objects", "40")
+    assert refused.returncode == 2 and "1 to 16 objects" in refused.stderr
+    assert run("--barrier", "fence").returncode == 2
+
+
+def test_the_command_lists_programs_and_statuses() -> None:
+    text = run("--help").stdout
+    assert "list-insert" in text and "Exit status" in text and "--no-rescan" in text
