@@ -79,6 +79,11 @@ def length_of(node: Any) -> int:
         ({"mark": "objects"}, gcsim.OptionError, ValueError),
         ({"era": "1.27"}, gcsim.OptionError, ValueError),
         ({"barrier": "strong"}, gcsim.OptionError, ValueError),
+        ({"barrier": 3}, gcsim.ConversionError, TypeError),
+        ({"stacks": "sometimes", "mode": "steps"}, gcsim.OptionError, ValueError),
+        ({"stacks": "first"}, gcsim.OptionError, ValueError),
+        ({"late_barrier": True}, gcsim.OptionError, ValueError),
+        ({"allocate": "grey"}, gcsim.OptionError, ValueError),
     ],
 )
 def test_an_option_out_of_range_names_itself(
@@ -93,7 +98,6 @@ def test_an_option_out_of_range_names_itself(
     "options",
     [
         {"era": "1.5"},
-        {"barrier": "yuasa"},
         {"mark": "span"},
         {"mode": "virtual"},
     ],

@@ -194,6 +194,11 @@ struct heap_switches {
 };
 #define HEAP_SWITCHES_DEFAULT {.shade_entries = 512}
 
+// The write barrier of a heap and what goes with it, as in gcsim_options.
+struct heap_barrier {
+    uint32_t barrier, stacks, rescan_stacks, allocate_white, no_final_flush, late_barrier;
+};
+
 struct heap_object {
     PyObject_HEAD struct bind_state *state;
     const gcsim_api *api;
@@ -233,6 +238,7 @@ struct heap_object {
     int32_t gc_percent;                  // negative = off
     uint32_t procs, mark, event_room;
     struct heap_switches debug;
+    struct heap_barrier barrier;
     uint32_t period_ms;            // gc_period; 0 = default
     uint64_t reserve_bytes;        // as asked for; 0 = default
     PyThread_type_lock steps_lock; // step mode: held by the one call that runs without the GIL

@@ -214,8 +214,12 @@ static int option_word(struct bind_state *state, const char *option, PyObject *v
             bind_raise(state, ERR_NOT_THERE, "%s=%R is not there yet", option, value);
             return -1;
         }
-    bind_raise(state, ERR_OPTION, "%s=%R is not known; this version has %s=\"%s\"", option, value,
-               option, words[0]);
+    char known[256] = "";
+    for (int i = 0; words[i]; i++) {
+        strcat(known, i ? ", \"" : "\"");
+        strcat(strcat(known, words[i]), "\"");
+    }
+    bind_raise(state, ERR_OPTION, "%s=%R is not known; known are %s", option, value, known);
     return -1;
 }
 
@@ -280,35 +284,74 @@ static const char *const heap_marks[] = {"field", "object", NULL}, *const heap_m
                                                                        "span", NULL};
 static const char *const heap_eras[] = {"1.26", NULL}, *const heap_eras_later[] = {
                                                            "1.0", "1.3", "1.5", "1.8", NULL};
-static const char *const heap_barriers[] = {"hybrid", NULL};
-static const char *const heap_barriers_later[] = {"dijkstra", "yuasa", "steele", "none", NULL};
+static const char *const heap_barriers[] = {
+#define BARRIER(NAME, name, sound, rescan, actions) [GCSIM_BARRIER_##NAME] = name,
+#include "gc/barrier.def"
+#undef BARRIER
+    NULL};
+static const char *const heap_stacks[] = {"stopped", "first", "last", NULL};
+static const char *const heap_allocates[] = {"black", "white", NULL};
+static const char *const no_words[] = {NULL};
 
 struct heap_given { // the arguments of Heap(), NULL where not given
     PyObject *gogc, *memory_limit, *procs, *era, *barrier, *mark, *mode, *seed, *reserve, *events,
         *trace_refs, *green_tea, *clobber_free, *gcstoptheworld, *barrier_buffer, *debug,
-        *gc_period;
+        *gc_period, *stacks, *rescan_stacks, *allocate, *final_flush, *late_barrier;
 };
+
+static bool is_given(PyObject *value) { return value && value != Py_None; }
+
+// The number of a word, `otherwise` where none is given; -1 with an error.
+static int given_word(struct bind_state *state, const char *option, PyObject *value,
+                      const char *const words[], const char *const later[], int otherwise)
+{
+    return is_given(value) ? option_word(state, option, value, words, later) : otherwise;
+}
+
+// The write barrier and what goes with it. h->steps is known.
+static int heap_barrier_words(struct heap_object *h, const struct heap_given *g)
+{
+    struct bind_state *state = h->state;
+    int barrier = given_word(state, "barrier", g->barrier, heap_barriers, no_words, 0), stacks = -1,
+        white = -1;
+    if (barrier < 0 ||
+        (stacks = given_word(state, "stacks", g->stacks, heap_stacks, no_words, 0)) < 0 ||
+        (white = given_word(state, "allocate", g->allocate, heap_allocates, no_words, 0)) < 0)
+        return -1;
+    int rescan = is_given(g->rescan_stacks) ? is_true(g->rescan_stacks, 0) : 2;
+    int flush = is_true(g->final_flush, 1), late = is_true(g->late_barrier, 0);
+    if (rescan < 0 || flush < 0 || late < 0)
+        return -1;
+    if (!h->steps && (stacks || late)) {
+        bind_raise(state, ERR_OPTION,
+                   "%s is for mode=\"steps\": a thread's mutator and its goroutines are others' at "
+                   "any time",
+                   late ? "late_barrier=True" : "stacks= other than \"stopped\"");
+        return -1;
+    }
+    h->barrier = (struct heap_barrier){.barrier = (uint32_t)barrier,
+                                       .stacks = (uint32_t)stacks,
+                                       .rescan_stacks = rescan == 2   ? 0
+                                                        : rescan == 1 ? 1
+                                                                      : 2,
+                                       .allocate_white = (uint32_t)white,
+                                       .no_final_flush = !flush,
+                                       .late_barrier = (uint32_t)late};
+    return 0;
+}
 
 static int heap_words(struct heap_object *h, const struct heap_given *g)
 {
     struct bind_state *state = h->state;
     int mode = 0, mark = GCSIM_MARK_OBJECT;
-    if (g->mode && g->mode != Py_None &&
-        (mode = option_word(state, "mode", g->mode, heap_modes, heap_modes_later)) < 0)
-        return -1;
-    if (g->mark && g->mark != Py_None &&
-        (mark = option_word(state, "mark", g->mark, heap_marks, heap_marks_later)) < 0)
-        return -1;
-    if (g->era && g->era != Py_None &&
-        option_word(state, "era", g->era, heap_eras, heap_eras_later) < 0)
-        return -1;
-    if (g->barrier && g->barrier != Py_None &&
-        option_word(state, "barrier", g->barrier, heap_barriers, heap_barriers_later) < 0)
+    if ((mode = given_word(state, "mode", g->mode, heap_modes, heap_modes_later, mode)) < 0 ||
+        (mark = given_word(state, "mark", g->mark, heap_marks, heap_marks_later, mark)) < 0 ||
+        given_word(state, "era", g->era, heap_eras, heap_eras_later, 0) < 0)
         return -1;
     h->api = mode ? gcsim_steps() : gcsim_fast();
     h->steps = (uint32_t)mode;
     h->mark = (uint32_t)mark;
-    return 0;
+    return heap_barrier_words(h, g);
 }
 
 static int heap_numbers(struct heap_object *h, const struct heap_given *g)
@@ -369,6 +412,12 @@ static int heap_open(struct heap_object *h, const struct heap_given *g)
         .verify_phases = (uint32_t)h->debug.verify_phases,
         .stress_bytes = h->debug.stress_bytes,
         .periodic_ms = h->period_ms,
+        .barrier = h->barrier.barrier,
+        .stacks = h->barrier.stacks,
+        .rescan_stacks = h->barrier.rescan_stacks,
+        .allocate_white = h->barrier.allocate_white,
+        .no_final_flush = h->barrier.no_final_flush,
+        .late_barrier = h->barrier.late_barrier,
         .poll = heap_poll,
         .poll_arg = h,
     };
@@ -407,19 +456,39 @@ static int heap_open(struct heap_object *h, const struct heap_given *g)
 
 static PyObject *heap_tp_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {
-        "gogc",         "memory_limit",   "procs",          "era",    "barrier",    "mark",
-        "mode",         "seed",           "reserve",        "events", "trace_refs", "green_tea",
-        "clobber_free", "gcstoptheworld", "barrier_buffer", "debug",  "gc_period",  NULL};
+    static char *names[] = {"gogc",
+                            "memory_limit",
+                            "procs",
+                            "era",
+                            "barrier",
+                            "mark",
+                            "mode",
+                            "seed",
+                            "reserve",
+                            "events",
+                            "trace_refs",
+                            "green_tea",
+                            "clobber_free",
+                            "gcstoptheworld",
+                            "barrier_buffer",
+                            "debug",
+                            "gc_period",
+                            "stacks",
+                            "rescan_stacks",
+                            "allocate",
+                            "final_flush",
+                            "late_barrier",
+                            NULL};
     struct bind_state *state = PyType_GetModuleState(type);
     struct heap_given g = {0};
     if (!state)
         return NULL;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$OOOOOOOOOOOOOOOOO:Heap", names, &g.gogc,
-                                     &g.memory_limit, &g.procs, &g.era, &g.barrier, &g.mark,
-                                     &g.mode, &g.seed, &g.reserve, &g.events, &g.trace_refs,
-                                     &g.green_tea, &g.clobber_free, &g.gcstoptheworld,
-                                     &g.barrier_buffer, &g.debug, &g.gc_period))
+    if (!PyArg_ParseTupleAndKeywords(
+            args, kwargs, "|$OOOOOOOOOOOOOOOOOOOOOO:Heap", names, &g.gogc, &g.memory_limit,
+            &g.procs, &g.era, &g.barrier, &g.mark, &g.mode, &g.seed, &g.reserve, &g.events,
+            &g.trace_refs, &g.green_tea, &g.clobber_free, &g.gcstoptheworld, &g.barrier_buffer,
+            &g.debug, &g.gc_period, &g.stacks, &g.rescan_stacks, &g.allocate, &g.final_flush,
+            &g.late_barrier))
         return NULL;
     struct heap_object *h = (struct heap_object *)type->tp_alloc(type, 0);
     if (!h)
@@ -829,6 +898,16 @@ static PyObject *heap_handles(PyObject *self, PyObject *Py_UNUSED(unused))
     return result;
 }
 
+static PyObject *heap_barrier_name(struct heap_object *h, void *Py_UNUSED(unused))
+{
+    return PyUnicode_FromString(heap_barriers[h->barrier.barrier]);
+}
+
+static PyObject *heap_stacks_name(struct heap_object *h, void *Py_UNUSED(unused))
+{
+    return PyUnicode_FromString(heap_stacks[h->barrier.stacks]);
+}
+
 static PyObject *heap_closed(struct heap_object *h, void *Py_UNUSED(closure))
 {
     return PyBool_FromLong(!h->heap);
@@ -982,6 +1061,8 @@ static PyMethodDef heap_methods[] = {
 };
 static PyGetSetDef heap_getset[] = {
     {"closed", (getter)heap_closed, NULL, "whether the heap is closed", NULL},
+    {"barrier", (getter)heap_barrier_name, NULL, "name of the write barrier", NULL},
+    {"stacks", (getter)heap_stacks_name, NULL, "\"stopped\", \"first\" or \"last\"", NULL},
     {"mode", (getter)heap_mode, NULL, "\"threads\" or \"steps\"", NULL},
     {"mark", (getter)heap_mark, NULL, "the mark engine: \"object\" or \"field\"", NULL},
     {"procs", (getter)heap_procs, NULL,
@@ -1008,7 +1089,8 @@ static PyType_Slot heap_slots[] = {
          "mark=\"object\", mode=\"threads\",\n"
          "     seed=None, reserve=None, events=0, trace_refs=False, green_tea=True, "
          "clobber_free=False, gcstoptheworld=0, barrier_buffer=512, debug=\"\",\n"
-         "     gc_period=None)\n--\n\n"
+         "     gc_period=None, stacks=\"stopped\", rescan_stacks=None, allocate=\"black\", "
+         "final_flush=True, late_barrier=False)\n--\n\n"
          "A heap with Go's allocator and collector. Close it with `with` or close(); or it closes "
          "when it is collected.\n\n"
          "gogc          first gc_percent; None is off\n"
@@ -1029,6 +1111,27 @@ static PyType_Slot heap_slots[] = {
          "gcstoptheworld  1: mark with the world stopped; 2: sweep too\n"
          "barrier_buffer  pointers that a thread's write barrier notes before it shades them, 0 to "
          "512\n"
+         "barrier       what a store does while marking: \"hybrid\" (Go 1.8 on: shade old, shade "
+         "new, "
+         "store), \"hybrid-conditional\" (shade new\n"
+         "              only while the mutator's stacks are grey), \"dijkstra\" (Go 1.5 to 1.7: "
+         "shade "
+         "new, store), \"yuasa\" (shade old, store),\n"
+         "              \"steele\" (store, scan the object again), \"none\"; and, wrong on "
+         "purpose, "
+         "\"hybrid-store-first\",\n"
+         "              \"yuasa-store-first\", \"dijkstra-store-first\"\n"
+         "stacks        when frames are scanned: \"stopped\": all in the first stop; \"first\" or "
+         "\"last\" (steps only): each mutator's at a safe\n"
+         "              point of its own, before or after all else\n"
+         "rescan_stacks  True: once more in the last stop; None: if the barrier needs it\n"
+         "allocate      \"black\": objects made while marking are marked; \"white\": a mistake\n"
+         "final_flush   False, a mistake: mark termination leaves barrier buffers as they are\n"
+         "late_barrier  True, a mistake (steps only): the program runs on before the barrier is "
+         "on\n"
+         "              With a barrier or an option that may lose objects, no check ends the "
+         "process; "
+         "what is lost is freed as garbage is.\n"
          "debug         switches as in GODEBUG, \"name=value,...\"; those named here win over "
          "the options above:\n"
          "                clobberfree=1     as clobber_free\n"
@@ -1045,7 +1148,7 @@ static PyType_Slot heap_slots[] = {
          "                barrierbuffer=N   as barrier_buffer\n"
          "              A broken invariant ends the process with a message: the heap is corrupt "
          "then.\n\n"
-         "Other eras, barriers and mark engines raise NotThereYetError.")},
+         "Other eras and mark engines raise NotThereYetError.")},
     {Py_tp_new, heap_tp_new},
     {Py_tp_dealloc, heap_dealloc},
     {Py_tp_traverse, heap_traverse},
