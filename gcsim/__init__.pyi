@@ -109,6 +109,12 @@ from gcsim._errors import (
 from gcsim._errors import (
     WrongHeapError as WrongHeapError,
 )
+from gcsim._explore import (
+    Exploration as Exploration,
+)
+from gcsim._explore import (
+    explore as explore,
+)
 from gcsim._film import (
     Film as Film,
 )
@@ -150,6 +156,15 @@ from gcsim._metrics import (
 )
 from gcsim._metrics import (
     Metrics as Metrics,
+)
+from gcsim._programs import (
+    PROGRAMS as PROGRAMS,
+)
+from gcsim._programs import (
+    Program as Program,
+)
+from gcsim._programs import (
+    Stage as Stage,
 )
 from gcsim._results import (
     Cycle as Cycle,
@@ -264,19 +279,3 @@ def __dir__() -> list[str]: ...
 
 # What the design has and this version has not: raises NotThereYetError.
 def open_snapshot(path: Any, /) -> Any: ...
-
-from gcsim._explore import (
-    Exploration as Exploration,
-)
-from gcsim._explore import (
-    explore as explore,
-)
-from gcsim._programs import (
-    PROGRAMS as PROGRAMS,
-)
-from gcsim._programs import (
-    Program as Program,
-)
-from gcsim._programs import (
-    Stage as Stage,
-)

@@ -129,7 +129,8 @@ class Exploration:
         if self.verdict in ("bound", "stopped"):
             return f"{self.setup}: not closed, {self.verdict} ({size})"
         steps = len(_steps(self.schedule))
-        return f"{self.setup}: {self.verdict} in {steps} steps ({size})\n  {self.what}\n  {self.schedule}"
+        first = f"{self.setup}: {self.verdict} in {steps} steps ({size})"
+        return f"{first}\n  {self.what}\n  {self.schedule}"
 
 
 # --- schedules
