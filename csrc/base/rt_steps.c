@@ -236,10 +236,11 @@ static void resume(struct rt *rt, uint32_t i)
 {
     coroutine_at(rt, i)->status = COROUTINE_RUNNABLE;
     to_coroutine(rt, i);
-    if (rt->host_fn) {
+    while (rt->host_fn) { // a callback is no step point
         rt->host_result = rt->host_fn(rt->host_arg);
         rt->host_fn = NULL;
         rt->host_arg = NULL;
+        to_coroutine(rt, i);
     }
 #ifdef CORE_TSAN
     if (coroutine_at(rt, i)->status == COROUTINE_FREE) { // its record of calls would grow for ever

@@ -334,7 +334,13 @@ static bool is_deadlock(struct explorer *e)
     return true;
 }
 
-enum { AUDIT_EVERY = 512, AGAIN = GCSIM_STOPPED + 1 };
+// How often everything is looked at: often at first.
+static bool is_time_to_audit(uint64_t transitions)
+{
+    return transitions < 1024 || transitions % (transitions < 65536 ? 16 : 256) == 0;
+}
+
+enum { AGAIN = GCSIM_STOPPED + 1 };
 
 static uint32_t search_once(struct explorer *e)
 {
@@ -351,8 +357,7 @@ static uint32_t search_once(struct explorer *e)
             verdict = GCSIM_DEADLOCKED;
         } else if (next_step(e, &step)) {
             verdict = take_step(e, step);
-            if ((e->out->transitions < 4096 || e->out->transitions % AUDIT_EVERY == 0) &&
-                undo_audit(e->undo))
+            if (is_time_to_audit(e->out->transitions) && undo_audit(e->undo))
                 return AGAIN;
         } else if (e->depth == 0) {
             break;
@@ -361,6 +366,28 @@ static uint32_t search_once(struct explorer *e)
         }
     }
     return undo_audit(e->undo) ? AGAIN : verdict;
+}
+
+// Before the search: which lines can change? A few random walks to their ends, everything looked at after each step. What they miss is found
+// by the looks during the search.
+static void warm_up(struct explorer *e)
+{
+    enum { WALKS = 32, STEPS = 150 };
+    for (uint64_t walk = 0; walk < WALKS; walk++) {
+        gcsim_schedule random = {.kind = walk % 2 ? GCSIM_SCHEDULE_PCT : GCSIM_SCHEDULE_RANDOM,
+                                 .seed = walk,
+                                 .changes = 3,
+                                 .length = 40};
+        gcsim_taken step;
+        uint32_t end;
+        for (int i = 0; i < STEPS && schedule_next(&random, e->all, &step, &end); i++) {
+            actor_step(e->all, step.actor, step.choice);
+            undo_audit(e->undo);
+            if (path_ends(e))
+                break;
+        }
+        undo_reset(e->undo);
+    }
 }
 
 // A search from the beginning, again as long as lines turn out to be hot.
@@ -450,6 +477,7 @@ CORE gcsim_status explore(gcsim_heap *heap, const gcsim_search *given, gcsim_fou
         explorer_close(&e);
         return GCSIM_NO_MEMORY;
     }
+    warm_up(&e);
     uint32_t verdict = search_all(&e);
     if ((verdict == GCSIM_LOST || verdict == GCSIM_BROKEN || verdict == GCSIM_DEADLOCKED) &&
         search.shortest)
