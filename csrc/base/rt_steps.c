@@ -218,6 +218,17 @@ static uint32_t pick(struct rt *rt, uint32_t first)
     return RT_NOBODY;
 }
 
+// Whoever comes next behind `last` in a circle and can run, the call `i` last of all: it looks again and again for what others do.
+static uint32_t pick_other(struct rt *rt, uint32_t i, uint32_t last)
+{
+    for (uint32_t k = 1; k <= rt->used; k++) {
+        uint32_t other = (last + k) % rt->used;
+        if (other != i && !coroutine_at(rt, other)->choices && rt_can_run(rt, other))
+            return other;
+    }
+    return pick(rt, i);
+}
+
 static void host_lock(struct rt *rt)
 {
     while (__atomic_exchange_n(&rt->host_lock, 1u, __ATOMIC_ACQUIRE))
@@ -278,11 +289,16 @@ CORE void rt_call(struct rt *rt, rt_call_fn fn, void *args)
     host_lock(rt);
     uint32_t i = start(rt, fn, args);
     INVARIANT(i != RT_NOBODY);
+    uint32_t other = RT_NOBODY, last = i; // who ran just now; who ran last in its place
     while (coroutine_at(rt, i)->status != COROUTINE_FREE) {
-        uint32_t next = pick(rt, i);
+        bool looked = other == i && coroutine_at(rt, i)->point == EVENT_WAIT;
+        uint32_t next = looked ? pick_other(rt, i, last) : pick(rt, i);
         if (next == RT_NOBODY)
             core_die(__FILE__, __LINE__, "deadlock: every coroutine waits");
         resume(rt, next);
+        other = next;
+        if (next != i)
+            last = next;
     }
     *coroutine_at(rt, i) = (struct coroutine){0};
     host_unlock(rt);
