@@ -5,6 +5,14 @@
 
 CORE struct actors *actors_of(gcsim_heap *heap) { return heap->actors; }
 
+static bool nobody_is_left(const struct actors *all)
+{
+    for (uint32_t i = 0; i < all->n; i++)
+        if (!all->each[i].ended)
+            return false;
+    return true;
+}
+
 CORE uint32_t actor_start(gcsim_heap *heap, uint32_t role, rt_call_fn run, gcsim_status *status)
 {
     struct mheap *h = &heap->mheap;
@@ -12,6 +20,8 @@ CORE uint32_t actor_start(gcsim_heap *heap, uint32_t role, rt_call_fn run, gcsim
     if (!heap->actors)
         heap->actors = meta_alloc(&h->meta, &h->rt, sizeof *heap->actors);
     struct actors *all = heap->actors;
+    if (all && !all->stage.given.bytes && nobody_is_left(all))
+        all->n = 0; // numbers begin anew
     if (!all || all->n == MAX_ACTORS)
         return UINT32_MAX;
     gcsim_mutator *m = world_attach(heap, false, status);
