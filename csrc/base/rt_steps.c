@@ -260,6 +260,9 @@ static void resume(struct rt *rt, uint32_t i)
 #endif
 }
 
+// Where the stack pointer of one stands that has not begun.
+static void **first_frame(struct coroutine *co) { return (void **)(void *)co - 8 - SWITCH_WORDS; }
+
 static uint32_t start(struct rt *rt, rt_call_fn fn, void *args)
 {
     uint32_t i = 0;
@@ -270,7 +273,7 @@ static uint32_t start(struct rt *rt, rt_call_fn fn, void *args)
         return RT_NOBODY;
     if (i == rt->used)
         rt->used++;
-    void **frame = (void **)(void *)coroutine_at(rt, i) - 8 - SWITCH_WORDS;
+    void **frame = first_frame(coroutine_at(rt, i));
     memset(frame, 0, SWITCH_WORDS * sizeof *frame);
     switch_frame(frame, rt, coroutine_main);
     *coroutine_at(rt, i) =

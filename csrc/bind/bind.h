@@ -246,6 +246,7 @@ struct heap_object {
     PyThread_type_lock steps_lock; // step mode: held by the one call that runs without the GIL
     uint32_t watched; // references are told of as they come and go: trace_refs, or step mode
     PyObject *classes;            // step mode: dict, address -> class of the last object made there
+    uint64_t stepped;             // cycles, so far
     struct heap_steps *stepping;  // steps_bind.c: the cycle that is being stepped
     struct heap_object *rewound;  // what stale references belong to in its stead: a closed heap
     struct heap_object *origin;   // of such a one; borrowed, NULL once that is gone

@@ -62,6 +62,8 @@ HOOK_NOARGS(heap_py_steps_info);
 static PyObject *heap_py_steps_log(PyObject *self, PyObject *args);
 HOOK_NOARGS(heap_py_steps_actors);
 HOOK_NOARGS(heap_py_steps_view);
+HOOK_NOARGS(heap_py_steps_token);
+HOOK_NOARGS(heap_py_steps_exported);
 HOOK_NOARGS(heap_py_orphans);
 // load.c
 static PyObject *heap_py_dump(PyObject *self, void *closure);
@@ -153,6 +155,8 @@ static PyObject *heap_py_dump(PyObject *self, void *closure);
         {"_steps_log", heap_py_steps_log, METH_VARARGS, NULL}, \
         {"_steps_actors", heap_py_steps_actors, METH_NOARGS, NULL}, \
         {"_steps_view", heap_py_steps_view, METH_NOARGS, NULL}, \
+        {"_steps_token", heap_py_steps_token, METH_NOARGS, NULL}, \
+        {"_steps_exported", heap_py_steps_exported, METH_NOARGS, NULL}, \
         {"_orphan_addresses", heap_py_orphans, METH_NOARGS, NULL}, \
         {"_trace", heap_py_trace, METH_VARARGS, NULL},                                             \
         {"_read_metrics", heap_py_read_metrics, METH_NOARGS, NULL},                                \

@@ -24,6 +24,7 @@ struct steps_orphan {
 
 struct heap_steps {
     gcsim_timeline *t;
+    uint64_t serial; // among those of the heap
     struct steps_entry *entries;
     size_t n, room, last; // last: where one was found last
     struct steps_orphan *orphans;
@@ -374,6 +375,7 @@ static PyObject *heap_py_steps_begin(PyObject *self, PyObject *args)
         return heap_raise_status(h, status == GCSIM_OK ? GCSIM_NO_MEMORY : status,
                                  "a cycle to step");
     }
+    s->serial = ++h->stepped;
     h->stepping = s;
     heap_attend(h, HEAP_STEPPED, 0);
     Py_RETURN_NONE;
@@ -391,6 +393,22 @@ static PyObject *heap_py_begin_cycle(PyObject *self, PyObject *args, PyObject *k
     Py_XDECREF(begin);
     Py_XDECREF(module);
     return result;
+}
+
+// Tells one stepped cycle from the next of the heap; None: there is none.
+static PyObject *heap_py_steps_token(PyObject *self, PyObject *Py_UNUSED(unused))
+{
+    struct heap_object *h = (struct heap_object *)self;
+    if (!h->heap || (h->attention & HEAP_CLOSING)) {
+        heap_raise_closed(h);
+        return NULL;
+    }
+    return h->stepping ? PyLong_FromUnsignedLongLong(h->stepping->serial) : Py_NewRef(Py_None);
+}
+
+static PyObject *heap_py_steps_exported(PyObject *self, PyObject *Py_UNUSED(unused))
+{
+    return PyBool_FromLong(((struct heap_object *)self)->exports != 0);
 }
 
 // --- steps

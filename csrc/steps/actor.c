@@ -124,7 +124,8 @@ static void describe_actor(struct actors *all, uint32_t i, gcsim_actor *out)
     bool can = actor_can_run(all, i);
     out->mutator = a->m->pub.id;
     out->state = can ? GCSIM_ACTOR_READY : GCSIM_ACTOR_WAITING;
-    out->point = co->point;
+    bool begun = co->sp != first_frame(co);
+    out->point = begun ? co->point : UINT32_MAX;
     out->choices = co->choices;
     out->where = co->where;
     out->arg = co->arg;
