@@ -779,7 +779,7 @@ static PyObject *heap_collect(PyObject *self, PyObject *Py_UNUSED(unused))
     struct heap_object *h = (struct heap_object *)self;
     struct slow_call call;
     gcsim_cycle cycle;
-    if (slow_begin(h, &call, "collect") < 0)
+    if ((h->stepping && steps_finish(h) < 0) || slow_begin(h, &call, "collect") < 0)
         return NULL;
     gcsim_status status = h->api->collect(call.m);
     if (status == GCSIM_OK)
@@ -823,13 +823,20 @@ static PyObject *heap_verify(PyObject *self, PyObject *Py_UNUSED(unused))
     struct heap_object *h = (struct heap_object *)self;
     struct slow_call call;
     gcsim_violation found[ROOM];
-    if (slow_begin(h, &call, "verify it") < 0)
-        return NULL;
-    uint64_t n = h->stepping ? steps_verify(h, call.m, found, ROOM)
-                             : h->api->verify(call.m, found, ROOM);
-    slow_end(&call);
-    if (slow_failed(&call, GCSIM_OK, "verify"))
-        return NULL;
+    uint64_t n;
+    if (h->stepping) {
+        int64_t stepped = steps_verify(h, found, ROOM);
+        if (stepped < 0)
+            return NULL;
+        n = (uint64_t)stepped;
+    } else {
+        if (slow_begin(h, &call, "verify it") < 0)
+            return NULL;
+        n = h->api->verify(call.m, found, ROOM);
+        slow_end(&call);
+        if (slow_failed(&call, GCSIM_OK, "verify"))
+            return NULL;
+    }
     if (!n)
         Py_RETURN_TRUE;
     if (n == 1 && found[0].invariant == 0)

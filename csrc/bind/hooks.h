@@ -50,9 +50,9 @@ static int heap_callbacks_traverse(struct heap_object *h, visitproc visit, void 
 static int heap_callbacks_clear(struct heap_object *h);
 // steps_bind.c
 static void steps_end(struct heap_object *h);
+static int steps_finish(struct heap_object *h);
 static int steps_name(struct heap_object *h, PyObject *ref);
-static uint64_t steps_verify(struct heap_object *h, gcsim_mutator *m, gcsim_violation *out,
-                             uint64_t room);
+static int64_t steps_verify(struct heap_object *h, gcsim_violation *out, uint64_t room);
 static PyObject *heap_py_begin_cycle(PyObject *self, PyObject *args, PyObject *kwargs);
 static PyObject *heap_py_steps_begin(PyObject *self, PyObject *args);
 static PyObject *heap_py_steps_run(PyObject *self, PyObject *args);

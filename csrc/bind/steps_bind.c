@@ -307,6 +307,8 @@ static int steps_notice(struct heap_object *h)
     }
     if (changed)
         steps_forget(h, steps_at(h) - 1);
+    if (h->exports) // anybody may write to memory that is lent out, without a word
+        steps_touch(h);
     return 0;
 }
 
@@ -357,7 +359,7 @@ static PyObject *heap_py_steps_begin(PyObject *self, PyObject *args)
         return NULL;
     if (!steps_all_ended(h))
         return bind_raise(h->state, ERR_STATE,
-                          "a cycle is under way already: finish() it, or heap.collect()");
+                          "a cycle is under way already: its finish() ends it, or heap.collect()");
     if (!steps_rewound_heap(h) || (!h->idle_count && pool_grow(h) < 0))
         return NULL;
     steps_end(h);
@@ -413,7 +415,6 @@ static PyObject *heap_py_steps_exported(PyObject *self, PyObject *Py_UNUSED(unus
 
 // --- steps
 
-// While memory is lent out, anybody may write to it without a word.
 static void steps_taken(struct heap_object *h)
 {
     steps_turn_all(h);
@@ -428,27 +429,48 @@ static PyObject *steps_result(struct heap_object *h, uint32_t end, uint64_t done
     return Py_BuildValue("IK", end, (unsigned long long)done);
 }
 
+// Up to n steps: gcsim_run_end, or 0 with an error. Signals have their turn now and then.
+static uint32_t steps_run(struct heap_object *h, uint64_t n, uint64_t points, uint64_t *done)
+{
+    enum { PIECE = 20000 };
+    uint32_t end = GCSIM_RUN_STEPS;
+    *done = 0;
+    if (steps_ready(h, true) < 0 || steps_notice(h) < 0)
+        return 0;
+    while (end == GCSIM_RUN_STEPS && *done < n) {
+        uint64_t piece = n - *done < PIECE ? n - *done : PIECE;
+        end = stepping()->timeline_run(h->stepping->t, piece, points, &piece);
+        *done += piece;
+        steps_taken(h);
+        if (!end)
+            bind_raise(h->state, ERR_MEMORY, "no memory is left to keep the steps of this cycle");
+        if (PyErr_CheckSignals() < 0 || (end && steps_ready(h, true) < 0))
+            return 0;
+    }
+    return end;
+}
+
 // (n, points): (gcsim_run_end, steps taken)
 static PyObject *heap_py_steps_run(PyObject *self, PyObject *args)
 {
-    enum { PIECE = 20000 };
     struct heap_object *h = (struct heap_object *)self;
     unsigned long long n, points;
-    if (!PyArg_ParseTuple(args, "KK:_steps_run", &n, &points) || steps_ready(h, true) < 0 ||
-        steps_notice(h) < 0)
+    uint64_t done;
+    if (!PyArg_ParseTuple(args, "KK:_steps_run", &n, &points))
         return NULL;
-    uint64_t done = 0;
-    uint32_t end = GCSIM_RUN_STEPS;
-    while (end == GCSIM_RUN_STEPS && done < n) {
-        uint64_t piece;
-        end = stepping()->timeline_run(h->stepping->t, n - done < PIECE ? n - done : PIECE, points,
-                                       &piece);
-        done += piece;
-        steps_taken(h);
-        if (PyErr_CheckSignals() < 0 || steps_ready(h, true) < 0)
-            return NULL;
-    }
-    return steps_result(h, end, done);
+    uint32_t end = steps_run(h, n, points, &done);
+    return end ? steps_result(h, end, done) : NULL;
+}
+
+// As runtime.GC: the cycle that is under way comes to its end first. 0, or -1 with an error.
+static int steps_finish(struct heap_object *h)
+{
+    uint64_t done;
+    uint32_t end = steps_run(h, UINT64_MAX, 0, &done);
+    if (!end || end == GCSIM_RUN_ENDED)
+        return end ? 0 : -1;
+    bind_raise(h->state, ERR_STATE, "the cycle that is being stepped cannot come to its end");
+    return -1;
 }
 
 static PyObject *heap_py_steps_by_hand(PyObject *self, PyObject *args)
@@ -521,17 +543,16 @@ static PyObject *heap_py_steps_log(PyObject *self, PyObject *args)
     return bytes;
 }
 
-// Runs without the GIL, as verify does; the mutator goes out for it.
-static uint64_t steps_verify(struct heap_object *h, gcsim_mutator *m, gcsim_violation *out,
-                             uint64_t room)
+// As heap.verify, without leaving a trace: the number of violations. -1 with an error.
+static int64_t steps_verify(struct heap_object *h, gcsim_violation *out, uint64_t room)
 {
-    gcsim_leave(m);
-    uint64_t n = stepping()->timeline_verify(h->stepping->t, m, out, room);
-    gcsim_enter(m);
+    if (steps_ready(h, true) < 0 || steps_notice(h) < 0 || (!h->idle_count && pool_grow(h) < 0))
+        return -1;
+    uint64_t n = stepping()->timeline_verify(h->stepping->t, h->idle[h->idle_count - 1], out, room);
     if (n != UINT64_MAX)
-        return n;
-    *out = (gcsim_violation){.invariant = 0};
-    return 1;
+        return (int64_t)n;
+    heap_raise_status(h, GCSIM_NO_MEMORY, "verify");
+    return -1;
 }
 
 // --- what is seen
