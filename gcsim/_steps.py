@@ -274,6 +274,8 @@ class SteppedCycle:
 
     def finish(self) -> int:
         """Steps to the end of the cycle: how many there were."""
+        if self.ended:
+            return 0
         end, done = self._check()._steps_run(_MOST, 0)
         self._ended(end)
         return int(done)

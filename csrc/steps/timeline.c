@@ -2,6 +2,9 @@
 // to go to the last mark before it and to take the steps again that were taken from there: a step is a function of the world, and of
 // the schedule's own memory, which each mark keeps.
 //
+// What a coroutine left below its stack pointer may come to lie in a later frame, in a place that is not written: so it is cleared after
+// each step, and whenever calls may have run there.
+//
 // The log's present mark is the last one at or before `at`. Between touch and notice there is one exactly at `at`.
 #include "steps/timeline.h"
 
@@ -11,7 +14,7 @@
 static uint32_t steps_run(gcsim_heap *heap, gcsim_schedule *schedule, uint64_t n, uint64_t points,
                           gcsim_taken *taken, uint64_t *done);
 
-enum { STEPS_PER_MARK = 256, PIECE = 64 };
+enum { STEPS_PER_MARK = 256, STACK_PIECE = 4096, STACK_CLEAR = 16 << 10 };
 
 struct moment { // what a mark of the log is
     uint64_t step;
@@ -58,6 +61,41 @@ static bool live_stack(void *arg, uint32_t i, uint64_t *from, uint64_t *to)
     return true;
 }
 
+#ifdef CORE_ASAN
+__attribute__((no_sanitize_address, noinline))
+#endif
+static bool clear_words(uint64_t *from, uint64_t *to)
+{
+    uint64_t any = 0;
+    for (uint64_t *p = from; p < to; p++)
+        any |= *p;
+    for (volatile uint64_t *p = from; any && p < to; p++)
+        *p = 0;
+    return any != 0;
+}
+
+// Downwards, as far as anything lies there; no frame is so large that it leaves as much of a stack unwritten.
+static void clear_dead(gcsim_timeline *t, uint32_t i)
+{
+    uint64_t from, to, clear = 0;
+    if (!live_stack(t, i, &from, &to))
+        return;
+    char *stack = coroutine_stack(&t->heap->mheap.rt, i);
+    uint64_t at = from - (uint64_t)i * RT_STACK_BYTES;
+    while (at && clear < STACK_CLEAR) {
+        uint64_t low = (at - 1) / STACK_PIECE * STACK_PIECE;
+        bool any = clear_words((uint64_t *)(void *)(stack + low), (uint64_t *)(void *)(stack + at));
+        clear = any ? 0 : clear + at - low;
+        at = low;
+    }
+}
+
+static void clear_all_dead(gcsim_timeline *t)
+{
+    for (uint32_t i = 0; i < t->heap->mheap.rt.used; i++)
+        clear_dead(t, i);
+}
+
 // --- marks -------------------------------------------------------------------------------------------------------
 
 static bool room_for(void **array, uint64_t *room, uint64_t need, size_t each)
@@ -97,6 +135,7 @@ static bool move(gcsim_timeline *t, uint64_t to)
         t->broken = true;
         return false;
     }
+    clear_all_dead(t);
     t->now = to;
     t->at = t->moments[to].step;
     memcpy(t->schedule.state, t->moments[to].state, sizeof t->moments[to].state);
@@ -125,6 +164,8 @@ CORE gcsim_timeline *timeline_new(gcsim_heap *heap, const gcsim_schedule *schedu
         return NULL;
     }
     t->log = world_log_create(heap->mheap.world, &t->limits);
+    if (t->log)
+        clear_all_dead(t);
     if (!t->log || !mark(t)) {
         timeline_free(t);
         return NULL;
@@ -166,6 +207,7 @@ static void let_go(gcsim_timeline *t)
 // As before the touch. There is room: they were here before.
 static void take_back(gcsim_timeline *t)
 {
+    clear_all_dead(t);
     if (t->on_approval) {
         world_log_take_back(t->log);
         t->now--;
@@ -210,6 +252,7 @@ CORE int timeline_notice(gcsim_timeline *t)
         take_back(t);
         return 0;
     }
+    clear_all_dead(t);
     world_log_drop_aside(t->log);
     let_go(t);
     forget(t);
@@ -218,12 +261,31 @@ CORE int timeline_notice(gcsim_timeline *t)
 
 // --- steps that are known ----------------------------------------------------------------------------------------
 
-static uint32_t walk_step(gcsim_timeline *t, const gcsim_timeline_step *step, uint64_t points)
+// Who takes it goes into *taken.
+static uint32_t walk(gcsim_timeline *t, gcsim_schedule *schedule, uint64_t points,
+                     gcsim_taken *taken, uint64_t *done)
+{
+    uint32_t end = steps_run(t->heap, schedule, 1, points, taken, done);
+    if (*done)
+        clear_dead(t, t->heap->actors->each[taken->actor].coroutine);
+    return end;
+}
+
+static uint32_t walk_step(gcsim_timeline *t, const gcsim_timeline_step *step, uint64_t points,
+                          uint64_t *done)
 {
     gcsim_schedule hand = {.kind = GCSIM_SCHEDULE_ONE, .actor = step->actor, .choice = step->choice};
-    uint64_t done;
-    return steps_run(t->heap, step->how == GCSIM_STEP_BY_HAND ? &hand : &t->schedule, 1, points,
-                     NULL, &done);
+    gcsim_taken taken;
+    return walk(t, step->how == GCSIM_STEP_BY_HAND ? &hand : &t->schedule, points, &taken, done);
+}
+
+static bool has_ended(gcsim_timeline *t)
+{
+    struct actors *all = actors_of(t->heap);
+    for (uint32_t i = 0; i < all->n; i++)
+        if (!all->each[i].ended)
+            return false;
+    return true;
 }
 
 // One of them again. Where a mark was made the world is as it was then: the log's shadow follows.
@@ -232,7 +294,8 @@ static uint32_t again(gcsim_timeline *t, uint64_t points)
     const gcsim_timeline_step *step = &t->steps[t->at];
     uint32_t end = GCSIM_RUN_STEPS;
     if (step->how != GCSIM_STEP_OUTSIDE) {
-        end = walk_step(t, step, points);
+        uint64_t done;
+        end = walk_step(t, step, points, &done);
         t->at++;
     }
     bool marked = t->now + 1 < t->nmoments &&
@@ -261,21 +324,17 @@ CORE gcsim_status timeline_goto(gcsim_timeline *t, uint64_t k)
 
 // --- new ones ----------------------------------------------------------------------------------------------------
 
-static uint32_t run_piece(gcsim_timeline *t, uint64_t n, uint64_t points, uint64_t *done)
+static uint32_t run_new(gcsim_timeline *t, uint64_t points, uint64_t *done)
 {
-    gcsim_taken taken[PIECE];
-    uint64_t left = t->moments[t->now].step + STEPS_PER_MARK - t->at;
-    n = n < left ? n : left;
-    n = n < PIECE ? n : PIECE;
-    uint32_t end = steps_run(t->heap, &t->schedule, n, points, taken, done);
-    for (uint64_t i = 0; i < *done; i++)
-        if (!add_step(t, (gcsim_timeline_step){.actor = taken[i].actor, .choice = taken[i].choice}))
-            return 0;
-    if (t->at - t->moments[t->now].step >= STEPS_PER_MARK && !mark(t))
+    gcsim_taken taken;
+    uint32_t end = walk(t, &t->schedule, points, &taken, done);
+    if (*done &&
+        !add_step(t, (gcsim_timeline_step){.actor = taken.actor, .choice = taken.choice}))
         return 0;
-    return end;
+    return t->at - t->moments[t->now].step >= STEPS_PER_MARK && !mark(t) ? 0 : end;
 }
 
+// A run ends where the cycle ends, whatever was done from outside behind it.
 CORE uint32_t timeline_run(gcsim_timeline *t, uint64_t n, uint64_t points, uint64_t *done)
 {
     *done = 0;
@@ -283,8 +342,10 @@ CORE uint32_t timeline_run(gcsim_timeline *t, uint64_t n, uint64_t points, uint6
         return 0;
     while (*done < n) {
         uint64_t more = 1;
-        uint32_t end = t->at < t->length ? again(t, points)
-                                         : run_piece(t, n - *done, points, &more);
+        bool known = t->at < t->length;
+        if (known && *done && has_ended(t))
+            return GCSIM_RUN_ENDED;
+        uint32_t end = known ? again(t, points) : run_new(t, points, &more);
         *done += more;
         if (end != GCSIM_RUN_STEPS)
             return end;
@@ -301,7 +362,8 @@ CORE uint32_t timeline_by_hand(gcsim_timeline *t, gcsim_taken taken)
     const gcsim_timeline_step *known = t->at < t->length ? &t->steps[t->at] : NULL;
     if (known && memcmp(known, &step, sizeof step) == 0)
         return again(t, 0);
-    uint32_t end = walk_step(t, &step, 0);
+    uint64_t done;
+    uint32_t end = walk_step(t, &step, 0, &done);
     if (end != GCSIM_RUN_STEPS)
         return end; // it was not taken
     forget(t);
