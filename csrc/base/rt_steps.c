@@ -341,8 +341,10 @@ CORE int rt_on_host(struct rt *rt, int (*fn)(void *), void *arg)
 // Others may run here. `where` and `arg` say what comes next, as the event of the same kind does.
 CORE void rt_step(struct rt *rt, uint32_t kind, uint64_t where, uint64_t arg)
 {
+    if (!rt->current) // a look from outside takes no time
+        return;
     ++*rt->steps;
-    if (!rt->current || rt->quiet >> kind & 1)
+    if (rt->quiet >> kind & 1)
         return;
     struct coroutine *co = coroutine_at(rt, rt->current - 1);
     if (co->joins && kind != EVENT_WAIT) {
