@@ -300,7 +300,7 @@ class SteppedCycle:
         here = self.step_number
         if n > here:
             raise BoundsError(f"cannot go {n} steps back from step {here}: the beginning is step 0")
-        self.goto(here - n)
+        self._heap._steps_goto(here - n)
 
     # --- where it is
 
@@ -321,7 +321,7 @@ class SteppedCycle:
     @property
     def hash(self) -> int:
         """Of the state: what decisions read, live stacks included. 64 bits."""
-        return int(self._check()._steps_info()[5])
+        return int(self._check()._steps_hash())
 
     @property
     def ended(self) -> bool:
@@ -409,7 +409,7 @@ class SteppedCycle:
     def view(self) -> View:
         """The whole state as a value that outlives the heap."""
         heap = self._check()
-        at, _, _, _, phase, _ = heap._steps_info()
+        at, _, _, _, phase = heap._steps_info()
         state = self._state()
         action, function, actor = self._last(at)
         return View(
@@ -448,7 +448,7 @@ class SteppedCycle:
 
     def __repr__(self) -> str:
         try:
-            at, newest, _, _, phase, _ = self._check()._steps_info()
+            at, newest, _, _, phase = self._check()._steps_info()
         except Exception:
             return "<gcsim.SteppedCycle, over>"
         later = f" of {newest}" if newest > at else ""

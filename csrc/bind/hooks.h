@@ -59,6 +59,7 @@ static PyObject *heap_py_steps_run(PyObject *self, PyObject *args);
 static PyObject *heap_py_steps_by_hand(PyObject *self, PyObject *args);
 static PyObject *heap_py_steps_goto(PyObject *self, PyObject *k);
 HOOK_NOARGS(heap_py_steps_info);
+HOOK_NOARGS(heap_py_steps_hash);
 static PyObject *heap_py_steps_log(PyObject *self, PyObject *args);
 HOOK_NOARGS(heap_py_steps_actors);
 HOOK_NOARGS(heap_py_steps_view);
@@ -157,6 +158,7 @@ static PyObject *heap_py_dump(PyObject *self, void *closure);
         {"_steps_view", heap_py_steps_view, METH_NOARGS, NULL}, \
         {"_steps_token", heap_py_steps_token, METH_NOARGS, NULL}, \
         {"_steps_exported", heap_py_steps_exported, METH_NOARGS, NULL}, \
+        {"_steps_hash", heap_py_steps_hash, METH_NOARGS, NULL}, \
         {"_orphan_addresses", heap_py_orphans, METH_NOARGS, NULL}, \
         {"_trace", heap_py_trace, METH_VARARGS, NULL},                                             \
         {"_read_metrics", heap_py_read_metrics, METH_NOARGS, NULL},                                \

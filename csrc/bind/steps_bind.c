@@ -509,7 +509,7 @@ static PyObject *heap_py_steps_goto(PyObject *self, PyObject *k)
     Py_RETURN_NONE;
 }
 
-// (at, length, marks, bytes)
+// (at, length, marks, bytes, phase)
 static PyObject *heap_py_steps_info(PyObject *self, PyObject *Py_UNUSED(unused))
 {
     struct heap_object *h = (struct heap_object *)self;
@@ -517,10 +517,17 @@ static PyObject *heap_py_steps_info(PyObject *self, PyObject *Py_UNUSED(unused))
     if (steps_ready(h, true) < 0 || steps_notice(h) < 0)
         return NULL;
     stepping()->timeline_info(h->stepping->t, &info);
-    return Py_BuildValue("KKKKIK", (unsigned long long)info.at, (unsigned long long)info.length,
+    return Py_BuildValue("KKKKI", (unsigned long long)info.at, (unsigned long long)info.length,
                          (unsigned long long)info.marks, (unsigned long long)info.bytes,
-                         stepping()->view_phase(h->heap),
-                         (unsigned long long)stepping()->state_hash(h->heap));
+                         stepping()->view_phase(h->heap));
+}
+
+static PyObject *heap_py_steps_hash(PyObject *self, PyObject *Py_UNUSED(unused))
+{
+    struct heap_object *h = (struct heap_object *)self;
+    if (steps_ready(h, true) < 0 || steps_notice(h) < 0)
+        return NULL;
+    return PyLong_FromUnsignedLongLong(stepping()->state_hash(h->heap));
 }
 
 // Steps [from, to): bytes, 4 for each (gcsim_timeline_step).
