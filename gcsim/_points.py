@@ -1,4 +1,4 @@
-"""Step points in words: what comes next behind each, and the C function that does it. The one table.
+"""Step points in words: what comes next behind each, and the C function that does it.
 
 The order is that of csrc/base/events.def, whose numbers the core uses; a test compares them.
 """
@@ -50,16 +50,16 @@ POINTS = (
     Point("alloc", "return the new {object}", "alloc/malloc.c: malloc_small"),
     Point("alloc tiny", "return a new tiny object", "alloc/malloc.c: tiny_place"),
     Point("alloc large", "return the new {object}", "alloc/malloc.c: malloc_large"),
-    Point("store", "store {target} into {slot}", "gc/barrier.c: barrier_store"),
+    Point("store", "store {target} into {slot}", "gc/barrier.c: do_store"),
     Point(
         "shade old",
         "note {target}, which is about to be overwritten in {slot}",
-        "gc/barrier.c: barrier_store",
+        "gc/barrier.c: do_shade_old",
     ),
     Point(
         "shade new",
         "note {target}, which is about to be stored into {slot}",
-        "gc/barrier.c: barrier_store",
+        "gc/barrier.c: do_shade_new",
     ),
     Point(
         "barrier flush",
@@ -82,6 +82,17 @@ POINTS = (
     Point("operation", "do operation {where} of its program", "steps/program.c: run_program"),
     Point("load", "load {slot}", "steps/program.c: load_slot"),
     Point("scan field", "look at {slot}", "gc/mark.c: visit_now"),
+    Point(
+        "shade source",
+        "note {target}, which was stored into {slot}",
+        "gc/barrier.c: do_shade_source",
+    ),
+    Point("scan stacks", "scan the stacks of mutator {arg}", "gc/mark.c: mark_stacks"),
+    Point(
+        "barrier on",
+        "switch the write barrier of mutator {arg} on",
+        "gc/barrier.c: barrier_switch_late",
+    ),
 )
 
 NUMBERS = {point.name: number for number, point in enumerate(POINTS)}

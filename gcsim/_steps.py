@@ -19,7 +19,6 @@ from gcsim._errors import (
     StateError,
 )
 from gcsim._points import NUMBERS, POINTS
-from gcsim._types import describe
 from gcsim._view import (
     Colour,
     View,
@@ -75,7 +74,7 @@ class _Names:
         """Address -> name, of the objects of one state."""
         names = {}
         for row in rows:
-            kind = row[6].__name__ if row[6] is not None else "object"
+            kind = row[6].name if row[6] is not None else "object"
             key = (row[0], kind)
             if key not in self.of:
                 self.of[key] = f"{kind} {len(self.of)}"
@@ -113,13 +112,9 @@ class _State:
         return f"{self.names[row[0]]}.{_field(row[6], address - row[0])}"
 
 
-def _field(cls: Any, offset: int) -> str:
+def _field(info: TypeInfo | None, offset: int) -> str:
     """The path of the field at an offset, "next" or "items[2].left"; else its offset."""
-    try:
-        path = _path(describe(cls), offset) if cls is not None else None
-    except Exception:  # a class that cannot be resolved any more
-        path = None
-    return path or f"+{offset}"
+    return (_path(info, offset) if info is not None else "") or f"+{offset}"
 
 
 def _path(info: TypeInfo, offset: int) -> str:
@@ -205,7 +200,9 @@ class SteppedCycle:
             waits = "; ".join(f"{a.name} waits for {a.waits_for}" for a in self.next)
             raise StateError(f"nobody can go on after step {self.step_number}: {waits}")
         if end == _MISFIT:
-            raise StateError(f"the schedule does not fit what can run after step {self.step_number}")
+            raise StateError(
+                f"the schedule does not fit what can run after step {self.step_number}"
+            )
 
     def step(self, n: int = 1, *, actor: str | None = None, choice: int = 0) -> int:
         """Takes n steps: how many there were (fewer at the end of the cycle).
@@ -232,7 +229,7 @@ class SteppedCycle:
         return n
 
     def run_until(self, what: str | Predicate) -> int:
-        """Steps until a phase is entered, a step point is come to, or ``what(c)`` is true: how many.
+        """Steps until a phase is entered, a step point come to, or ``what(c)`` is true: how many.
 
         StateError: the cycle ended before. OptionError: no such phase or step point. Ctrl-C and
         errors of the predicate leave the cycle at the step that it has come to.
@@ -378,7 +375,7 @@ class SteppedCycle:
 
     @property
     def grey(self) -> tuple[str, ...]:
-        """Names of the objects that are marked, and waiting to be scanned or in the middle of it."""
+        """Names of the objects that are marked, and wait to be scanned or are in the middle of it."""
         return self._of_colour("grey")
 
     @property
@@ -457,11 +454,11 @@ class SteppedCycle:
 
 
 def _object(state: _State, row: tuple[Any, ...]) -> ViewObject:
-    address, size, page, slot, colour, scanning, cls, _ = row
+    address, size, page, slot, colour, scanning, info, _ = row
     return ViewObject(
         name=state.names[address],
         address=address - state.arena,
-        type=cls.__name__ if cls is not None else "",
+        type=info.name if info is not None else "",
         size=size,
         span=page,
         slot=slot,

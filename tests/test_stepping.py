@@ -231,36 +231,38 @@ def test_what_was_made_after_the_step_is_stale(heap: gcsim.Heap) -> None:
     c = heap.begin_cycle()
     c.step(5)
     k = c.step_number
-    ref = heap.new(Named, name="late")
-    row = heap.new_slice(i64, 3)
-    weak = heap.weak(head)
-    frame = main.push("f", x=ptr[Node])
-    batch = heap.build(Node, 3)
-    late = heap.goroutine("late")
+    made: dict[str, Any] = {
+        "ref": heap.new(Named, name="late"),
+        "row": heap.new_slice(i64, 3),
+        "weak": heap.weak(head),
+        "frame": main.push("f", x=ptr[Node]),
+        "batch": heap.build(Node, 3),
+        "goroutine": heap.goroutine("late"),
+        "cleanup": heap.add_cleanup(head, print, "never"),
+    }
     heap.globals["g"] = head
-    cleanup = heap.add_cleanup(head, print, "never")
     c.step(2)
     c.goto(k)
-    uses = [
-        lambda: ref.name,
-        lambda: setattr(ref, "name", "x"),
-        lambda: setattr(head, "next", ref) if False else heap.weak(ref),
-        lambda: row[0],
-        lambda: weak(),
-        lambda: frame.x,
-        lambda: batch[0],
-        lambda: late.push("f"),
-        lambda: cleanup.stop(),
-    ]
-    for i, use in enumerate(uses):
+    for use in (
+        lambda: made["ref"].name,
+        lambda: setattr(made["ref"], "name", "x"),
+        lambda: setattr(head, "next", made["ref"]),
+        lambda: heap.weak(made["ref"]),
+        lambda: made["row"][0],
+        lambda: made["weak"](),
+        lambda: made["frame"].x,
+        lambda: made["batch"][0],
+        lambda: made["goroutine"].push("f"),
+        lambda: made["cleanup"].stop(),
+    ):
         with pytest.raises(gcsim.StaleReferenceError, match="rewound"):
-            print(i, use())
-    assert "rewound" in repr(ref) and "g" not in heap.globals
-    assert repr(row) and repr(weak) and repr(frame) and repr(batch) and repr(late)
+            print(use())
+    assert "rewound" in repr(made["ref"]) and "g" not in heap.globals
+    assert all(map(repr, made.values()))
     again = heap.new(Named, name="another")  # the type is made again, in the place of the first
-    assert again.name == "another" and gcsim.address(again) and again != ref
+    assert again.name == "another" and again != made["ref"]
     assert c.step() == 1
-    del ref, row, weak, frame, batch, late, cleanup
+    made.clear()
     gc.collect()
     c.finish()
     assert heap.verify() and again.name == "another"
@@ -412,7 +414,7 @@ def test_one_cycle_at_a_time(heap: gcsim.Heap) -> None:
 
 
 def test_heaps_with_threads_are_not_stepped() -> None:
-    with gcsim.Heap() as heap, pytest.raises(gcsim.StateError, match="mode=.steps"):
+    with gcsim.Heap() as heap, pytest.raises(gcsim.StateError, match=r"mode=.steps"):
         heap.begin_cycle()
 
 

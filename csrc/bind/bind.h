@@ -180,7 +180,8 @@ enum heap_attention { // any bit sends heap_enter the long way
     HEAP_DEFERRED = 4,
     HEAP_SLOW_STEPS = 8, /* step mode: another thread is inside */
     HEAP_LEFT = 16,      /* a workload that cannot be ended was left behind in it */
-    HEAP_STEPPED = 32    /* a cycle is being stepped: who is about to touch the heap says so first (steps_bind.c) */
+    HEAP_STEPPED =
+        32 /* a cycle is being stepped: who is about to touch the heap says so first (steps_bind.c) */
 };
 
 struct heap_deferred { // something to drop whose owner died when no mutator could be had
@@ -244,14 +245,14 @@ struct heap_object {
     uint32_t period_ms;            // gc_period; 0 = default
     uint64_t reserve_bytes;        // as asked for; 0 = default
     PyThread_type_lock steps_lock; // step mode: held by the one call that runs without the GIL
-    uint32_t watched; // references are told of as they come and go: trace_refs, or step mode
-    PyObject *classes;            // step mode: dict, address -> class of the last object made there
-    uint64_t stepped;             // cycles, so far
-    struct heap_steps *stepping;  // steps_bind.c: the cycle that is being stepped
-    struct heap_object *rewound;  // what stale references belong to in its stead: a closed heap
-    struct heap_object *origin;   // of such a one; borrowed, NULL once that is gone
-    bool is_rewound;              // it is such a one ...
-    uint64_t rewound_to;          // ... since the other went to this step
+    uint32_t watched;   // references are told of as they come and go: trace_refs, or step mode
+    PyObject *types_at; // step mode: dict, address -> TypeInfo of the last object made there
+    uint64_t stepped;   // cycles, so far
+    struct heap_steps *stepping; // steps_bind.c: the cycle that is being stepped
+    struct heap_object *rewound; // what stale references belong to in its stead: a closed heap
+    struct heap_object *origin;  // of such a one; borrowed, NULL once that is gone
+    bool is_rewound;             // it is such a one ...
+    uint64_t rewound_to;         // ... since the other went to this step
 };
 
 // Of a cycle that is being stepped (steps_bind.c). touch: before the world may change. born: something that Python owns is in the world from

@@ -35,8 +35,7 @@ BIND_COLD void *bind_raise(struct bind_state *state, enum bind_error error, cons
 BIND_COLD void heap_raise_closed(struct heap_object *h)
 {
     if (h->is_rewound)
-        bind_raise(h->state, ERR_STALE,
-                   "the heap was rewound to step %llu, before this was made",
+        bind_raise(h->state, ERR_STALE, "the heap was rewound to step %llu, before this was made",
                    (unsigned long long)h->rewound_to);
     else
         bind_raise(h->state, ERR_CLOSED, "the heap is closed; its objects are gone");
@@ -268,7 +267,8 @@ BIND_COLD gcsim_mutator *heap_enter_long_way(struct heap_object *h, gcsim_mutato
               HEAP_SLOW_STEPS)) { // else nothing of the core may be touched, not even to leave it
             steps_touch(h);
             if (h->steps)
-                gcsim_enter(m); // no other thread is inside: who stops the world is a coroutine, and goes on meanwhile
+                gcsim_enter(
+                    m); // no other thread is inside: who stops the world is a coroutine, and goes on meanwhile
             if (h->steps || heap_mutator_goes_in(m)) {
                 if (h->attention & HEAP_DEFERRED)
                     drop_deferred(h, m, take_deferred(h));

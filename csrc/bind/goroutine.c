@@ -288,7 +288,6 @@ static void frame_turn(struct heap_object *h, void *frame, bool there)
     ((struct frame_object *)frame)->rewound = !there;
 }
 
-
 static bool thread_exists(unsigned long ident)
 {
     for (PyThreadState *t = PyInterpreterState_ThreadHead(PyInterpreterState_Get()); t;
@@ -547,7 +546,8 @@ static bool frame_on_stack(const struct frame_object *f)
     uint64_t at = g->top;
     while (at != UINT64_MAX && at > f->offset)
         at = gcsim_frame_at(g, at)->caller;
-    return f->pushed && !f->rewound && at == f->offset && gcsim_frame_at(g, at)->serial == f->serial;
+    return f->pushed && !f->rewound && at == f->offset &&
+           gcsim_frame_at(g, at)->serial == f->serial;
 }
 
 static int frame_check(struct frame_object *f)
@@ -558,9 +558,9 @@ static int frame_check(struct frame_object *f)
     if (BIND_LIKELY(frame_on_stack(f)))
         return 0;
     bind_raise(state, ERR_STALE,
-               f->rewound ? "the heap was rewound to before the frame %R was pushed"
+               f->rewound  ? "the heap was rewound to before the frame %R was pushed"
                : f->pushed ? "the frame %R was popped"
-                         : "the frame %R is not pushed yet: `with` does it",
+                           : "the frame %R is not pushed yet: `with` does it",
                f->name);
     return -1;
 }
@@ -1050,10 +1050,12 @@ static int globals_ass_subscript(struct globals_object *self, PyObject *name, Py
         return -1;
     struct global_slot *slot = (dict = globals_dict(self)) ? globals_find(dict, name) : NULL;
     bool known = slot != NULL;
-    if (!PyErr_Occurred() && (!known || (h->stepping && (slot->kind != kind || slot->type != type)))) {
+    if (!PyErr_Occurred() &&
+        (!known || (h->stepping && (slot->kind != kind || slot->type != type)))) {
         dict = globals_to_change(h);
-        slot = !dict ? NULL : known ? global_slot_again(dict, name, slot->global)
-                                    : global_make_named(h, dict, name);
+        slot = !dict   ? NULL
+               : known ? global_slot_again(dict, name, slot->global)
+                       : global_make_named(h, dict, name);
     }
     if (slot && (m = heap_enter(h))) {
         gcsim_store(m, &slot->global->words[0], words.ptr);

@@ -427,11 +427,12 @@ static int heap_open(struct heap_object *h, const struct heap_given *g)
     };
     if (trace && !(h->traces = PyDict_New()))
         return -1;
-    if (h->steps && (!(h->steps_lock = PyThread_allocate_lock()) || !(h->classes = PyDict_New()))) {
+    if (h->steps &&
+        (!(h->steps_lock = PyThread_allocate_lock()) || !(h->types_at = PyDict_New()))) {
         PyErr_NoMemory();
         return -1;
     }
-    h->watched = h->traces || h->classes;
+    h->watched = h->traces || h->types_at;
     gcsim_status status;
     h->heap = h->api->heap_create(&options, &status);
     if (!h->heap) {
@@ -530,7 +531,7 @@ static void heap_free_lists(struct heap_object *h)
         Py_XDECREF(types[i]);
     PyMem_Free(types);
     Py_CLEAR(h->traces);
-    Py_CLEAR(h->classes);
+    Py_CLEAR(h->types_at);
     heap_callbacks_free(h);
     heap_roots_free(h);
 }
@@ -642,7 +643,7 @@ static int heap_traverse(struct heap_object *h, visitproc visit, void *arg)
     for (uint32_t i = 0; i < h->types_by_id_room; i++)
         Py_VISIT(h->types_by_id[i]);
     Py_VISIT(h->traces);
-    Py_VISIT(h->classes);
+    Py_VISIT(h->types_at);
     for (uint32_t kind = 0; kind < GCSIM_TRACES; kind++)
         Py_VISIT(h->trace_files[kind]);
     return heap_callbacks_traverse(h, visit, arg);
@@ -767,7 +768,7 @@ static PyObject *heap_new(PyObject *self, PyObject *const *args, Py_ssize_t narg
                         : new_long_way(h, args[0]);
     if (names && ref && BIND_UNLIKELY(new_set_fields(ref, args + 1, names) < 0))
         Py_CLEAR(ref);
-    if (BIND_UNLIKELY(h->classes != NULL) && ref && steps_name(h, ref) < 0)
+    if (BIND_UNLIKELY(h->types_at != NULL) && ref && steps_name(h, ref) < 0)
         Py_CLEAR(ref);
     return heap_then(h, ref);
 }
@@ -1115,7 +1116,8 @@ static PyType_Slot heap_slots[] = {
          "off; None: 120, as Go; not for steps\n"
          "procs         GOMAXPROCS, 1 to 64: processors that the program's threads and the "
          "collector share; None: the machine's\n"
-         "mark          \"object\", or \"field\" (the reference engine; the default with mode=\"steps\")\n"
+         "mark          \"object\", or \"field\" (the reference engine; the default with "
+         "mode=\"steps\")\n"
          "mode          \"threads\", or \"steps\": the same collector as coroutines\n"
          "seed          of schedules, an int from 0; nothing is random yet\n"
          "reserve       address space for objects: bytes or \"64MiB\"; None: what the system "

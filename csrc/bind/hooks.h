@@ -143,23 +143,23 @@ static PyObject *heap_py_dump(PyObject *self, void *closure);
          PyDoc_STR(                                                                                \
              "scavtrace($self, file, /)\n--\n\nThe scavenger's line, as GODEBUG=scavtrace=1, "     \
              "when all is swept. file: see gctrace.")},                                            \
-        {"begin_cycle", (PyCFunction)(void (*)(void))heap_py_begin_cycle, \
-         METH_VARARGS | METH_KEYWORDS, \
-         PyDoc_STR("begin_cycle($self, /, *, schedule='round robin', seed=0, changes=3, " \
-                   "length=1000, locks=False)\n--\n\nA collection to be taken step by step, " \
-                   "forwards and backwards: a SteppedCycle. For mode=\"steps\".")}, \
-        {"_steps_begin", heap_py_steps_begin, METH_VARARGS, NULL}, \
-        {"_steps_run", heap_py_steps_run, METH_VARARGS, NULL}, \
-        {"_steps_by_hand", heap_py_steps_by_hand, METH_VARARGS, NULL}, \
-        {"_steps_goto", heap_py_steps_goto, METH_O, NULL}, \
-        {"_steps_info", heap_py_steps_info, METH_NOARGS, NULL}, \
-        {"_steps_log", heap_py_steps_log, METH_VARARGS, NULL}, \
-        {"_steps_actors", heap_py_steps_actors, METH_NOARGS, NULL}, \
-        {"_steps_view", heap_py_steps_view, METH_NOARGS, NULL}, \
-        {"_steps_token", heap_py_steps_token, METH_NOARGS, NULL}, \
-        {"_steps_exported", heap_py_steps_exported, METH_NOARGS, NULL}, \
-        {"_steps_hash", heap_py_steps_hash, METH_NOARGS, NULL}, \
-        {"_orphan_addresses", heap_py_orphans, METH_NOARGS, NULL}, \
+        {"begin_cycle", (PyCFunction)(void (*)(void))heap_py_begin_cycle,                          \
+         METH_VARARGS | METH_KEYWORDS,                                                             \
+         PyDoc_STR("begin_cycle($self, /, *, schedule='round robin', seed=0, changes=3, "          \
+                   "length=1000, locks=False)\n--\n\nA collection to be taken step by step, "      \
+                   "forwards and backwards: a SteppedCycle. For mode=\"steps\".")},                \
+        {"_steps_begin", heap_py_steps_begin, METH_VARARGS, NULL},                                 \
+        {"_steps_run", heap_py_steps_run, METH_VARARGS, NULL},                                     \
+        {"_steps_by_hand", heap_py_steps_by_hand, METH_VARARGS, NULL},                             \
+        {"_steps_goto", heap_py_steps_goto, METH_O, NULL},                                         \
+        {"_steps_info", heap_py_steps_info, METH_NOARGS, NULL},                                    \
+        {"_steps_log", heap_py_steps_log, METH_VARARGS, NULL},                                     \
+        {"_steps_actors", heap_py_steps_actors, METH_NOARGS, NULL},                                \
+        {"_steps_view", heap_py_steps_view, METH_NOARGS, NULL},                                    \
+        {"_steps_token", heap_py_steps_token, METH_NOARGS, NULL},                                  \
+        {"_steps_exported", heap_py_steps_exported, METH_NOARGS, NULL},                            \
+        {"_steps_hash", heap_py_steps_hash, METH_NOARGS, NULL},                                    \
+        {"_orphan_addresses", heap_py_orphans, METH_NOARGS, NULL},                                 \
         {"_trace", heap_py_trace, METH_VARARGS, NULL},                                             \
         {"_read_metrics", heap_py_read_metrics, METH_NOARGS, NULL},                                \
     {                                                                                              \

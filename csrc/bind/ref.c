@@ -396,10 +396,11 @@ BIND_COLD int ref_watch(struct heap_object *h, struct ref_object *ref)
 {
     if (h->traces && ref_trace(h, ref) < 0)
         return -1;
-    if (!h->classes)
+    if (!h->types_at)
         return 0;
-    PyObject *key = PyLong_FromVoidPtr(ref->address);
-    int result = key && PyDict_SetDefault(h->classes, key, (PyObject *)Py_TYPE(ref)) ? 0 : -1;
+    struct type_object *type = ref_type_of(h->state, (PyObject *)ref);
+    PyObject *key = type ? PyLong_FromVoidPtr(ref->address) : NULL;
+    int result = key && PyDict_SetDefault(h->types_at, key, type->info) ? 0 : -1;
     Py_XDECREF(key);
     return result < 0 ? -1 : heap_born(h, ref);
 }

@@ -13,7 +13,7 @@ struct heap_callback {
     PyObject *fn;                       // NULL once Python's collector has cleared the heap
     PyObject *args;                     // of a cleanup
     PyTypeObject *cls;                  // of a finalizer's Ref
-    bool over;                          // it ran or was cleared, or is not set yet: only a heap that is stepped keeps it
+    bool over; // it ran or was cleared, or is not set yet: only a heap that is stepped keeps it
 };
 
 struct cleanup_object {

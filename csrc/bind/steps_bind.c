@@ -265,7 +265,8 @@ static int steps_ready(struct heap_object *h, bool begun)
 {
     while (h->heap && !(h->attention & HEAP_CLOSING)) {
         if (begun && !h->stepping) {
-            bind_raise(h->state, ERR_STATE, "no cycle is being stepped: heap.begin_cycle() begins one");
+            bind_raise(h->state, ERR_STATE,
+                       "no cycle is being stepped: heap.begin_cycle() begins one");
             return -1;
         }
         if (h->forks != bind_forks) {
@@ -352,9 +353,10 @@ static PyObject *heap_py_steps_begin(PyObject *self, PyObject *args)
         return NULL;
     schedule.seed = seed;
     if (!h->steps)
-        return bind_raise(h->state, ERR_STATE,
-                          "begin_cycle steps a heap made with mode=\"steps\"; this one has threads: "
-                          "collect() runs a whole cycle");
+        return bind_raise(
+            h->state, ERR_STATE,
+            "begin_cycle steps a heap made with mode=\"steps\"; this one has threads: "
+            "collect() runs a whole cycle");
     if (steps_ready(h, false) < 0)
         return NULL;
     if (!steps_all_ended(h))
@@ -425,7 +427,8 @@ static void steps_taken(struct heap_object *h)
 static PyObject *steps_result(struct heap_object *h, uint32_t end, uint64_t done)
 {
     if (!end)
-        return bind_raise(h->state, ERR_MEMORY, "no memory is left to keep the steps of this cycle");
+        return bind_raise(h->state, ERR_MEMORY,
+                          "no memory is left to keep the steps of this cycle");
     return Py_BuildValue("IK", end, (unsigned long long)done);
 }
 
@@ -484,7 +487,8 @@ static PyObject *heap_py_steps_by_hand(PyObject *self, PyObject *args)
     uint32_t end = stepping()->timeline_by_hand(h->stepping->t, actor, choice);
     gcsim_timeline_info info;
     stepping()->timeline_info(h->stepping->t, &info);
-    if (info.at > at && info.length == info.at) // the present is the newest: there is no other future
+    if (info.at > at &&
+        info.length == info.at) // the present is the newest: there is no other future
         steps_forget(h, at);
     steps_taken(h);
     return steps_result(h, end, info.at - at);
@@ -542,8 +546,8 @@ static PyObject *heap_py_steps_log(PyObject *self, PyObject *args)
     stepping()->timeline_info(h->stepping->t, &info);
     to = to < info.length ? to : info.length;
     from = from < to ? from : to;
-    PyObject *bytes = PyBytes_FromStringAndSize(
-        NULL, (Py_ssize_t)((to - from) * sizeof(gcsim_timeline_step)));
+    PyObject *bytes =
+        PyBytes_FromStringAndSize(NULL, (Py_ssize_t)((to - from) * sizeof(gcsim_timeline_step)));
     if (bytes)
         stepping()->timeline_steps(h->stepping->t, from, to,
                                    (gcsim_timeline_step *)(void *)PyBytes_AS_STRING(bytes));
@@ -574,10 +578,10 @@ static PyObject *heap_py_steps_actors(PyObject *self, PyObject *Py_UNUSED(unused
     PyObject *list = PyList_New(0);
     for (uint64_t i = 0; list && i < n && i < 26; i++) {
         const gcsim_actor *a = &actors[i];
-        PyObject *item = Py_BuildValue(
-            "IIIIiIKKs", a->number, a->role, a->mutator, a->state,
-            a->point == UINT32_MAX ? -1 : (int)a->point, a->choices, (unsigned long long)a->where,
-            (unsigned long long)a->arg, a->waits_for);
+        PyObject *item =
+            Py_BuildValue("IIIIiIKKs", a->number, a->role, a->mutator, a->state,
+                          a->point == UINT32_MAX ? -1 : (int)a->point, a->choices,
+                          (unsigned long long)a->where, (unsigned long long)a->arg, a->waits_for);
         if (!item || PyList_Append(list, item) < 0)
             Py_CLEAR(list);
         Py_XDECREF(item);
@@ -602,9 +606,9 @@ static PyObject *steps_pointers(struct heap_object *h, const gcsim_object *o)
     if (list)
         h->api->pointer_slots(h->heap, o, slots, n);
     for (uint64_t i = 0; list && i < n; i++) {
-        PyObject *pair =
-            Py_BuildValue("(IK)", slots[i] - o->header_bytes,
-                          (unsigned long long)*(const uintptr_t *)(const void *)(o->base + slots[i]));
+        PyObject *pair = Py_BuildValue(
+            "(IK)", slots[i] - o->header_bytes,
+            (unsigned long long)*(const uintptr_t *)(const void *)(o->base + slots[i]));
         if (!pair || PyList_Append(list, pair) < 0)
             Py_CLEAR(list);
         Py_XDECREF(pair);
@@ -620,12 +624,11 @@ static int steps_add(PyObject *list, PyObject *item)
     return result;
 }
 
-// [(address, bytes, page, slot, colour, scanning, class or None, [(offset, target)])]
+// [(address, bytes, page, slot, colour, scanning, TypeInfo or None, [(offset, target)])]
 static PyObject *steps_objects(struct heap_object *h)
 {
     uint64_t n = stepping()->view_objects(h->heap, NULL, 0);
-    gcsim_view_object *all =
-        n == UINT64_MAX ? NULL : PyMem_RawMalloc((n + 1) * sizeof *all);
+    gcsim_view_object *all = n == UINT64_MAX ? NULL : PyMem_RawMalloc((n + 1) * sizeof *all);
     if (!all || stepping()->view_objects(h->heap, all, n) != n) {
         PyMem_RawFree(all);
         return PyErr_NoMemory();
@@ -635,12 +638,12 @@ static PyObject *steps_objects(struct heap_object *h)
         const gcsim_object *o = &all[i].object;
         const char *address = o->base + o->header_bytes;
         PyObject *key = PyLong_FromVoidPtr((void *)(uintptr_t)address);
-        PyObject *cls = key ? PyDict_GetItemWithError(h->classes, key) : NULL;
+        PyObject *type = key ? PyDict_GetItemWithError(h->types_at, key) : NULL;
         PyObject *pointers = PyErr_Occurred() ? NULL : steps_pointers(h, o);
         if (!pointers ||
             steps_add(list, Py_BuildValue("(OKKIIION)", key, (unsigned long long)o->slot_bytes,
                                           (unsigned long long)o->span_page, o->index, all[i].colour,
-                                          all[i].scanning, cls ? cls : Py_None, pointers)) < 0)
+                                          all[i].scanning, type ? type : Py_None, pointers)) < 0)
             Py_CLEAR(list);
         Py_XDECREF(key);
     }
@@ -769,11 +772,12 @@ static PyObject *heap_py_orphans(PyObject *self, PyObject *Py_UNUSED(unused))
     return list;
 }
 
-// An object was made: whose class its address stands for from now on.
+// An object was made: of which type its address says from now on.
 static int steps_name(struct heap_object *h, PyObject *ref)
 {
-    PyObject *key = PyLong_FromVoidPtr(((struct ref_object *)ref)->address);
-    int result = key ? PyDict_SetItem(h->classes, key, (PyObject *)Py_TYPE(ref)) : -1;
+    struct type_object *type = ref_type_of(h->state, ref);
+    PyObject *key = type ? PyLong_FromVoidPtr(((struct ref_object *)ref)->address) : NULL;
+    int result = key ? PyDict_SetItem(h->types_at, key, type->info) : -1;
     Py_XDECREF(key);
     return result;
 }

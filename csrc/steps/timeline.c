@@ -34,10 +34,10 @@ struct gcsim_timeline {
     uint64_t nmoments, room_moments;
     struct moment *aside; // those behind a mark on approval
     uint64_t naside;
-    uint64_t now;       // the log's present mark
-    bool touched;       // something outside may have changed the world since
-    bool on_approval;   // and the present mark was made only to find out
-    bool broken;        // memory ran out: no way back
+    uint64_t now;     // the log's present mark
+    bool touched;     // something outside may have changed the world since
+    bool on_approval; // and the present mark was made only to find out
+    bool broken;      // memory ran out: no way back
 };
 
 // --- what of a world matters -------------------------------------------------------------------------------------
@@ -274,7 +274,8 @@ static uint32_t walk(gcsim_timeline *t, gcsim_schedule *schedule, uint64_t point
 static uint32_t walk_step(gcsim_timeline *t, const gcsim_timeline_step *step, uint64_t points,
                           uint64_t *done)
 {
-    gcsim_schedule hand = {.kind = GCSIM_SCHEDULE_ONE, .actor = step->actor, .choice = step->choice};
+    gcsim_schedule hand = {
+        .kind = GCSIM_SCHEDULE_ONE, .actor = step->actor, .choice = step->choice};
     gcsim_taken taken;
     return walk(t, step->how == GCSIM_STEP_BY_HAND ? &hand : &t->schedule, points, &taken, done);
 }
@@ -328,8 +329,7 @@ static uint32_t run_new(gcsim_timeline *t, uint64_t points, uint64_t *done)
 {
     gcsim_taken taken;
     uint32_t end = walk(t, &t->schedule, points, &taken, done);
-    if (*done &&
-        !add_step(t, (gcsim_timeline_step){.actor = taken.actor, .choice = taken.choice}))
+    if (*done && !add_step(t, (gcsim_timeline_step){.actor = taken.actor, .choice = taken.choice}))
         return 0;
     return t->at - t->moments[t->now].step >= STEPS_PER_MARK && !mark(t) ? 0 : end;
 }
@@ -381,12 +381,12 @@ static gcsim_timeline *steps_timeline_new(gcsim_heap *heap, const gcsim_schedule
 static void steps_timeline_free(gcsim_timeline *t) { timeline_free(t); }
 static void steps_timeline_info(const gcsim_timeline *t, gcsim_timeline_info *out)
 {
-    *out = (gcsim_timeline_info){
-        .at = t->at,
-        .length = t->length,
-        .marks = t->nmoments,
-        .bytes = world_log_bytes(t->log) + t->room_steps * sizeof *t->steps +
-                 t->room_moments * sizeof *t->moments};
+    *out =
+        (gcsim_timeline_info){.at = t->at,
+                              .length = t->length,
+                              .marks = t->nmoments,
+                              .bytes = world_log_bytes(t->log) + t->room_steps * sizeof *t->steps +
+                                       t->room_moments * sizeof *t->moments};
 }
 static void steps_timeline_steps(const gcsim_timeline *t, uint64_t from, uint64_t to,
                                  gcsim_timeline_step *out)

@@ -169,7 +169,8 @@ static void back_and_forth(uint32_t kind, uint64_t seed)
             steps->timeline_touch(t);
             exact &= steps->timeline_notice(t) == 0;
         }
-        exact &= at(t) == to && steps->state_hash(l.heap) == hashes[to] && is_copy(l.heap, &copies[to]);
+        exact &=
+            at(t) == to && steps->state_hash(l.heap) == hashes[to] && is_copy(l.heap, &copies[to]);
     }
     check(exact, "300 ways back and forth lead to the same states bit by bit");
     gcsim_violation found[4];

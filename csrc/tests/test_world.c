@@ -78,7 +78,9 @@ static void bare_world(uint64_t seed)
             world_log_take_back(log);
         }
     }
-    check(exact, "seed %" PRIu64 ": 400 random marks and ways back and forth between them in a bare world", seed);
+    check(exact,
+          "seed %" PRIu64 ": 400 random marks and ways back and forth between them in a bare world",
+          seed);
     check(!world_log_rewind(log, (int64_t)n) && !world_log_rewind(log, -1),
           "there is no way to a mark that is not kept");
     while (n)

@@ -186,8 +186,8 @@ typedef enum gcsim_root_kind {
 } gcsim_root_kind;
 
 typedef struct gcsim_view_root {
-    uint32_t kind;            /* gcsim_root_kind */
-    uint32_t owner;           /* of a frame's slot: id of the goroutine; of a tiny block: of the mutator */
+    uint32_t kind;  /* gcsim_root_kind */
+    uint32_t owner; /* of a frame's slot: id of the goroutine; of a tiny block: of the mutator */
     uint32_t owner_name;      /* the goroutine's */
     uint32_t name;            /* of the frame, of the global */
     const gcsim_type *type;   /* of the frame's slots */
@@ -211,8 +211,9 @@ typedef struct gcsim_timeline gcsim_timeline;
 enum { GCSIM_STEP_SCHEDULED, GCSIM_STEP_BY_HAND, GCSIM_STEP_OUTSIDE };
 
 typedef struct gcsim_timeline_info {
-    uint64_t at;     /* steps that led here */
-    uint64_t length; /* steps that are known: those behind `at` come again unless something else is done */
+    uint64_t at; /* steps that led here */
+    uint64_t
+        length; /* steps that are known: those behind `at` come again unless something else is done */
     uint64_t marks, bytes; /* snapshots, and memory for all of it */
 } gcsim_timeline_info;
 
