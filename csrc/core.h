@@ -59,6 +59,8 @@
 #include "steps/undo.c"
 #include "steps/schedule.c"
 #include "steps/program.c"
+#include "steps/view.c"
+#include "steps/timeline.c"
 #include "steps/actor.c"
 #include "steps/explore.c"
 #endif

@@ -124,7 +124,7 @@ static uint64_t wb_verify_marks(gcsim_mutator *m, gcsim_violation *out, uint64_t
 
 static struct world_log *wb_world_log_create(gcsim_heap *heap)
 {
-    return world_log_create(heap->mheap.world);
+    return world_log_create(heap->mheap.world, NULL);
 }
 static int wb_world_log_rewind(struct world_log *log, int64_t mark)
 {

@@ -113,6 +113,7 @@ _LAZY = {
     "Metrics": "_metrics",
     "ObjectInfo": "_results",
     "SpanInfo": "_results",
+    "SteppedCycle": "_steps",
     "View": "_view",
     "Workload": "_workload",
     "WorkloadResult": "_workload",

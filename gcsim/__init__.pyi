@@ -184,6 +184,9 @@ from gcsim._results import (
 from gcsim._results import (
     SpanInfo as SpanInfo,
 )
+from gcsim._steps import (
+    SteppedCycle as SteppedCycle,
+)
 from gcsim._struct import (
     struct as struct,
 )

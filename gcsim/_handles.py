@@ -23,6 +23,7 @@ class Handle(NamedTuple):
     refs       how many handles there are for this address
     held_by    where references were found: "cache in module app", "node in build()", "Out[3]"
     made_at    file:line of each, with Heap(trace_refs=True); else empty
+    orphan     a handle came back when a stepped heap was rewound, and its reference is gone
     """
 
     address: int
@@ -30,11 +31,14 @@ class Handle(NamedTuple):
     refs: int
     held_by: tuple[str, ...]
     made_at: tuple[str, ...]
+    orphan: bool = False
 
     def __repr__(self) -> str:
         parts = [f"{self.type or 'object'} at {self.address:#x}"]
         if self.refs > 1:
             parts.append(f"{self.refs} handles")
+        if self.orphan:
+            parts.append("orphan")
         parts.append("held by " + (", ".join(self.held_by) or "?"))
         if self.made_at:
             parts.append("made at " + ", ".join(self.made_at))
@@ -116,6 +120,7 @@ def _modules() -> Iterator[tuple[str, Mapping[str, Any]]]:
 def handles(heap: _core.Heap) -> list[Handle]:
     addresses = heap._handle_addresses()
     traces = heap._handle_traces() or []
+    orphans = set(heap._orphan_addresses())
     found = _Finder(heap)
     skip = {id(found.types), id(found.places), id(addresses)}
     for frame in _frames():
@@ -141,6 +146,7 @@ def handles(heap: _core.Heap) -> list[Handle]:
             count,
             tuple(found.places.get(address, ())),
             tuple(sorted(made.get(address, ()))),
+            address in orphans,
         )
         for address, count in sorted(counts.items())
     ]

@@ -19,6 +19,10 @@ struct gcwork {
         *spare; // spare: full, empty or NULL; swapped in before the shared lists are asked
     uint64_t bytes_marked, scan_work, objects_marked,
         pointers; // neighbours are not added to together
+#if GCSIM_STEPS
+    // For pictures only: the grey object that has left the buffers, and the one that is on its way to them.
+    const void *scanning, *shading;
+#endif
 };
 
 struct mutator {

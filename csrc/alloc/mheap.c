@@ -260,6 +260,10 @@ static gcsim_span *span_make(struct mheap *h, struct mutator *m, uint64_t npages
     count_add(&h->bytes.free, released - bytes);
     count_add(bytes_of_purpose(h, purpose), bytes);
     h->spans_in_use++;
+#if GCSIM_STEPS
+    if (h->used_pages < page + npages)
+        h->used_pages = page + npages;
+#endif
 
     gcsim_span *s = &h->spans[page];
     char *base = h->arena + (page << PAGE_SHIFT);

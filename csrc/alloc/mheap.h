@@ -122,8 +122,11 @@ struct mheap {
     char *arena;          // first byte of page 0
     uint64_t arena_pages; // reserved
     uint64_t grown_pages; // in use or once used: pages [0, grown_pages)
-    uint32_t *page_span;  // page -> first page of its span + 1, 0 = no span
-    gcsim_span *spans;    // by first page
+#if GCSIM_STEPS
+    uint64_t used_pages; // behind the last page that a span ever had: what lies above reads as zero
+#endif
+    uint32_t *page_span; // page -> first page of its span + 1, 0 = no span
+    gcsim_span *spans;   // by first page
     uint64_t
         *page_specials; // a bit per page: the span that begins there has specials (gc/specials.h)
     bool green_tea;     // spans keep inline mark bits back

@@ -218,6 +218,17 @@ static uint32_t pick(struct rt *rt, uint32_t first)
     return RT_NOBODY;
 }
 
+// Whoever comes next behind `last` in a circle and can run, the call `i` last of all: it looks again and again for what others do.
+static uint32_t pick_other(struct rt *rt, uint32_t i, uint32_t last)
+{
+    for (uint32_t k = 1; k <= rt->used; k++) {
+        uint32_t other = (last + k) % rt->used;
+        if (other != i && !coroutine_at(rt, other)->choices && rt_can_run(rt, other))
+            return other;
+    }
+    return pick(rt, i);
+}
+
 static void host_lock(struct rt *rt)
 {
     while (__atomic_exchange_n(&rt->host_lock, 1u, __ATOMIC_ACQUIRE))
@@ -250,6 +261,9 @@ static void resume(struct rt *rt, uint32_t i)
 #endif
 }
 
+// Where the stack pointer of one stands that has not begun.
+static void **first_frame(struct coroutine *co) { return (void **)(void *)co - 8 - SWITCH_WORDS; }
+
 static uint32_t start(struct rt *rt, rt_call_fn fn, void *args)
 {
     uint32_t i = 0;
@@ -260,7 +274,7 @@ static uint32_t start(struct rt *rt, rt_call_fn fn, void *args)
         return RT_NOBODY;
     if (i == rt->used)
         rt->used++;
-    void **frame = (void **)(void *)coroutine_at(rt, i) - 8 - SWITCH_WORDS;
+    void **frame = first_frame(coroutine_at(rt, i));
     memset(frame, 0, SWITCH_WORDS * sizeof *frame);
     switch_frame(frame, rt, coroutine_main);
     *coroutine_at(rt, i) =
@@ -279,11 +293,16 @@ CORE void rt_call(struct rt *rt, rt_call_fn fn, void *args)
     host_lock(rt);
     uint32_t i = start(rt, fn, args);
     INVARIANT(i != RT_NOBODY);
+    uint32_t other = RT_NOBODY, last = i; // who ran just now; who ran last in its place
     while (coroutine_at(rt, i)->status != COROUTINE_FREE) {
-        uint32_t next = pick(rt, i);
+        bool looked = other == i && coroutine_at(rt, i)->point == EVENT_WAIT;
+        uint32_t next = looked ? pick_other(rt, i, last) : pick(rt, i);
         if (next == RT_NOBODY)
             core_die(__FILE__, __LINE__, "deadlock: every coroutine waits");
         resume(rt, next);
+        other = next;
+        if (next != i)
+            last = next;
     }
     *coroutine_at(rt, i) = (struct coroutine){0};
     host_unlock(rt);
@@ -323,8 +342,10 @@ CORE int rt_on_host(struct rt *rt, int (*fn)(void *), void *arg)
 // Others may run here. `where` and `arg` say what comes next, as the event of the same kind does.
 CORE void rt_step(struct rt *rt, uint32_t kind, uint64_t where, uint64_t arg)
 {
+    if (!rt->current) // a look from outside takes no time
+        return;
     ++*rt->steps;
-    if (!rt->current || rt->quiet >> kind & 1)
+    if (rt->quiet >> kind & 1)
         return;
     struct coroutine *co = coroutine_at(rt, rt->current - 1);
     if (co->joins && kind != EVENT_WAIT) {

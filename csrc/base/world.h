@@ -64,12 +64,29 @@ CORE_INLINE char *world_at(const struct world *w, enum world_region region)
 
 // --- snapshots: changed 64-byte lines of every committed region, restored to the same addresses.
 struct world_log;
-CORE struct world_log *world_log_create(struct world *w); // NULL: out of memory
+// What need not be looked at. The log keeps the pointer; NULL: everything matters.
+struct world_limits {
+    void *arg;
+    uint64_t (*arena)(void *arg); // bytes of the arena, from its front, that were ever used
+    // What is alive of the i-th stack, in bytes from the region's start (`to` a multiple of 64); false: there are no more.
+    bool (*stack)(void *arg, uint32_t i, uint64_t *from, uint64_t *to);
+};
+CORE struct world_log *world_log_create(struct world *w,
+                                        const struct world_limits *limits); // NULL: out of memory
 CORE void world_log_destroy(struct world_log *log);
-CORE int64_t
-world_log_mark(struct world_log *log); // snapshot; returns its number 0, 1, ...; -1: out of memory
-CORE bool world_log_rewind(struct world_log *log,
-                           int64_t mark);                   // back to it (later ones are forgotten)
+// A snapshot, behind the mark that was made or gone to last; those that were behind it are forgotten. Its number 0, 1, ...; -1: out of memory.
+CORE int64_t world_log_mark(struct world_log *log);
+// Back to a mark, or forward to one that is still kept. False: there is none, or no memory; nothing has changed then.
+CORE bool world_log_rewind(struct world_log *log, int64_t mark);
+// Does the world differ from the mark that was made or gone to last? (Also true without memory to tell.)
+CORE bool world_log_changed(struct world_log *log);
+CORE void world_log_forget(struct world_log *log); // what is behind that mark
+// set_aside keeps what is behind that mark from being forgotten by the next mark; take_back takes that one mark back and has the others
+// behind it again; drop_aside lets go of them. The world stays as it is. False: out of memory.
+CORE bool world_log_set_aside(struct world_log *log);
+CORE void world_log_take_back(struct world_log *log);
+CORE void world_log_drop_aside(struct world_log *log);
 CORE uint64_t world_log_lines(const struct world_log *log); // lines kept by all marks
+CORE uint64_t world_log_bytes(const struct world_log *log); // memory for all of it
 // FNV-1a style hash of the non-zero words of the state zone. Taken between calls, when no coroutine is live: its stacks are then dead bytes.
 CORE uint64_t world_hash(const struct world *w);

@@ -422,6 +422,8 @@ static void batch_drop_in_core(const gcsim_api *api, gcsim_mutator *m, void *bat
 static void batch_dealloc(struct batch_object *b)
 {
     PyTypeObject *tp = Py_TYPE(b);
+    if (b->heap)
+        heap_died(b->heap, b, NULL);
     if (b->batch)
         heap_drop(b->heap, batch_drop_in_core, b->batch);
     for (uint32_t i = 0; i < b->ntypes; i++)
@@ -699,7 +701,7 @@ static PyObject *heap_py_build(PyObject *self, PyObject *args, PyObject *kwargs)
     if (!b)
         return NULL;
     b->heap = (struct heap_object *)Py_NewRef(h);
-    if ((b->roots = PyList_New(0)) && build_checked(b, &a) == 0)
+    if ((b->roots = PyList_New(0)) && heap_born(h, b) == 0 && build_checked(b, &a) == 0)
         return heap_then(h, (PyObject *)b);
     Py_DECREF(b);
     return NULL;

@@ -18,6 +18,7 @@
 #include <stdbool.h>
 
 #include "gcsim/gcsim.h"
+#include "gcsim/steps.h"
 
 #if PY_VERSION_HEX < 0x030b0000
 #error "gcsim needs CPython 3.11 or later"
@@ -178,7 +179,9 @@ enum heap_attention { // any bit sends heap_enter the long way
     HEAP_CLOSING = 2,
     HEAP_DEFERRED = 4,
     HEAP_SLOW_STEPS = 8, /* step mode: another thread is inside */
-    HEAP_LEFT = 16       /* a workload that cannot be ended was left behind in it */
+    HEAP_LEFT = 16,      /* a workload that cannot be ended was left behind in it */
+    HEAP_STEPPED =
+        32 /* a cycle is being stepped: who is about to touch the heap says so first (steps_bind.c) */
 };
 
 struct heap_deferred { // something to drop whose owner died when no mutator could be had
@@ -242,7 +245,37 @@ struct heap_object {
     uint32_t period_ms;            // gc_period; 0 = default
     uint64_t reserve_bytes;        // as asked for; 0 = default
     PyThread_type_lock steps_lock; // step mode: held by the one call that runs without the GIL
+    uint32_t watched;   // references are told of as they come and go: trace_refs, or step mode
+    PyObject *types_at; // step mode: dict, address -> TypeInfo of the last object made there
+    uint64_t stepped;   // cycles, so far
+    struct heap_steps *stepping; // steps_bind.c: the cycle that is being stepped
+    struct heap_object *rewound; // what stale references belong to in its stead: a closed heap
+    struct heap_object *origin;  // of such a one; borrowed, NULL once that is gone
+    bool is_rewound;             // it is such a one ...
+    uint64_t rewound_to;         // ... since the other went to this step
 };
+
+// Of a cycle that is being stepped (steps_bind.c). touch: before the world may change. born: something that Python owns is in the world from
+// the next step on; when the heap is rewound to before it, turn(.., false) makes it stale, and true is the way back. 0, or -1 with an
+// error. died: it is gone; root: its handle, or NULL.
+typedef void (*steps_turn)(struct heap_object *h, void *what, bool there);
+BIND_COLD void steps_touch(struct heap_object *h);
+BIND_COLD int steps_born(struct heap_object *h, void *what, steps_turn turn);
+BIND_COLD int steps_kept(struct heap_object *h, PyObject *what, steps_turn turn); // it owns `what`
+BIND_COLD void steps_died(struct heap_object *h, void *what, gcsim_handle *root);
+// For all that begins with its heap, as a Ref does: stale is to belong to a closed one.
+static void steps_turn_owner(struct heap_object *h, void *what, bool there);
+static int steps_type_born(struct heap_object *h, struct type_object *t, const gcsim_type *made);
+static void steps_turn_mutator(struct heap_object *h, void *mutator, bool there);
+static inline int heap_born(struct heap_object *h, void *owner)
+{
+    return BIND_UNLIKELY(h->stepping != NULL) ? steps_born(h, owner, steps_turn_owner) : 0;
+}
+static inline void heap_died(struct heap_object *h, void *owner, gcsim_handle *root)
+{
+    if (BIND_UNLIKELY(h->stepping != NULL || h->origin != NULL))
+        steps_died(h, owner, root);
+}
 
 // A reference to (the inside of) an object: the base layout of every struct class instance. Not seen by Python's collector: it
 // refers to its heap and its class only, and a heap refers to no Ref.
@@ -268,12 +301,12 @@ BIND_COLD void *bind_raise(struct bind_state *state, enum bind_error error, cons
                            ...);
 
 // 0, or -1 with ClosedHeapError. Enough for reading and for writing scalars under the GIL (law 5).
+BIND_COLD int heap_check_open_long_way(struct heap_object *h);
 static inline int heap_check_open(struct heap_object *h)
 {
-    if (BIND_LIKELY(h->heap != NULL && !(h->attention & HEAP_CLOSING)))
+    if (BIND_LIKELY(h->heap != NULL && !(h->attention & (HEAP_CLOSING | HEAP_STEPPED))))
         return 0;
-    heap_raise_closed(h);
-    return -1;
+    return heap_check_open_long_way(h);
 }
 
 // Number of forks this process has gone through; a pthread_atfork handler counts.
@@ -285,9 +318,11 @@ static inline void heap_attend(struct heap_object *h, uint32_t set, uint32_t cle
     GCSIM_STORE(&h->attention, (h->attention & ~clear) | set);
 }
 
+// False also where it is to be told of first: heap_check_own.
 static inline bool heap_is_own(struct heap_object *h)
 {
-    return BIND_LIKELY(h->heap != NULL && !(h->attention & HEAP_CLOSING) && h->forks == bind_forks);
+    return BIND_LIKELY(h->heap != NULL && !(h->attention & (HEAP_CLOSING | HEAP_STEPPED)) &&
+                       h->forks == bind_forks);
 }
 
 // 0, or -1 with ClosedHeapError or ForkedHeapError: for calls that change the heap. `doing` completes "cannot ...".
@@ -295,8 +330,11 @@ static inline int heap_check_own(struct heap_object *h, const char *doing)
 {
     if (heap_is_own(h))
         return 0;
-    if (heap_check_open(h) == 0)
-        heap_raise_forked(h, doing);
+    if (heap_check_open(h) < 0)
+        return -1;
+    if (h->forks == bind_forks)
+        return 0;
+    heap_raise_forked(h, doing);
     return -1;
 }
 
@@ -394,8 +432,11 @@ static inline gcsim_handle *heap_allocate_at_once(struct heap_object *h, const g
 }
 static inline void heap_unroot(struct heap_object *h, gcsim_handle *handle)
 {
-    if (h->heap)
-        h->api->handle_drop(h->heap, handle);
+    if (!h->heap)
+        return;
+    if (BIND_UNLIKELY(h->stepping != NULL))
+        steps_touch(h);
+    h->api->handle_drop(h->heap, handle);
 }
 // The Type behind a type of this heap (dynamic types of interfaces, objects with headers); borrowed, NULL without error if unknown.
 BIND struct type_object *heap_type_of(struct heap_object *h, const gcsim_type *type);

@@ -34,7 +34,22 @@ BIND_COLD void *bind_raise(struct bind_state *state, enum bind_error error, cons
 
 BIND_COLD void heap_raise_closed(struct heap_object *h)
 {
-    bind_raise(h->state, ERR_CLOSED, "the heap is closed; its objects are gone");
+    if (h->is_rewound)
+        bind_raise(h->state, ERR_STALE, "the heap was rewound to step %llu, before this was made",
+                   (unsigned long long)h->rewound_to);
+    else
+        bind_raise(h->state, ERR_CLOSED, "the heap is closed; its objects are gone");
+}
+
+BIND_COLD int heap_check_open_long_way(struct heap_object *h)
+{
+    if (h->heap && !(h->attention & HEAP_CLOSING)) {
+        if (!(h->attention & HEAP_SLOW_STEPS)) // else the call that is under way has said so
+            steps_touch(h);
+        return 0;
+    }
+    heap_raise_closed(h);
+    return -1;
 }
 
 BIND_COLD void heap_raise_forked(struct heap_object *h, const char *doing)
@@ -176,6 +191,7 @@ static int pool_grow(struct heap_object *h)
     PyThreadState *thread = PyEval_SaveThread();
     if (h->steps_lock)
         PyThread_acquire_lock(h->steps_lock, WAIT_LOCK);
+    steps_touch(h);
     gcsim_mutator *m = h->api->mutator_attach(h->heap, &status);
     if (h->steps_lock)
         PyThread_release_lock(h->steps_lock);
@@ -187,7 +203,7 @@ static int pool_grow(struct heap_object *h)
         return -1;
     }
     h->idle[h->idle_count++] = m;
-    return 0;
+    return h->stepping ? steps_born(h, m, steps_turn_mutator) : 0;
 }
 
 static void drop_deferred(struct heap_object *h, gcsim_mutator *m, struct heap_deferred *list)
@@ -249,7 +265,11 @@ BIND_COLD gcsim_mutator *heap_enter_long_way(struct heap_object *h, gcsim_mutato
         m = h->idle[h->idle_count - 1];
         if (!(h->attention &
               HEAP_SLOW_STEPS)) { // else nothing of the core may be touched, not even to leave it
-            if (heap_mutator_goes_in(m)) {
+            steps_touch(h);
+            if (h->steps)
+                gcsim_enter(
+                    m); // no other thread is inside: who stops the world is a coroutine, and goes on meanwhile
+            if (h->steps || heap_mutator_goes_in(m)) {
                 if (h->attention & HEAP_DEFERRED)
                     drop_deferred(h, m, take_deferred(h));
                 return m;
@@ -266,6 +286,9 @@ BIND void heap_drop(struct heap_object *h, void (*drop)(const gcsim_api *, gcsim
     if (!h->heap)
         return;
     gcsim_mutator *m = heap_try_enter(h);
+    if (!m && (h->attention & HEAP_STEPPED) && !(h->attention & (HEAP_SLOW_STEPS | HEAP_CLOSING)) &&
+        h->idle_count && !heap_is_own_poll(h))
+        m = heap_enter_long_way(h, NULL); // at once: what is put off would not be rewound
     if (m) {
         drop(h->api, m, what);
         heap_leave(h, m);
@@ -301,6 +324,7 @@ BIND int slow_begin(struct heap_object *h, struct slow_call *call, const char *d
     call->thread = PyEval_SaveThread();
     if (h->steps_lock)
         PyThread_acquire_lock(h->steps_lock, WAIT_LOCK);
+    steps_touch(h);
     gcsim_enter(call->m);
     drop_deferred(h, call->m, deferred);
     return 0;

@@ -279,7 +279,14 @@ struct frame_object {
     uint64_t offset;
     uint32_t serial;
     bool pushed;
+    bool rewound; // the heap was, to before it was pushed
 };
+
+static void frame_turn(struct heap_object *h, void *frame, bool there)
+{
+    (void)h;
+    ((struct frame_object *)frame)->rewound = !there;
+}
 
 static bool thread_exists(unsigned long ident)
 {
@@ -345,12 +352,16 @@ static PyObject *goroutine_wrap(struct heap_object *h, const gcsim_goroutine_inf
     g->id = info->id;
     g->owner = owner;
     g->name = name;
+    if (heap_born(h, g) < 0)
+        Py_CLEAR(g);
     return (PyObject *)g;
 }
 
 static void goroutine_dealloc(struct goroutine_object *g)
 {
     PyTypeObject *tp = Py_TYPE(g);
+    if (g->heap)
+        heap_died(g->heap, g, NULL);
     Py_XDECREF(g->name);
     Py_XDECREF(g->heap);
     tp->tp_free(g);
@@ -478,6 +489,8 @@ static int frame_push(struct frame_object *f)
     heap_leave(h, m);
     if (offset == UINT64_MAX)
         heap_raise_status(h, status == GCSIM_OK ? GCSIM_NO_MEMORY : status, "a frame on the stack");
+    else if (h->stepping && steps_born(h, f, frame_turn) < 0)
+        return -1;
     return offset == UINT64_MAX ? -1 : 0;
 }
 
@@ -533,7 +546,8 @@ static bool frame_on_stack(const struct frame_object *f)
     uint64_t at = g->top;
     while (at != UINT64_MAX && at > f->offset)
         at = gcsim_frame_at(g, at)->caller;
-    return f->pushed && at == f->offset && gcsim_frame_at(g, at)->serial == f->serial;
+    return f->pushed && !f->rewound && at == f->offset &&
+           gcsim_frame_at(g, at)->serial == f->serial;
 }
 
 static int frame_check(struct frame_object *f)
@@ -544,8 +558,9 @@ static int frame_check(struct frame_object *f)
     if (BIND_LIKELY(frame_on_stack(f)))
         return 0;
     bind_raise(state, ERR_STALE,
-               f->pushed ? "the frame %R was popped"
-                         : "the frame %R is not pushed yet: `with` does it",
+               f->rewound  ? "the heap was rewound to before the frame %R was pushed"
+               : f->pushed ? "the frame %R was popped"
+                           : "the frame %R is not pushed yet: `with` does it",
                f->name);
     return -1;
 }
@@ -725,6 +740,8 @@ static PyObject *goroutine_frames(struct goroutine_object *g, void *Py_UNUSED(cl
             f->offset = at;
             f->serial = frame->serial;
             f->pushed = true;
+            if (h->stepping && steps_born(h, f, frame_turn) < 0)
+                Py_CLEAR(f);
         }
         if (!f || PyList_Append(list, (PyObject *)f) < 0)
             Py_CLEAR(list);
@@ -771,6 +788,8 @@ static Py_hash_t goroutine_hash(struct goroutine_object *g)
 static void frame_dealloc(struct frame_object *f)
 {
     PyTypeObject *tp = Py_TYPE(f);
+    if (f->g)
+        heap_died(f->g->heap, f, NULL);
     Py_XDECREF(f->g);
     Py_XDECREF(f->capsule);
     Py_XDECREF(f->name);
@@ -923,6 +942,45 @@ static int global_words(struct heap_object *h, PyObject *value, struct slice *wo
     return 0;
 }
 
+// While a cycle is stepped the names of globals, and what kind of value each holds, are rewound with it: a change is a new dict.
+static void globals_turn(struct heap_object *h, void *versions, bool there)
+{
+    Py_SETREF(h->roots->globals, Py_NewRef(PyTuple_GET_ITEM((PyObject *)versions, there)));
+}
+
+// The dict to change, borrowed; NULL with an error.
+static PyObject *globals_to_change(struct heap_object *h)
+{
+    struct heap_roots *roots = heap_roots_of(h);
+    if (!roots || !h->stepping)
+        return roots ? roots->globals : NULL;
+    PyObject *copy = PyDict_Copy(roots->globals);
+    PyObject *versions = copy ? PyTuple_Pack(2, roots->globals, copy) : NULL;
+    bool ok = versions && steps_kept(h, versions, globals_turn) == 0;
+    if (ok)
+        Py_SETREF(roots->globals, Py_NewRef(copy));
+    Py_XDECREF(versions);
+    Py_XDECREF(copy);
+    return ok ? roots->globals : NULL;
+}
+
+// The slot of a name again, as a value of its own: what holds another kind of value now shall not change what was. Borrowed.
+static struct global_slot *global_slot_again(PyObject *dict, PyObject *name, gcsim_global *global)
+{
+    struct global_slot *slot = dict ? PyMem_Calloc(1, sizeof *slot) : NULL;
+    PyObject *capsule = slot ? PyCapsule_New(slot, GLOBAL_CAPSULE, global_slot_free) : NULL;
+    if (!capsule) {
+        PyMem_Free(slot);
+        if (!PyErr_Occurred())
+            PyErr_NoMemory();
+        return NULL;
+    }
+    slot->global = global;
+    int result = PyDict_SetItem(dict, name, capsule);
+    Py_DECREF(capsule);
+    return result < 0 ? NULL : slot;
+}
+
 // A new global of this name, in the core and in the dict; its slot, borrowed.
 static struct global_slot *global_make_named(struct heap_object *h, PyObject *dict, PyObject *name)
 {
@@ -964,10 +1022,11 @@ static int globals_delete(struct globals_object *self, PyObject *dict, PyObject 
             raise_named(h->state, "UnknownNameError", "the heap has no global %R", name);
         return -1;
     }
-    gcsim_mutator *m = heap_enter(h);
+    gcsim_global *global = slot->global;
+    gcsim_mutator *m = (dict = globals_to_change(h)) ? heap_enter(h) : NULL;
     if (!m)
         return -1;
-    h->api->global_drop(m, slot->global);
+    h->api->global_drop(m, global);
     heap_leave(h, m);
     return PyDict_DelItem(dict, name);
 }
@@ -990,8 +1049,14 @@ static int globals_ass_subscript(struct globals_object *self, PyObject *name, Py
     if (global_words(h, value, &words, &kind, &type, &handle) < 0)
         return -1;
     struct global_slot *slot = (dict = globals_dict(self)) ? globals_find(dict, name) : NULL;
-    if (!slot && !PyErr_Occurred())
-        slot = global_make_named(h, dict, name);
+    bool known = slot != NULL;
+    if (!PyErr_Occurred() &&
+        (!known || (h->stepping && (slot->kind != kind || slot->type != type)))) {
+        dict = globals_to_change(h);
+        slot = !dict   ? NULL
+               : known ? global_slot_again(dict, name, slot->global)
+                       : global_make_named(h, dict, name);
+    }
     if (slot && (m = heap_enter(h))) {
         gcsim_store(m, &slot->global->words[0], words.ptr);
         GCSIM_STORE(&slot->global->words[1], (void *)(uintptr_t)words.len);

@@ -73,6 +73,8 @@ BIND_COLD const gcsim_type *heap_type_make(struct heap_object *h, struct type_ob
     if (made) {
         h->types[t->serial] = made;
         Py_XSETREF(h->types_by_id[made->id], (struct type_object *)Py_NewRef(t));
+        if (h->stepping && steps_type_born(h, t, made) < 0)
+            return NULL;
     }
     return made;
 }
@@ -343,8 +345,10 @@ static int heap_barrier_words(struct heap_object *h, const struct heap_given *g)
 static int heap_words(struct heap_object *h, const struct heap_given *g)
 {
     struct bind_state *state = h->state;
-    int mode = 0, mark = GCSIM_MARK_OBJECT;
-    if ((mode = given_word(state, "mode", g->mode, heap_modes, heap_modes_later, mode)) < 0 ||
+    int mode = given_word(state, "mode", g->mode, heap_modes, heap_modes_later, 0);
+    // "field", whose steps are those of the textbook, where they are seen
+    int mark = mode > 0 ? 0 : GCSIM_MARK_OBJECT;
+    if (mode < 0 ||
         (mark = given_word(state, "mark", g->mark, heap_marks, heap_marks_later, mark)) < 0 ||
         given_word(state, "era", g->era, heap_eras, heap_eras_later, 0) < 0)
         return -1;
@@ -423,10 +427,12 @@ static int heap_open(struct heap_object *h, const struct heap_given *g)
     };
     if (trace && !(h->traces = PyDict_New()))
         return -1;
-    if (h->steps && !(h->steps_lock = PyThread_allocate_lock())) {
+    if (h->steps &&
+        (!(h->steps_lock = PyThread_allocate_lock()) || !(h->types_at = PyDict_New()))) {
         PyErr_NoMemory();
         return -1;
     }
+    h->watched = h->traces || h->types_at;
     gcsim_status status;
     h->heap = h->api->heap_create(&options, &status);
     if (!h->heap) {
@@ -525,6 +531,7 @@ static void heap_free_lists(struct heap_object *h)
         Py_XDECREF(types[i]);
     PyMem_Free(types);
     Py_CLEAR(h->traces);
+    Py_CLEAR(h->types_at);
     heap_callbacks_free(h);
     heap_roots_free(h);
 }
@@ -534,6 +541,7 @@ static void heap_finish(struct heap_object *h)
 {
     gcsim_heap *heap = h->heap;
     struct told *told = h->tells ? tell_take(h) : NULL;
+    steps_end(h);
     h->heap = NULL;
     heap_attend(h, HEAP_CLOSED, UINT32_MAX);
     h->api->heap_destroy(heap);
@@ -635,6 +643,7 @@ static int heap_traverse(struct heap_object *h, visitproc visit, void *arg)
     for (uint32_t i = 0; i < h->types_by_id_room; i++)
         Py_VISIT(h->types_by_id[i]);
     Py_VISIT(h->traces);
+    Py_VISIT(h->types_at);
     for (uint32_t kind = 0; kind < GCSIM_TRACES; kind++)
         Py_VISIT(h->trace_files[kind]);
     return heap_callbacks_traverse(h, visit, arg);
@@ -655,6 +664,9 @@ static void heap_dealloc(struct heap_object *h)
     if (h->heap) // nobody refers to it: no call is inside, no view exists
         heap_finish(h);
     heap_free_lists(h);
+    if (h->rewound)
+        h->rewound->origin = NULL;
+    Py_XDECREF(h->rewound);
     if (h->steps_lock)
         PyThread_free_lock(h->steps_lock);
     tp->tp_free(h);
@@ -756,6 +768,8 @@ static PyObject *heap_new(PyObject *self, PyObject *const *args, Py_ssize_t narg
                         : new_long_way(h, args[0]);
     if (names && ref && BIND_UNLIKELY(new_set_fields(ref, args + 1, names) < 0))
         Py_CLEAR(ref);
+    if (BIND_UNLIKELY(h->types_at != NULL) && ref && steps_name(h, ref) < 0)
+        Py_CLEAR(ref);
     return heap_then(h, ref);
 }
 
@@ -766,7 +780,7 @@ static PyObject *heap_collect(PyObject *self, PyObject *Py_UNUSED(unused))
     struct heap_object *h = (struct heap_object *)self;
     struct slow_call call;
     gcsim_cycle cycle;
-    if (slow_begin(h, &call, "collect") < 0)
+    if ((h->stepping && steps_finish(h) < 0) || slow_begin(h, &call, "collect") < 0)
         return NULL;
     gcsim_status status = h->api->collect(call.m);
     if (status == GCSIM_OK)
@@ -810,12 +824,20 @@ static PyObject *heap_verify(PyObject *self, PyObject *Py_UNUSED(unused))
     struct heap_object *h = (struct heap_object *)self;
     struct slow_call call;
     gcsim_violation found[ROOM];
-    if (slow_begin(h, &call, "verify it") < 0)
-        return NULL;
-    uint64_t n = h->api->verify(call.m, found, ROOM);
-    slow_end(&call);
-    if (slow_failed(&call, GCSIM_OK, "verify"))
-        return NULL;
+    uint64_t n;
+    if (h->stepping) {
+        int64_t stepped = steps_verify(h, found, ROOM);
+        if (stepped < 0)
+            return NULL;
+        n = (uint64_t)stepped;
+    } else {
+        if (slow_begin(h, &call, "verify it") < 0)
+            return NULL;
+        n = h->api->verify(call.m, found, ROOM);
+        slow_end(&call);
+        if (slow_failed(&call, GCSIM_OK, "verify"))
+            return NULL;
+    }
     if (!n)
         Py_RETURN_TRUE;
     if (n == 1 && found[0].invariant == 0)
@@ -983,6 +1005,9 @@ static PyObject *heap_repr(PyObject *self)
     char gogc[16] = "off";
     if (h->gc_percent >= 0)
         snprintf(gogc, sizeof gogc, "%d", (int)h->gc_percent);
+    if (h->is_rewound)
+        return PyUnicode_FromFormat("<gcsim.Heap as it was before it was rewound to step %llu>",
+                                    (unsigned long long)h->rewound_to);
     return PyUnicode_FromFormat("<gcsim.Heap %llu mode=%s gogc=%s%s>",
                                 (unsigned long long)h->serial, heap_modes[h->steps], gogc,
                                 !h->heap                 ? " closed"
@@ -1001,12 +1026,6 @@ static PyObject *heap_later_snapshot(PyObject *self, PyObject *Py_UNUSED(unused)
 {
     return bind_raise(((struct heap_object *)self)->state, ERR_NOT_THERE,
                       "heap.snapshot is not there yet");
-}
-
-static PyObject *heap_later_begin_cycle(PyObject *self, PyObject *Py_UNUSED(unused))
-{
-    return bind_raise(((struct heap_object *)self)->state, ERR_NOT_THERE,
-                      "heap.begin_cycle is not there yet; heap.collect() runs a whole one");
 }
 
 #define FAST(f) ((PyCFunction)(void (*)(void))(f))
@@ -1047,8 +1066,6 @@ static PyMethodDef heap_methods[] = {
                "in the middle of another thread's call.")},
     {"snapshot", heap_later_snapshot, METH_NOARGS,
      PyDoc_STR("snapshot($self, /)\n--\n\nNot there yet: raises NotThereYetError.")},
-    {"begin_cycle", heap_later_begin_cycle, METH_NOARGS,
-     PyDoc_STR("begin_cycle($self, /)\n--\n\nNot there yet: raises NotThereYetError.")},
     {"_handle_addresses", heap_handle_addresses, METH_NOARGS, NULL},
     {"_handle_traces", heap_handle_traces, METH_NOARGS, NULL},
     {"__enter__", heap_enter_with, METH_NOARGS, NULL},
@@ -1099,7 +1116,8 @@ static PyType_Slot heap_slots[] = {
          "off; None: 120, as Go; not for steps\n"
          "procs         GOMAXPROCS, 1 to 64: processors that the program's threads and the "
          "collector share; None: the machine's\n"
-         "mark          \"object\", or \"field\" (the reference engine)\n"
+         "mark          \"object\", or \"field\" (the reference engine; the default with "
+         "mode=\"steps\")\n"
          "mode          \"threads\", or \"steps\": the same collector as coroutines\n"
          "seed          of schedules, an int from 0; nothing is random yet\n"
          "reserve       address space for objects: bytes or \"64MiB\"; None: what the system "

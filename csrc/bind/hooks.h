@@ -48,6 +48,24 @@ static inline PyObject *heap_then(struct heap_object *h, PyObject *result)
 static void heap_callbacks_free(struct heap_object *h);
 static int heap_callbacks_traverse(struct heap_object *h, visitproc visit, void *arg);
 static int heap_callbacks_clear(struct heap_object *h);
+// steps_bind.c
+static void steps_end(struct heap_object *h);
+static int steps_finish(struct heap_object *h);
+static int steps_name(struct heap_object *h, PyObject *ref);
+static int64_t steps_verify(struct heap_object *h, gcsim_violation *out, uint64_t room);
+static PyObject *heap_py_begin_cycle(PyObject *self, PyObject *args, PyObject *kwargs);
+static PyObject *heap_py_steps_begin(PyObject *self, PyObject *args);
+static PyObject *heap_py_steps_run(PyObject *self, PyObject *args);
+static PyObject *heap_py_steps_by_hand(PyObject *self, PyObject *args);
+static PyObject *heap_py_steps_goto(PyObject *self, PyObject *k);
+HOOK_NOARGS(heap_py_steps_info);
+HOOK_NOARGS(heap_py_steps_hash);
+static PyObject *heap_py_steps_log(PyObject *self, PyObject *args);
+HOOK_NOARGS(heap_py_steps_actors);
+HOOK_NOARGS(heap_py_steps_view);
+HOOK_NOARGS(heap_py_steps_token);
+HOOK_NOARGS(heap_py_steps_exported);
+HOOK_NOARGS(heap_py_orphans);
 // load.c
 static PyObject *heap_py_dump(PyObject *self, void *closure);
 
@@ -125,6 +143,23 @@ static PyObject *heap_py_dump(PyObject *self, void *closure);
          PyDoc_STR(                                                                                \
              "scavtrace($self, file, /)\n--\n\nThe scavenger's line, as GODEBUG=scavtrace=1, "     \
              "when all is swept. file: see gctrace.")},                                            \
+        {"begin_cycle", (PyCFunction)(void (*)(void))heap_py_begin_cycle,                          \
+         METH_VARARGS | METH_KEYWORDS,                                                             \
+         PyDoc_STR("begin_cycle($self, /, *, schedule='round robin', seed=0, changes=3, "          \
+                   "length=1000, locks=False)\n--\n\nA collection to be taken step by step, "      \
+                   "forwards and backwards: a SteppedCycle. For mode=\"steps\".")},                \
+        {"_steps_begin", heap_py_steps_begin, METH_VARARGS, NULL},                                 \
+        {"_steps_run", heap_py_steps_run, METH_VARARGS, NULL},                                     \
+        {"_steps_by_hand", heap_py_steps_by_hand, METH_VARARGS, NULL},                             \
+        {"_steps_goto", heap_py_steps_goto, METH_O, NULL},                                         \
+        {"_steps_info", heap_py_steps_info, METH_NOARGS, NULL},                                    \
+        {"_steps_log", heap_py_steps_log, METH_VARARGS, NULL},                                     \
+        {"_steps_actors", heap_py_steps_actors, METH_NOARGS, NULL},                                \
+        {"_steps_view", heap_py_steps_view, METH_NOARGS, NULL},                                    \
+        {"_steps_token", heap_py_steps_token, METH_NOARGS, NULL},                                  \
+        {"_steps_exported", heap_py_steps_exported, METH_NOARGS, NULL},                            \
+        {"_steps_hash", heap_py_steps_hash, METH_NOARGS, NULL},                                    \
+        {"_orphan_addresses", heap_py_orphans, METH_NOARGS, NULL},                                 \
         {"_trace", heap_py_trace, METH_VARARGS, NULL},                                             \
         {"_read_metrics", heap_py_read_metrics, METH_NOARGS, NULL},                                \
     {                                                                                              \

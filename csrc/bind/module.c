@@ -25,6 +25,7 @@
 #include "bind/layout_bind.c"
 #include "bind/run_bind.c"
 #include "bind/explore_bind.c"
+#include "bind/steps_bind.c"
 
 #ifndef GCSIM_BUILD_MODE
 #define GCSIM_BUILD_MODE "unknown"

@@ -20,8 +20,8 @@ static inline void ref_give_back(struct bind_state *state, struct ref_object *re
         PyObject_Free(ref);
 }
 
-BIND_COLD int ref_trace(struct heap_object *h, struct ref_object *ref);
-BIND_COLD void ref_untrace(struct heap_object *h, struct ref_object *ref);
+BIND_COLD int ref_watch(struct heap_object *h, struct ref_object *ref);
+BIND_COLD void ref_unwatch(struct heap_object *h, struct ref_object *ref);
 
 BIND inline PyObject *ref_from_handle(struct heap_object *h, PyTypeObject *cls,
                                       gcsim_handle *handle)
@@ -35,7 +35,7 @@ BIND inline PyObject *ref_from_handle(struct heap_object *h, PyTypeObject *cls,
     ref->heap = (struct heap_object *)Py_NewRef(h);
     ref->handle = handle;
     ref->address = handle->ptr;
-    if (BIND_UNLIKELY(h->traces != NULL) && ref_trace(h, ref) < 0) {
+    if (BIND_UNLIKELY(h->watched) && ref_watch(h, ref) < 0) {
         Py_DECREF(ref);
         return NULL;
     }
@@ -48,8 +48,8 @@ static void ref_dealloc(PyObject *self)
     struct heap_object *h = ref->heap;
     gcsim_handle *handle = ref->handle;
     PyTypeObject *cls = Py_TYPE(self);
-    if (BIND_UNLIKELY(h->traces != NULL))
-        ref_untrace(h, ref);
+    if (BIND_UNLIKELY(h->watched))
+        ref_unwatch(h, ref);
     ref_give_back(h->state, ref);
     if (BIND_LIKELY(h->heap != NULL))
         h->api->handle_drop(h->heap, handle);
@@ -125,6 +125,8 @@ BIND_COLD int ref_refused(struct heap_object *h, struct type_object *elem, PyObj
     if (!IS_REF(h->state, value))
         bind_raise(h->state, ERR_CONVERSION, "a pointer takes a reference to %s or None, not %s",
                    wanted, got);
+    else if (((struct ref_object *)value)->heap->is_rewound)
+        heap_raise_closed(((struct ref_object *)value)->heap);
     else if (((struct ref_object *)value)->heap != h)
         bind_raise(h->state, ERR_WRONG_HEAP,
                    "the %s belongs to another heap; a heap's pointers stay inside it",
@@ -316,7 +318,8 @@ static PyObject *ref_repr(PyObject *self)
     struct ref_object *ref = (struct ref_object *)self;
     const char *name = class_name(Py_TYPE(self));
     if (!ref->heap->heap)
-        return PyUnicode_FromFormat("<%s at %p of a closed heap>", name, ref->address);
+        return PyUnicode_FromFormat("<%s at %p of a %s heap>", name, ref->address,
+                                    ref->heap->is_rewound ? "rewound" : "closed");
     PyObject *fields = repr_fields(ref, (struct struct_class *)Py_TYPE(self));
     if (!fields) {
         PyErr_Clear();
@@ -358,10 +361,10 @@ static PyType_Spec ref_spec = {
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_IMMUTABLETYPE,
 };
 
-// --- trace_refs=True: where each Ref was made
+// --- heaps that want to know of each Ref: trace_refs=True, step mode
 
 // Takes the file and line of the Python code that runs; a Ref made by none is not traced.
-BIND_COLD int ref_trace(struct heap_object *h, struct ref_object *ref)
+static int ref_trace(struct heap_object *h, struct ref_object *ref)
 {
     PyFrameObject *frame = PyEval_GetFrame(); // borrowed
     if (!frame)
@@ -378,7 +381,7 @@ BIND_COLD int ref_trace(struct heap_object *h, struct ref_object *ref)
     return result;
 }
 
-BIND_COLD void ref_untrace(struct heap_object *h, struct ref_object *ref)
+static void ref_untrace(struct heap_object *h, struct ref_object *ref)
 {
     PyObject *type, *value, *traceback;
     PyErr_Fetch(&type, &value, &traceback);
@@ -387,6 +390,26 @@ BIND_COLD void ref_untrace(struct heap_object *h, struct ref_object *ref)
         PyErr_Clear();
     Py_XDECREF(key);
     PyErr_Restore(type, value, traceback);
+}
+
+BIND_COLD int ref_watch(struct heap_object *h, struct ref_object *ref)
+{
+    if (h->traces && ref_trace(h, ref) < 0)
+        return -1;
+    if (!h->types_at)
+        return 0;
+    struct type_object *type = ref_type_of(h->state, (PyObject *)ref);
+    PyObject *key = type ? PyLong_FromVoidPtr(ref->address) : NULL;
+    int result = key && PyDict_SetDefault(h->types_at, key, type->info) ? 0 : -1;
+    Py_XDECREF(key);
+    return result < 0 ? -1 : heap_born(h, ref);
+}
+
+BIND_COLD void ref_unwatch(struct heap_object *h, struct ref_object *ref)
+{
+    if (h->traces)
+        ref_untrace(h, ref);
+    heap_died(h, ref, ref->handle);
 }
 
 // --- Weak
@@ -416,7 +439,9 @@ static PyObject *weak_for(struct heap_object *h, PyObject *value)
         w->heap = (struct heap_object *)Py_NewRef(h);
         w->cls = (PyTypeObject *)Py_NewRef(Py_TYPE(value));
         w->address = address;
-        if (w->weak)
+        if (w->weak && heap_born(h, w) < 0)
+            Py_CLEAR(w);
+        if (!w || w->weak)
             return (PyObject *)w;
         heap_raise_status(h, status == GCSIM_OK ? GCSIM_NO_MEMORY : status, "a weak reference");
     }
@@ -432,6 +457,8 @@ static void weak_drop_in_core(const gcsim_api *api, gcsim_mutator *m, void *weak
 static void weak_dealloc(struct weak_object *w)
 {
     PyTypeObject *tp = Py_TYPE(w);
+    if (w->heap)
+        heap_died(w->heap, w, NULL);
     if (w->weak)
         heap_drop(w->heap, weak_drop_in_core, w->weak);
     Py_XDECREF(w->heap);

@@ -43,6 +43,8 @@ static PyObject *row_make(struct heap_object *h, struct type_object *elem,
     row->array = (struct type_object *)Py_XNewRef(array);
     row->s = s;
     row->handle = handle;
+    if (heap_born(h, row) < 0)
+        Py_CLEAR(row);
     return (PyObject *)row;
 }
 
@@ -57,6 +59,7 @@ static PyObject *row_over(struct heap_object *h, struct type_object *elem,
 static void row_dealloc(struct row_object *row)
 {
     PyTypeObject *tp = Py_TYPE(row);
+    heap_died(row->heap, row, row->handle);
     if (row->handle)
         heap_unroot(row->heap, row->handle);
     Py_XDECREF(row->elem);

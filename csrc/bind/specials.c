@@ -13,6 +13,7 @@ struct heap_callback {
     PyObject *fn;                       // NULL once Python's collector has cleared the heap
     PyObject *args;                     // of a cleanup
     PyTypeObject *cls;                  // of a finalizer's Ref
+    bool over; // it ran or was cleared, or is not set yet: only a heap that is stepped keeps it
 };
 
 struct cleanup_object {
@@ -55,11 +56,28 @@ static void callback_clear(struct heap_callback *cb)
     Py_CLEAR(cb->cls);
 }
 
+static void callback_turn(struct heap_object *h, void *callback, bool there)
+{
+    struct heap_callback *cb = callback;
+    h->callback_count += (uint64_t)there - (uint64_t)!cb->over;
+    cb->over = !there;
+}
+static void callback_turn_back(struct heap_object *h, void *callback, bool over)
+{
+    callback_turn(h, callback, !over);
+}
+
 // Runs Python code, as any release of an object may.
 static void callback_delete(struct heap_object *h, struct heap_callback *cb)
 {
+    if (h->stepping && h->heap) { // it comes back if that is rewound
+        callback_turn_back(h, cb, true);
+        if (steps_born(h, cb, callback_turn_back) < 0)
+            PyErr_Clear(); // without memory for that, it is over for good
+        return;
+    }
     callback_unlink(cb);
-    h->callback_count--;
+    h->callback_count -= !cb->over;
     callback_clear(cb);
     PyMem_Free(cb);
 }
@@ -75,6 +93,10 @@ static struct heap_callback *callback_make(struct heap_object *h, PyObject *fn, 
                                  .cls = (PyTypeObject *)Py_XNewRef((PyObject *)cls)};
     callback_link(&h->callbacks, cb);
     h->callback_count++;
+    if (h->stepping && steps_born(h, cb, callback_turn) < 0) {
+        callback_delete(h, cb);
+        return NULL;
+    }
     return cb;
 }
 
@@ -369,6 +391,8 @@ static PyObject *heap_py_add_cleanup(PyObject *self, PyObject *const *args, Py_s
     if (m) {
         cleanup->heap = (struct heap_object *)Py_NewRef(h);
         cleanup->address = address;
+        if (heap_born(h, cleanup) < 0)
+            PyErr_Clear(); // it is never stale then
         cleanup->id = h->api->cleanup_add(m, address, run_by_python, cb);
         status = m->status;
         heap_leave(h, m);
@@ -390,7 +414,7 @@ static PyObject *cleanup_stop(struct cleanup_object *c, PyObject *Py_UNUSED(unus
 {
     struct heap_object *h = c->heap;
     void *cb;
-    if (!h || !h->heap || !c->id)
+    if (!h || (!h->heap && !h->is_rewound) || !c->id)
         Py_RETURN_FALSE;
     if (heap_check_own(h, "stop a cleanup") < 0)
         return NULL;
@@ -430,6 +454,8 @@ static void cleanup_dealloc(struct cleanup_object *c)
 {
     PyTypeObject *tp = Py_TYPE(c);
     PyObject_GC_UnTrack(c);
+    if (c->heap)
+        heap_died(c->heap, c, NULL);
     cleanup_clear(c);
     tp->tp_free(c);
     Py_DECREF(tp);

@@ -122,9 +122,15 @@ CORE_INLINE void shade_in(struct mheap *h, struct gcwork *w, gcsim_span *s, char
     char *base = s->base + (uint64_t)index * s->slot_bytes32;
     w->bytes_marked += slot_bytes;
     w->objects_marked++;
+#if GCSIM_STEPS
+    w->shading = span_noscan(s) ? NULL : base;
+#endif
     STEP(h, SHADE, 0, arena_offset(h, base), slot_bytes);
     if (!span_noscan(s))
         work_push(h, w, base);
+#if GCSIM_STEPS
+    w->shading = NULL;
+#endif
 }
 
 CORE_INLINE void shade(struct mheap *h, struct gcwork *w, void *p, bool alone)
@@ -275,10 +281,16 @@ CORE_INLINE uint64_t walk_piece(struct mheap *h, struct gcwork *w, gcsim_span *s
 CORE_INLINE void scan(struct mheap *h, struct gcwork *w, char *object, mark_visit visit, void *ctx)
 {
     gcsim_span *s = &h->spans[GCSIM_LOAD(&h->page_span[arena_offset(h, object) >> PAGE_SHIFT]) - 1];
+#if GCSIM_STEPS
+    w->scanning = object;
+#endif
     STEP(h, SCAN, 0, arena_offset(h, s->slot_bytes32 ? object : s->base), s->slot_bytes);
     w->scan_work += LIKELY(s->heap_bits || s->slot_bytes32)
                         ? walk_object(h, s, object, 0, s->slot_bytes32, visit, ctx)
                         : walk_piece(h, w, s, object, visit, ctx);
+#if GCSIM_STEPS
+    w->scanning = NULL;
+#endif
 }
 
 // Publish what was done, help the hungry, and say whether to go on.

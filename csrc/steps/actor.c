@@ -5,6 +5,14 @@
 
 CORE struct actors *actors_of(gcsim_heap *heap) { return heap->actors; }
 
+static bool nobody_is_left(const struct actors *all)
+{
+    for (uint32_t i = 0; i < all->n; i++)
+        if (!all->each[i].ended)
+            return false;
+    return true;
+}
+
 CORE uint32_t actor_start(gcsim_heap *heap, uint32_t role, rt_call_fn run, gcsim_status *status)
 {
     struct mheap *h = &heap->mheap;
@@ -12,6 +20,8 @@ CORE uint32_t actor_start(gcsim_heap *heap, uint32_t role, rt_call_fn run, gcsim
     if (!heap->actors)
         heap->actors = meta_alloc(&h->meta, &h->rt, sizeof *heap->actors);
     struct actors *all = heap->actors;
+    if (all && !all->stage.given.bytes && nobody_is_left(all))
+        all->n = 0; // numbers begin anew
     if (!all || all->n == MAX_ACTORS)
         return UINT32_MAX;
     gcsim_mutator *m = world_attach(heap, false, status);
@@ -114,7 +124,8 @@ static void describe_actor(struct actors *all, uint32_t i, gcsim_actor *out)
     bool can = actor_can_run(all, i);
     out->mutator = a->m->pub.id;
     out->state = can ? GCSIM_ACTOR_READY : GCSIM_ACTOR_WAITING;
-    out->point = co->point;
+    bool begun = co->sp != first_frame(co);
+    out->point = begun ? co->point : UINT32_MAX;
     out->choices = co->choices;
     out->where = co->where;
     out->arg = co->arg;

@@ -58,23 +58,29 @@ static void bare_world(uint64_t seed)
     for (int r = 0; r < WORLD_REGIONS; r++)
         reserved[r] = 1 << 20;
     struct world *w = world_create(reserved);
-    struct world_log *log = world_log_create(w);
+    struct world_log *log = world_log_create(w, NULL);
     struct copy copies[MARKS];
-    uint64_t n = 0;
+    uint64_t n = 0, at = 0;
     bool exact = true;
     for (int i = 0; i < 400; i++) {
         scribble(w, &random);
-        if (n < MARKS && below(&random, 3)) {
-            exact &= world_log_mark(log) == (int64_t)n;
-            copies[n++] = copy_world(w);
-        } else if (n) {
-            uint64_t to = below(&random, n);
-            exact &= world_log_rewind(log, (int64_t)to) && is_copy(w, &copies[to]);
-            while (n > to + 1)
+        if ((n == 0 || at + 1 < MARKS) && below(&random, 3)) {
+            while (n > at + 1) // those behind are forgotten
                 free_copy(&copies[--n]);
+            exact &= world_log_mark(log) == (int64_t)n;
+            copies[at = n++] = copy_world(w);
+            exact &= !world_log_changed(log);
+        } else if (n && below(&random, 3)) { // back, or forward
+            at = below(&random, n);
+            exact &= world_log_rewind(log, (int64_t)at) && is_copy(w, &copies[at]);
+        } else if (n) { // a mark in between, which is taken back
+            exact &= world_log_set_aside(log) && world_log_mark(log) == (int64_t)at + 1;
+            world_log_take_back(log);
         }
     }
-    check(exact, "seed %" PRIu64 ": 400 random marks and rewinds of a bare world", seed);
+    check(exact,
+          "seed %" PRIu64 ": 400 random marks and ways back and forth between them in a bare world",
+          seed);
     check(!world_log_rewind(log, (int64_t)n) && !world_log_rewind(log, -1),
           "there is no way to a mark that is not kept");
     while (n)
@@ -157,7 +163,7 @@ static void heap_back_and_forth(int32_t percent)
     node = make_type(m->heap, "node", 2, 1);
     wide = make_type(m->heap, "wide", 90, 1);
     gcsim_handle *list = API->handle_new(m, NULL);
-    struct world_log *log = world_log_create(w);
+    struct world_log *log = world_log_create(w, NULL);
     struct copy copies[MARKS];
     uint64_t hashes[MARKS];
     bool exact = true, verified = true, different = true, forward = true;
@@ -199,7 +205,7 @@ static void log_is_small(void)
     node = make_type(m->heap, "node", 2, 1);
     for (int i = 0; i < 50000; i++)
         gcsim_new(m, node);
-    struct world_log *log = world_log_create(H(m->heap)->world);
+    struct world_log *log = world_log_create(H(m->heap)->world, NULL);
     world_log_mark(log);
     uint64_t lines = world_log_lines(log);
     gcsim_new(m, node);
@@ -218,7 +224,7 @@ static void other_heaps_stay(void)
     gcsim_status status;
     mut *m = open_heap(small_heap);
     gcsim_heap *before = API->heap_create(&small_heap, &status);
-    struct world_log *log = world_log_create(H(m->heap)->world);
+    struct world_log *log = world_log_create(H(m->heap)->world, NULL);
     world_log_mark(log);
     API->heap_destroy(before);
     gcsim_heap *after = API->heap_create(&small_heap, &status);

@@ -162,6 +162,65 @@ typedef struct gcsim_found {
     char what[160];                      /* the violation in words */
 } gcsim_found;
 
+/* --- what a state looks like. Nobody runs; nothing is changed, no lock taken. */
+typedef enum gcsim_colour { GCSIM_WHITE, GCSIM_GREY, GCSIM_BLACK } gcsim_colour;
+
+typedef enum gcsim_step_phase {
+    GCSIM_PHASE_OFF,
+    GCSIM_PHASE_MARK,
+    GCSIM_PHASE_MARK_TERMINATION, /* its end is being decided: weak references give nothing that is white */
+    GCSIM_PHASE_SWEEP
+} gcsim_step_phase;
+
+typedef struct gcsim_view_object {
+    gcsim_object object;
+    uint32_t colour;   /* gcsim_colour. Black: marked, and neither queued nor being scanned */
+    uint32_t scanning; /* somebody is in the middle of it */
+} gcsim_view_object;
+
+typedef enum gcsim_root_kind {
+    GCSIM_ROOT_FRAME = 1,
+    GCSIM_ROOT_GLOBAL,
+    GCSIM_ROOT_HANDLE,
+    GCSIM_ROOT_TINY /* the block that a mutator puts tiny objects in */
+} gcsim_root_kind;
+
+typedef struct gcsim_view_root {
+    uint32_t kind;  /* gcsim_root_kind */
+    uint32_t owner; /* of a frame's slot: id of the goroutine; of a tiny block: of the mutator */
+    uint32_t owner_name;      /* the goroutine's */
+    uint32_t name;            /* of the frame, of the global */
+    const gcsim_type *type;   /* of the frame's slots */
+    uint64_t frame;           /* offset of the frame in its stack */
+    uint64_t offset;          /* of the slot in the frame's slots, or in the global's three words */
+    void *target;             /* NULL: nil */
+    const gcsim_handle *slot; /* of a handle */
+    uint32_t scanned;         /* its root job is done, or under way */
+    uint32_t unused;
+} gcsim_view_root;
+
+typedef struct gcsim_view_buffer { /* a mutator's write barrier buffer */
+    uint32_t mutator, n, capacity, unused;
+    void *const *entries;
+} gcsim_view_buffer;
+
+/* --- a timeline: one cycle forwards and backwards. Its steps are numbered from 1; 0 is the beginning. A change that was made from outside
+   between two steps counts as one. The state after step k is the same, bit by bit, each time it is come to. Lives outside the world. */
+typedef struct gcsim_timeline gcsim_timeline;
+
+enum { GCSIM_STEP_SCHEDULED, GCSIM_STEP_BY_HAND, GCSIM_STEP_OUTSIDE };
+
+typedef struct gcsim_timeline_info {
+    uint64_t at; /* steps that led here */
+    uint64_t
+        length; /* steps that are known: those behind `at` come again unless something else is done */
+    uint64_t marks, bytes; /* snapshots, and memory for all of it */
+} gcsim_timeline_info;
+
+typedef struct gcsim_timeline_step {
+    uint8_t actor, choice, how, unused; /* how: GCSIM_STEP_... */
+} gcsim_timeline_step;
+
 typedef struct gcsim_stepping_api {
     uint32_t bytes; /* sizeof(gcsim_stepping_api) */
 #define STEPS(ret, name, n, ...) ret (*name)(API_TYPES_##n(__VA_ARGS__));
