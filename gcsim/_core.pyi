@@ -348,7 +348,15 @@ class Heap:
         locks: bool = False,
     ) -> SteppedCycle: ...
     def _steps_begin(
-        self, kind: int, seed: int, text: str | None, changes: int, length: int, quiet: int, /
+        self,
+        kind: int,
+        seed: int,
+        text: str | None,
+        changes: int,
+        length: int,
+        quiet: int,
+        stage: bool = False,
+        /,
     ) -> None: ...
     def _steps_run(self, n: int, points: int, /) -> tuple[int, int]: ...
     def _steps_by_hand(self, actor: int, choice: int, /) -> tuple[int, int]: ...

@@ -10,14 +10,26 @@ from __future__ import annotations
 import concurrent.futures
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
 
 from gcsim import _core
-from gcsim._errors import OptionError
-from gcsim._programs import PROGRAMS, Program, of
+from gcsim._errors import OptionError, StateError
+from gcsim._points import NUMBERS
+from gcsim._programs import LOCALS, PROGRAMS, Program, of, operation_text
 
 __all__ = ["BARRIERS", "Exploration", "Setup", "explore", "explore_all", "schedule_text"]
+
+if TYPE_CHECKING:
+    from gcsim._film import Film
+    from gcsim._view import View
+
+ALL_POINTS = (1 << 64) - 1
+#: Step points at which others may run while exploring, as csrc/steps/explore.c has them.
+POINTS = sum(
+    1 << NUMBERS[name]
+    for name in ("operation", "store", "shade old", "shade new", "scan field", "mark termination")
+) | (1 << NUMBERS["wait"])
 
 Verdict = Literal["sound", "lost", "broken", "deadlock", "bound", "stopped"]
 _VERDICTS: dict[int, Verdict] = {
@@ -104,7 +116,6 @@ class Exploration:
     seconds: float
     schedule: str
     what: str
-    points: int = field(repr=False, default=0)
 
     @property
     def sound(self) -> bool:
@@ -119,6 +130,26 @@ class Exploration:
     def __bool__(self) -> bool:
         return self.sound
 
+    def film(self) -> Film:
+        """The counterexample, state by state. StateError: there is none."""
+        from gcsim._film import Film
+        from gcsim._steps import SteppedCycle
+
+        if not self.schedule:
+            raise StateError(f"there is no counterexample to show: the search says {self.verdict}")
+        with self.setup.heap() as heap:
+            c = SteppedCycle._of_stage(heap, self.schedule, ALL_POINTS & ~POINTS)
+            views = [_of_stage(c.view())]
+            for actor, _ in _steps(self.schedule):
+                begins = views[-1].actors[actor].point == "operation"
+                c.step()
+                view = _of_stage(c.view())
+                if begins:
+                    view = replace(view, action=operation_text(heap._steps_actors()[actor][9]))
+                views.append(view)
+        views[-1] = _with_losses(views[-1], self.what)
+        return Film(views, title=str(self.setup), schedule=self.schedule, note=self.what)
+
     def __str__(self) -> str:
         size = (
             f"{self.states:,} states, {self.transitions:,} transitions, {self.paths:,} ends,"
@@ -131,6 +162,36 @@ class Exploration:
         steps = len(_steps(self.schedule))
         first = f"{self.setup}: {self.verdict} in {steps} steps ({size})"
         return f"{first}\n  {self.what}\n  {self.schedule}"
+
+
+def _of_stage(view: View) -> View:
+    """Slots as programs write them: locals x, y, z and w, fields by number."""
+    return replace(
+        view,
+        roots=tuple(
+            replace(r, name=LOCALS[int(r.name[1:]) // 8]) if r.name in _SLOTS else r
+            for r in view.roots
+        ),
+        pointers=tuple(replace(p, field=str(int(p.field[1:]) // 8)) for p in view.pointers),
+    )
+
+
+_SLOTS = ("+0", "+8", "+16", "+24")
+
+
+def _with_losses(view: View, what: str) -> View:
+    """The last state of a counterexample: what roots reach and no mark keeps is lost."""
+    targets: dict[str, list[str]] = {}
+    for pointer in view.pointers:
+        if pointer.target:
+            targets.setdefault(pointer.source, []).append(pointer.target)
+    reached = [root.target for root in view.roots if root.target]
+    for name in reached:  # grows meanwhile
+        reached += [t for t in targets.get(name, ()) if t not in reached]
+    objects = tuple(
+        replace(o, lost=o.colour == "white" and o.name in reached) for o in view.objects
+    )
+    return replace(view, objects=objects, note=what)
 
 
 # --- schedules
@@ -180,7 +241,7 @@ def search(
     with setup.heap() as heap:
         found = _core.explore(
             heap,
-            0,
+            POINTS,
             max_states,
             max_depth,
             max_bytes,

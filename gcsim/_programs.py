@@ -178,22 +178,16 @@ PROGRAMS: dict[str, Program] = {
         ),
         Program(
             "publish",
-            "one mutator hides the only pointer to an object in its stack; another may take it"
-            " from a global",
-            (
-                "x = global 0\ny = x.0\nx.0 = nil\nglobal 1 = y\ny = nil\nx = nil",
-                "x = global 1\nglobal 1 = nil\ny = global 0\ny.0 = x",
-            ),
-            Stage(((1,), (None,)), (0, None), _two(2)),
+            "an object that only one mutator's stack holds is put into a global, from where"
+            " another may take it",
+            ("global 1 = x\nx = nil", "x = global 1\ny = global 0\ny.0 = x\nx = nil"),
+            Stage(((None,), (None,)), (0, None), ((1, None), (None, None))),
         ),
         Program(
             "race",
-            "two mutators store to one slot at the same time",
-            (
-                "x = global 0\ny = x.0\nx.0 = nil\nx.0 = y\ny = nil\nx = nil",
-                "x = global 0\ny = x.0\nx.0 = nil\nglobal 1 = y\ny = nil\nx = nil",
-            ),
-            Stage(((1,), (None,)), (0, None), _two(2)),
+            "two mutators store to one slot at the same time; one loads what the other overwrites",
+            ("x = global 0\nx.0 = nil", "y = global 0\ny.0 = x\nx = nil\nx = y.0"),
+            Stage(((None,), (None,)), (0,), ((None, None), (1, None))),
         ),
         Program(
             "handle",

@@ -82,6 +82,16 @@ class _Names:
         return names
 
 
+class _Letters(_Names):
+    """Objects of a stage: A, B, ... in the order of their addresses."""
+
+    def see(self, rows: list[tuple[Any, ...]]) -> dict[int, str]:
+        for row in rows:
+            n = len(self.of)
+            self.of.setdefault((row[0], ""), chr(65 + n) if n < 26 else f"object {n}")
+        return {row[0]: self.of[(row[0], "")] for row in rows}
+
+
 class _State:
     """What the core says of one state, and how its addresses read."""
 
@@ -108,7 +118,7 @@ class _State:
         address = self.arena + offset
         row = self.row(address)
         if not row:
-            return f"the slot at {address:#x}"
+            return "a root slot" if offset >> 40 else f"the slot at {address:#x}"
         return f"{self.names[row[0]]}.{_field(row[6], address - row[0])}"
 
 
@@ -187,6 +197,17 @@ class SteppedCycle:
         )
         self._token = heap._steps_token()
         self._state()  # names are given in the order of the beginning
+
+    @classmethod
+    def _of_stage(cls, heap: _core.Heap, schedule: str, quiet: int) -> SteppedCycle:
+        """The actors of the heap's stage, under a schedule that an exploration found."""
+        self = cls.__new__(cls)
+        self._heap = heap
+        self._names = _Letters()
+        heap._steps_begin(_TEXT, 0, schedule, 0, 1, quiet, True)
+        self._token = heap._steps_token()
+        self._state()
+        return self
 
     # --- going
 
@@ -375,7 +396,7 @@ class SteppedCycle:
 
     @property
     def grey(self) -> tuple[str, ...]:
-        """Names of the objects that are marked, and wait to be scanned or are in the middle of it."""
+        """Names of the objects that are marked and not yet scanned to their end."""
         return self._of_colour("grey")
 
     @property
@@ -489,7 +510,7 @@ def _buffers(state: _State) -> tuple[ViewBuffer, ...]:
 
 def _actor_of(state: _State) -> Callable[[tuple[Any, ...]], ViewActor]:
     def actor(row: tuple[Any, ...]) -> ViewActor:
-        number, role, mutator, life, point, _, where, arg, waits_for = row
+        number, role, mutator, life, point, _, where, arg, waits_for, _ = row
         role_name = _ROLES[role - 1]
         stood = POINTS[point] if point >= 0 and life != 3 else None
         if stood is not None:

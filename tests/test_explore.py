@@ -23,7 +23,6 @@ UNSOUND = [
     ({"barrier": "none"}, 10),
     ({"barrier": "dijkstra", "rescan_stacks": False}, 11),
     ({"barrier": "steele", "rescan_stacks": False}, 10),
-    ({"barrier": "yuasa", "stacks": "last"}, None),
     ({"barrier": "yuasa-store-first"}, None),
 ]
 SOUND = [
@@ -71,6 +70,28 @@ def test_standard_programs_lose_nothing_under_the_hybrid_barrier(name: str) -> N
 @pytest.mark.parametrize("name", ["publish", "race", "stack", "last-worker", "copy"])
 def test_standard_programs_lose_an_object_without_a_barrier(name: str) -> None:
     assert gcsim.explore(name, barrier="none").verdict == "lost"
+
+
+# Mistakes that need more than one mutator that does anything: a program that shows each.
+MISTAKES: list[tuple[str, dict[str, object]]] = [
+    ("race", {"barrier": "yuasa", "stacks": "first"}),
+    ("publish", {"barrier": "yuasa", "stacks": "last"}),
+    ("publish", {"barrier": "hybrid", "late_barrier": True}),
+    ("list-insert", {"barrier": "hybrid", "allocate": "white"}),
+    ("last-worker", {"barrier": "hybrid", "final_flush": False, "buffer": 1}),
+    ("publish", {"barrier": "hybrid-store-first", "stacks": "last"}),
+    ("publish", {"barrier": "dijkstra-store-first"}),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "options"), MISTAKES, ids=[f"{n} {words(o)}" for n, o in MISTAKES]
+)
+def test_mistakes_lose_an_object(name: str, options: dict[str, object]) -> None:
+    found = gcsim.explore(name, **options)  # type: ignore[arg-type]
+    assert found.verdict == "lost"
+    film = found.film()
+    assert film[-1].note == found.what and any(o.lost for o in film[-1].objects)
 
 
 def test_a_search_is_the_same_twice_and_in_another_process() -> None:

@@ -347,9 +347,10 @@ static PyObject *heap_py_steps_begin(PyObject *self, PyObject *args)
 {
     struct heap_object *h = (struct heap_object *)self;
     unsigned long long seed, quiet;
+    int stage = 0; // its actors are there already
     gcsim_schedule schedule = {.bytes = sizeof schedule};
-    if (!PyArg_ParseTuple(args, "IKzIIK:_steps_begin", &schedule.kind, &seed, &schedule.text,
-                          &schedule.changes, &schedule.length, &quiet))
+    if (!PyArg_ParseTuple(args, "IKzIIK|p:_steps_begin", &schedule.kind, &seed, &schedule.text,
+                          &schedule.changes, &schedule.length, &quiet, &stage))
         return NULL;
     schedule.seed = seed;
     if (!h->steps)
@@ -359,7 +360,7 @@ static PyObject *heap_py_steps_begin(PyObject *self, PyObject *args)
             "collect() runs a whole cycle");
     if (steps_ready(h, false) < 0)
         return NULL;
-    if (!steps_all_ended(h))
+    if (!stage && !steps_all_ended(h))
         return bind_raise(h->state, ERR_STATE,
                           "a cycle is under way already: its finish() ends it, or heap.collect()");
     if (!steps_rewound_heap(h) || (!h->idle_count && pool_grow(h) < 0))
@@ -369,7 +370,7 @@ static PyObject *heap_py_steps_begin(PyObject *self, PyObject *args)
     if (!s)
         return PyErr_NoMemory();
     gcsim_status status = GCSIM_OK;
-    uint32_t actor = stepping()->actor_collect(h->heap, &status);
+    uint32_t actor = stage ? 0 : stepping()->actor_collect(h->heap, &status);
     if (actor != UINT32_MAX) {
         stepping()->set_quiet(h->heap, quiet);
         s->t = stepping()->timeline_new(h->heap, &schedule);
@@ -579,9 +580,10 @@ static PyObject *heap_py_steps_actors(PyObject *self, PyObject *Py_UNUSED(unused
     for (uint64_t i = 0; list && i < n && i < 26; i++) {
         const gcsim_actor *a = &actors[i];
         PyObject *item =
-            Py_BuildValue("IIIIiIKKs", a->number, a->role, a->mutator, a->state,
+            Py_BuildValue("IIIIiIKKsy#", a->number, a->role, a->mutator, a->state,
                           a->point == UINT32_MAX ? -1 : (int)a->point, a->choices,
-                          (unsigned long long)a->where, (unsigned long long)a->arg, a->waits_for);
+                          (unsigned long long)a->where, (unsigned long long)a->arg, a->waits_for,
+                          (const char *)&a->op, (Py_ssize_t)sizeof a->op);
         if (!item || PyList_Append(list, item) < 0)
             Py_CLEAR(list);
         Py_XDECREF(item);

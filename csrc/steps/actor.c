@@ -127,6 +127,7 @@ static void describe_actor(struct actors *all, uint32_t i, gcsim_actor *out)
     bool begun = co->sp != first_frame(co);
     out->point = begun ? co->point : UINT32_MAX;
     out->choices = co->choices;
+    memcpy(&out->op, &a->last, sizeof out->op);
     out->where = co->where;
     out->arg = co->arg;
     if (!can)

@@ -23,7 +23,7 @@ struct actor {
     gcsim_status status;
     // A mutator with a program: its place in it, its goroutine and the frame whose slots are its locals.
     uint32_t which, pc;
-    gcsim_op doing; // the operation under way
+    gcsim_op doing, last; // the operation under way; the one begun last
     gcsim_goroutine *g;
     uint64_t frame;
 };

@@ -90,7 +90,8 @@ struct explorer {
     uint64_t bound; // of depth; 0 = none
     uint64_t max_bytes;
     uint64_t begun_ns;
-    bool cut; // the bound of depth left something out
+    bool careful; // everything is looked at after each step
+    bool cut;     // the bound of depth left something out
     uint32_t collector;
 };
 
@@ -335,9 +336,10 @@ static bool is_deadlock(struct explorer *e)
 }
 
 // How often everything is looked at: often at first.
-static bool is_time_to_audit(uint64_t transitions)
+static bool is_time_to_audit(const struct explorer *e)
 {
-    return transitions < 1024 || transitions % (transitions < 65536 ? 16 : 256) == 0;
+    uint64_t transitions = e->out->transitions;
+    return e->careful || transitions < 1024 || transitions % (transitions < 65536 ? 16 : 256) == 0;
 }
 
 enum { AGAIN = GCSIM_STOPPED + 1 };
@@ -357,7 +359,7 @@ static uint32_t search_once(struct explorer *e)
             verdict = GCSIM_DEADLOCKED;
         } else if (next_step(e, &step)) {
             verdict = take_step(e, step);
-            if (is_time_to_audit(e->out->transitions) && undo_audit(e->undo))
+            if (is_time_to_audit(e) && undo_audit(e->undo))
                 return AGAIN;
         } else if (e->depth == 0) {
             break;
@@ -405,6 +407,24 @@ static uint32_t search_all(struct explorer *e)
     } while (verdict == AGAIN);
     undo_reset(e->undo);
     return verdict;
+}
+
+static bool is_violation(uint32_t verdict)
+{
+    return verdict == GCSIM_LOST || verdict == GCSIM_BROKEN || verdict == GCSIM_DEADLOCKED;
+}
+
+// Its steps, taken from the beginning, lead there again. If not, a step back left something behind that no look at everything had noticed.
+static bool is_confirmed(struct explorer *e, uint32_t verdict)
+{
+    uint64_t steps = e->out->steps < e->out->room ? e->out->steps : e->out->room;
+    bool fits = true;
+    for (uint64_t i = 0; fits && i < steps; i++)
+        fits = actor_step(e->all, e->out->taken[i].actor, e->out->taken[i].choice);
+    bool again = fits && (verdict != GCSIM_LOST || !nothing_is_lost(e));
+    undo_audit(e->undo);
+    undo_reset(e->undo);
+    return again;
 }
 
 // The least bound under which the violation is still found. Each search is whole below its bound.
@@ -479,8 +499,11 @@ CORE gcsim_status explore(gcsim_heap *heap, const gcsim_search *given, gcsim_fou
     }
     warm_up(&e);
     uint32_t verdict = search_all(&e);
-    if ((verdict == GCSIM_LOST || verdict == GCSIM_BROKEN || verdict == GCSIM_DEADLOCKED) &&
-        search.shortest)
+    if (is_violation(verdict) && !is_confirmed(&e, verdict)) {
+        e.careful = true;
+        verdict = search_all(&e);
+    }
+    if (is_violation(verdict) && search.shortest)
         find_shortest(&e, verdict);
     out->verdict = verdict ? verdict : e.cut ? GCSIM_BOUND : GCSIM_SOUND;
     out->ns = clock_now() - e.begun_ns;

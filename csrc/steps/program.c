@@ -300,7 +300,7 @@ static void run_program(void *arg)
     gcsim_enter(&a->m->pub);
     while (!is_over(a, ops[a->pc])) {
         gcsim_op op = next_op(a, ops[a->pc]);
-        a->doing = op;
+        a->doing = a->last = op;
         if (world_wanted(&a->heap->mheap))
             world_poll(a->m);
         rt_join_next(&a->heap->mheap.rt,
@@ -339,6 +339,16 @@ static void *target(struct stage *s, const uint8_t *targets, uint32_t i)
     return targets && targets[i] ? s->objects[targets[i] - 1] : NULL;
 }
 
+// For the pictures; 0 if there is no memory for it.
+static uint32_t stage_name(struct setting *set, const char *format, uint32_t number)
+{
+    char text[32];
+    uint32_t name = 0;
+    snprintf(text, sizeof text, format, number);
+    name_intern_in(&set->heap->mheap.types, text, &name);
+    return name;
+}
+
 static bool make_objects(struct setting *set, struct stage *s)
 {
     for (uint32_t i = 0; i < s->given.objects; i++) {
@@ -350,7 +360,7 @@ static bool make_objects(struct setting *set, struct stage *s)
         ((void **)s->objects[i / s->given.fields])[i % s->given.fields] =
             target(s, set->given->field_targets, i);
     for (uint32_t i = 0; i < s->given.globals; i++) {
-        s->globals[i] = global_make(set->m, 0);
+        s->globals[i] = global_make(set->m, stage_name(set, "global %u", i));
         if (!s->globals[i])
             return false;
         s->globals[i]->words[0] = target(s, set->given->global_targets, i);
@@ -365,8 +375,9 @@ static bool make_mutator(struct setting *set, struct stage *s, uint32_t i)
         return false;
     struct actor *a = &set->heap->actors->each[number];
     a->which = i;
-    a->g = goroutine_make(a->m, 0);
-    a->frame = a->g ? goroutine_push(a->m, a->g, s->locals, 0) : UINT64_MAX;
+    a->g = goroutine_make(a->m, stage_name(set, "mutator %c", 'a' + number));
+    a->frame =
+        a->g ? goroutine_push(a->m, a->g, s->locals, stage_name(set, "locals", 0)) : UINT64_MAX;
     if (a->frame == UINT64_MAX)
         return false;
     for (uint32_t l = 0; l < s->given.locals; l++)

@@ -35,6 +35,7 @@ typedef struct gcsim_actor {
     uint32_t choices; /* 0, or in how many ways it can go on */
     uint64_t where;   /* as the event's: what its next step is about */
     uint64_t arg;
+    uint32_t op;        /* of a program: the operation begun last, its four bytes as they lie */
     char waits_for[64]; /* "" unless WAITING */
 } gcsim_actor;
 
