@@ -26,6 +26,7 @@
 #include "alloc/malloc.c"
 
 #include "gc/pacer.c"
+#include "gc/trigger_ratio.c"
 #include "gc/limiter.c"
 #include "gc/pace.c"
 #include "gc/barrier.c"

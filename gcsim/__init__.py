@@ -102,6 +102,7 @@ __version__ = build_info()["version"]
 # Names that are looked up when they are first used: what they need is slow to import.
 _LAZY = {
     "Cycle": "_results",
+    "Era": "_eras",
     "Exploration": "_explore",
     "Event": "_results",
     "Film": "_film",
@@ -120,6 +121,7 @@ _LAZY = {
     "PROGRAMS": "_programs",
     "Program": "_programs",
     "Stage": "_programs",
+    "eras": "_eras",
     "explore": "_explore",
     "lab": "",
     "lowlevel": "",

@@ -46,6 +46,12 @@ from gcsim._core import (
 from gcsim._dump import (
     open_go_dump as open_go_dump,
 )
+from gcsim._eras import (
+    Era as Era,
+)
+from gcsim._eras import (
+    eras as eras,
+)
 from gcsim._errors import (
     BoundsError as BoundsError,
 )

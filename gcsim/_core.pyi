@@ -183,7 +183,7 @@ class Heap:
         gogc: int | None = 100,
         memory_limit: _Size | None = None,
         procs: int | None = None,
-        era: str | None = "1.26",
+        era: str | None = None,
         barrier: str | None = "hybrid",
         mark: str | None = "object",
         mode: str | None = "threads",
@@ -202,6 +202,8 @@ class Heap:
         allocate: str | None = "black",
         final_flush: bool = True,
         late_barrier: bool = False,
+        roots: str | None = "precise",
+        pacer: str | None = "runway",
     ) -> Self: ...
     def close(self) -> None: ...
     def __enter__(self) -> Self: ...

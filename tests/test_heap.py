@@ -97,7 +97,6 @@ def test_an_option_out_of_range_names_itself(
 @pytest.mark.parametrize(
     "options",
     [
-        {"era": "1.5"},
         {"mark": "span"},
         {"mode": "virtual"},
     ],

@@ -284,8 +284,6 @@ static const char *const heap_modes[] = {"threads", "steps", NULL}, *const heap_
                                                                         "virtual", NULL};
 static const char *const heap_marks[] = {"field", "object", NULL}, *const heap_marks_later[] = {
                                                                        "span", NULL};
-static const char *const heap_eras[] = {"1.26", NULL}, *const heap_eras_later[] = {
-                                                           "1.0", "1.3", "1.5", "1.8", NULL};
 static const char *const heap_barriers[] = {
 #define BARRIER(NAME, name, sound, rescan, actions) [GCSIM_BARRIER_##NAME] = name,
 #include "gc/barrier.def"
@@ -293,13 +291,42 @@ static const char *const heap_barriers[] = {
     NULL};
 static const char *const heap_stacks[] = {"stopped", "first", "last", NULL};
 static const char *const heap_allocates[] = {"black", "white", NULL};
+static const char *const heap_roots[] = {"precise", "conservative", NULL};
+static const char *const heap_pacers[] = {"runway", "ratio", "at-goal", NULL};
 static const char *const no_words[] = {NULL};
 
 struct heap_given { // the arguments of Heap(), NULL where not given
     PyObject *gogc, *memory_limit, *procs, *era, *barrier, *mark, *mode, *seed, *reserve, *events,
         *trace_refs, *green_tea, *clobber_free, *gcstoptheworld, *barrier_buffer, *debug,
-        *gc_period, *stacks, *rescan_stacks, *allocate, *final_flush, *late_barrier;
+        *gc_period, *stacks, *rescan_stacks, *allocate, *final_flush, *late_barrier, *roots, *pacer;
 };
+
+// In the order of heap_given.
+static char *heap_given_names[] = {"gogc",
+                                   "memory_limit",
+                                   "procs",
+                                   "era",
+                                   "barrier",
+                                   "mark",
+                                   "mode",
+                                   "seed",
+                                   "reserve",
+                                   "events",
+                                   "trace_refs",
+                                   "green_tea",
+                                   "clobber_free",
+                                   "gcstoptheworld",
+                                   "barrier_buffer",
+                                   "debug",
+                                   "gc_period",
+                                   "stacks",
+                                   "rescan_stacks",
+                                   "allocate",
+                                   "final_flush",
+                                   "late_barrier",
+                                   "roots",
+                                   "pacer",
+                                   NULL};
 
 static bool is_given(PyObject *value) { return value && value != Py_None; }
 
@@ -315,10 +342,12 @@ static int heap_barrier_words(struct heap_object *h, const struct heap_given *g)
 {
     struct bind_state *state = h->state;
     int barrier = given_word(state, "barrier", g->barrier, heap_barriers, no_words, 0), stacks = -1,
-        white = -1;
+        white = -1, conservative = -1, pacer = -1;
     if (barrier < 0 ||
         (stacks = given_word(state, "stacks", g->stacks, heap_stacks, no_words, 0)) < 0 ||
-        (white = given_word(state, "allocate", g->allocate, heap_allocates, no_words, 0)) < 0)
+        (white = given_word(state, "allocate", g->allocate, heap_allocates, no_words, 0)) < 0 ||
+        (conservative = given_word(state, "roots", g->roots, heap_roots, no_words, 0)) < 0 ||
+        (pacer = given_word(state, "pacer", g->pacer, heap_pacers, no_words, 0)) < 0)
         return -1;
     int rescan = is_given(g->rescan_stacks) ? is_true(g->rescan_stacks, 0) : 2;
     int flush = is_true(g->final_flush, 1), late = is_true(g->late_barrier, 0);
@@ -338,7 +367,9 @@ static int heap_barrier_words(struct heap_object *h, const struct heap_given *g)
                                                                       : 2,
                                        .allocate_white = (uint32_t)white,
                                        .no_final_flush = !flush,
-                                       .late_barrier = (uint32_t)late};
+                                       .late_barrier = (uint32_t)late,
+                                       .conservative_stacks = (uint32_t)conservative,
+                                       .pacer = (uint32_t)pacer};
     return 0;
 }
 
@@ -349,8 +380,7 @@ static int heap_words(struct heap_object *h, const struct heap_given *g)
     // "field", whose steps are those of the textbook, where they are seen
     int mark = mode > 0 ? 0 : GCSIM_MARK_OBJECT;
     if (mode < 0 ||
-        (mark = given_word(state, "mark", g->mark, heap_marks, heap_marks_later, mark)) < 0 ||
-        given_word(state, "era", g->era, heap_eras, heap_eras_later, 0) < 0)
+        (mark = given_word(state, "mark", g->mark, heap_marks, heap_marks_later, mark)) < 0)
         return -1;
     h->api = mode ? gcsim_steps() : gcsim_fast();
     h->steps = (uint32_t)mode;
@@ -422,6 +452,8 @@ static int heap_open(struct heap_object *h, const struct heap_given *g)
         .allocate_white = h->barrier.allocate_white,
         .no_final_flush = h->barrier.no_final_flush,
         .late_barrier = h->barrier.late_barrier,
+        .conservative_stacks = h->barrier.conservative_stacks,
+        .pacer = h->barrier.pacer,
         .poll = heap_poll,
         .poll_arg = h,
     };
@@ -460,48 +492,47 @@ static int heap_open(struct heap_object *h, const struct heap_given *g)
     return 0;
 }
 
+// What was not given is as in the era (gcsim/_eras.py). *options owns it. 0, or -1 with an error.
+static int heap_era(struct heap_given *g, PyObject **options)
+{
+    PyObject *module = PyImport_ImportModule("gcsim._eras");
+    *options = module ? PyObject_CallMethod(module, "options_of", "O", g->era) : NULL;
+    Py_XDECREF(module);
+    if (!*options)
+        return -1;
+    PyObject **field = (PyObject **)g;
+    for (int i = 0; heap_given_names[i]; i++)
+        if (!is_given(field[i]) && PyDict_Check(*options))
+            field[i] = PyDict_GetItemString(*options, heap_given_names[i]); // borrowed, or NULL
+    return 0;
+}
+
 static PyObject *heap_tp_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"gogc",
-                            "memory_limit",
-                            "procs",
-                            "era",
-                            "barrier",
-                            "mark",
-                            "mode",
-                            "seed",
-                            "reserve",
-                            "events",
-                            "trace_refs",
-                            "green_tea",
-                            "clobber_free",
-                            "gcstoptheworld",
-                            "barrier_buffer",
-                            "debug",
-                            "gc_period",
-                            "stacks",
-                            "rescan_stacks",
-                            "allocate",
-                            "final_flush",
-                            "late_barrier",
-                            NULL};
     struct bind_state *state = PyType_GetModuleState(type);
     struct heap_given g = {0};
     if (!state)
         return NULL;
     if (!PyArg_ParseTupleAndKeywords(
-            args, kwargs, "|$OOOOOOOOOOOOOOOOOOOOOO:Heap", names, &g.gogc, &g.memory_limit,
-            &g.procs, &g.era, &g.barrier, &g.mark, &g.mode, &g.seed, &g.reserve, &g.events,
-            &g.trace_refs, &g.green_tea, &g.clobber_free, &g.gcstoptheworld, &g.barrier_buffer,
-            &g.debug, &g.gc_period, &g.stacks, &g.rescan_stacks, &g.allocate, &g.final_flush,
-            &g.late_barrier))
+            args, kwargs, "|$OOOOOOOOOOOOOOOOOOOOOOOO:Heap", heap_given_names, &g.gogc,
+            &g.memory_limit, &g.procs, &g.era, &g.barrier, &g.mark, &g.mode, &g.seed, &g.reserve,
+            &g.events, &g.trace_refs, &g.green_tea, &g.clobber_free, &g.gcstoptheworld,
+            &g.barrier_buffer, &g.debug, &g.gc_period, &g.stacks, &g.rescan_stacks, &g.allocate,
+            &g.final_flush, &g.late_barrier, &g.roots, &g.pacer))
         return NULL;
-    struct heap_object *h = (struct heap_object *)type->tp_alloc(type, 0);
-    if (!h)
+    PyObject *era = NULL;
+    struct heap_object *h = NULL;
+    if (!is_given(g.era) || heap_era(&g, &era) == 0)
+        h = (struct heap_object *)type->tp_alloc(type, 0);
+    if (!h) {
+        Py_XDECREF(era);
         return NULL;
+    }
     h->state = state;
     h->forks = h->settled_forks = bind_forks;
-    if (heap_words(h, &g) < 0 || heap_numbers(h, &g) < 0 || heap_open(h, &g) < 0) {
+    bool made = heap_words(h, &g) == 0 && heap_numbers(h, &g) == 0 && heap_open(h, &g) == 0;
+    Py_XDECREF(era);
+    if (!made) {
         Py_DECREF(h);
         return NULL;
     }
@@ -1102,12 +1133,12 @@ static PyMemberDef heap_members[] = {
 static PyType_Slot heap_slots[] = {
     {Py_tp_doc,
      (void *)PyDoc_STR(
-         "Heap(*, gogc=100, memory_limit=None, procs=None, era=\"1.26\", barrier=\"hybrid\", "
+         "Heap(*, gogc=100, memory_limit=None, procs=None, era=None, barrier=\"hybrid\", "
          "mark=\"object\", mode=\"threads\",\n"
          "     seed=None, reserve=None, events=0, trace_refs=False, green_tea=True, "
          "clobber_free=False, gcstoptheworld=0, barrier_buffer=512, debug=\"\",\n"
          "     gc_period=None, stacks=\"stopped\", rescan_stacks=None, allocate=\"black\", "
-         "final_flush=True, late_barrier=False)\n--\n\n"
+         "final_flush=True, late_barrier=False, roots=\"precise\", pacer=\"runway\")\n--\n\n"
          "A heap with Go's allocator and collector. Close it with `with` or close(); or it closes "
          "when it is collected.\n\n"
          "gogc          first gc_percent; None is off\n"
@@ -1150,6 +1181,15 @@ static PyType_Slot heap_slots[] = {
          "              With a barrier or an option that may lose objects, no check ends the "
          "process; "
          "what is lost is freed as garbage is.\n"
+         "roots         \"precise\", or \"conservative\": each word of a frame may be a pointer, "
+         "as "
+         "before Go 1.3\n"
+         "pacer         when a collection starts: \"runway\" (Go 1.18 on), \"ratio\" (1.5 to "
+         "1.17), "
+         "\"at-goal\" (before)\n"
+         "era           a Go version, \"1.0\" to \"1.26\": what is not given here is as it was "
+         "then "
+         "(gcsim.eras() says what that is)\n"
          "debug         switches as in GODEBUG, \"name=value,...\"; those named here win over "
          "the options above:\n"
          "                clobberfree=1     as clobber_free\n"
@@ -1166,7 +1206,7 @@ static PyType_Slot heap_slots[] = {
          "                barrierbuffer=N   as barrier_buffer\n"
          "              A broken invariant ends the process with a message: the heap is corrupt "
          "then.\n\n"
-         "Other eras and mark engines raise NotThereYetError.")},
+         "mark=\"span\" and mode=\"virtual\" raise NotThereYetError.")},
     {Py_tp_new, heap_tp_new},
     {Py_tp_dealloc, heap_dealloc},
     {Py_tp_traverse, heap_traverse},

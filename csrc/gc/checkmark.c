@@ -60,6 +60,8 @@ static void visit_reached(struct mheap *h, void **slot, void *ctx)
     if (!s || p >= s->limit)
         return;
     uint32_t index = span_index(s, p);
+    if (heap_of(h)->gc.conservative_stacks && span_is_free(h, s, index))
+        return; // a word of a frame that is no pointer
     if (!mark_is_set(s, index))
         report_unmarked(h, s, index, slot);
     uint64_t *word = reached_bits(h, s) + index / 64, bit = 1ull << (index % 64);

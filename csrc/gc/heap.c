@@ -127,6 +127,7 @@ static gcsim_status heap_init(gcsim_heap *heap, struct world *w, uint64_t arena_
     gc->shade_entries = options->shade_entries ? options->shade_entries - 1 : SHADE_BUFFER;
     h->allocate_white = options->allocate_white;
     barrier_choose(gc, options);
+    gc->conservative_stacks = options->conservative_stacks;
     gc->sbrk = options->sbrk;
     gc->stress_bytes = options->stress_bytes;
     gc->verify_phases = options->verify_phases;
@@ -145,7 +146,7 @@ CORE gcsim_heap *heap_make(const gcsim_options *given, gcsim_status *status)
     if (options.reserve_bytes > 1ull << 46 || options.mark_engine > GCSIM_MARK_ENGINES ||
         options.events > 1u << 28 || options.procs > GCSIM_MAX_PROCS ||
         options.shade_entries > SHADE_BUFFER + 1 || options.memory_limit < 0 ||
-        !barrier_options_fit(&options))
+        options.pacer >= GCSIM_PACERS || !barrier_options_fit(&options))
         return NULL;
     uint64_t arena_bytes;
     struct world *w = reserve_world(&options, &arena_bytes);

@@ -6,13 +6,14 @@
 //   gc/pacer   when the next one starts        gc/barrier stores
 //   gc/assist  marking by mutators             gc/worker  marking and sweeping by threads of its own
 //   gc/specials finalizers, weak references, cleanups
-//   gc/checkmark  mark again and compare
+//   gc/checkmark  mark again and compare         gc/trigger_ratio  the pacer before Go 1.18
 #pragma once
 
 #include "alloc/malloc.h"
 #include "alloc/mcentral.h"
 #include "gc/limiter.h"
 #include "gc/pacer.h"
+#include "gc/trigger_ratio.h"
 
 enum {
     HANDLES_PER_CHUNK = 511,
@@ -133,6 +134,7 @@ struct gc {
     uint32_t stacks;                   // gcsim_stacks
     bool rescan_stacks;                // frames once more at mark termination
     bool no_final_flush, late_barrier; // mistakes (gcsim_options)
+    bool conservative_stacks;          // each word of a frame may be a pointer
     bool
         unsound; // by its options objects may get lost: that is no reason to end the process, and a pointer may lead to a free slot
     uint32_t
@@ -179,6 +181,8 @@ struct gc {
     // Decisions (gc/pace.c). The pacer and the limiter are changed under their lock; `goal`, the two ratios and `limited` are what
     // they say, published.
     struct rt_lock pace_lock;
+    uint32_t pacer_kind;              // gcsim_pacer
+    double trigger_ratio;             // of GCSIM_PACER_RATIO
     struct pacer pacer, pacer_before; // before: as of the cycle's start, for a cycle that is undone
     struct limiter limiter;
     uint64_t goal;          // UINT64_MAX: none

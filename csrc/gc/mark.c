@@ -400,7 +400,8 @@ static const struct mark_engine {
 
 static const struct mark_engine *engine_of(const struct gc *gc)
 {
-    return gc->unsound ? &careful_engine : &mark_engines[gc->mark_engine];
+    return gc->unsound || gc->conservative_stacks ? &careful_engine
+                                                  : &mark_engines[gc->mark_engine];
 }
 
 CORE enum drained mark_drain(struct mutator *m, struct drain *limit)

@@ -61,6 +61,10 @@ static void feed(struct mheap *h)
         p->stack_scan_work = (int64_t)GCSIM_LOAD(&gc->stack_work);
         p->globals_scan_work = (int64_t)GCSIM_LOAD(&gc->globals_work);
     }
+    if (gc->pacer_kind != GCSIM_PACER_RUNWAY) { // they knew of the heap alone
+        p->max_stack_scan = p->globals_scan = 0;
+        p->stack_scan_work = p->globals_scan_work = 0;
+    }
     if (p->memory_limit != PACER_NO_MEMORY_LIMIT)
         feed_memory(h, p);
 }
@@ -72,12 +76,30 @@ static bool has_goal(const struct pacer *p)
     return p->gc_percent >= 0 || p->memory_limit != PACER_NO_MEMORY_LIMIT;
 }
 
+// The goal is the same in all.
+static struct pacer_trigger trigger_of(const struct gc *gc)
+{
+    const struct pacer *p = &gc->pacer;
+    struct pacer_trigger t = pacer_trigger(p);
+    uint64_t least = pacer_heap_goal(p).min_trigger;
+    if (least < p->heap_minimum)
+        least = p->heap_minimum;
+    if (gc->pacer_kind == GCSIM_PACER_AT_GOAL)
+        t.trigger = t.goal;
+    else if (gc->pacer_kind == GCSIM_PACER_RATIO && p->gc_percent >= 0)
+        t.trigger = trigger_ratio_bytes(gc->trigger_ratio, (double)p->gc_percent / 100,
+                                        p->heap_marked, least);
+    if (t.trigger > t.goal)
+        t.trigger = t.goal;
+    return t;
+}
+
 static struct pacer_trigger publish(struct mheap *h)
 {
     struct gc *gc = &heap_of(h)->gc;
     struct pacer *p = &gc->pacer;
     bool marking = gc->phase == GC_MARK, off = !has_goal(p);
-    struct pacer_trigger t = pacer_trigger(p);
+    struct pacer_trigger t = trigger_of(gc);
     GCSIM_STORE(&gc->goal, off ? UINT64_MAX : t.goal);
     uint64_t trigger = t.trigger;
     if (gc->stress_bytes && trigger > p->heap_marked + gc->stress_bytes)
@@ -103,6 +125,8 @@ CORE void pace_init(struct mheap *h, const gcsim_options *options)
     int32_t percent = options->gc_percent == 0 ? 100 : options->gc_percent;
     gc->pacer = pacer_init(percent, options->memory_limit > 0 ? options->memory_limit
                                                               : PACER_NO_MEMORY_LIMIT);
+    gc->pacer_kind = options->pacer;
+    gc->trigger_ratio = TRIGGER_RATIO_FIRST;
     gc->extra_globals = options->extra_globals_bytes;
     gc->extra_stacks = options->extra_stack_bytes;
     gc->limiter = limiter_init((int64_t)rt_now_ns(&h->rt), (int32_t)gc->procs);
@@ -234,6 +258,10 @@ CORE void pace_end(struct mheap *h, gcsim_cycle *cycle)
     p->idle_mark_time = (int64_t)gc->mark_ns[MARK_IDLE];
     pacer_end_cycle(p, (int64_t)now_ns, (int32_t)gc->procs);
     fill_end(gc, cycle, now_ns);
+    if (p->gc_percent >= 0 &&
+        cycle->trigger != GCSIM_TRIGGER_FORCED) // of a forced one nothing is learnt
+        gc->trigger_ratio = trigger_ratio_next(gc->trigger_ratio, (double)p->gc_percent / 100,
+                                               p->heap_marked, p->heap_live, cycle->utilization);
     pacer_reset_live(p, gc->bytes_marked);
     GCSIM_STORE(&h->heap_live, p->heap_live);
     GCSIM_STORE(&h->heap_scan, p->heap_scan);

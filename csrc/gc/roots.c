@@ -463,18 +463,23 @@ CORE void *batch_read(struct mutator *m, gcsim_batch *batch, uint64_t index)
 
 // --- all of them -------------------------------------------------------------------------------------------------
 
-static void visit_frames(struct mheap *h, gcsim_goroutine *g, mark_visit visit, void *ctx)
-{
-    for (uint64_t at = g->top; at != NO_FRAME; at = gcsim_frame_at(g, at)->caller)
-        typed_pointers(h, gcsim_frame_at(g, at)->type, gcsim_frame_slots(g, at), 1, visit, ctx);
-}
-
 static void visit_slots(struct mheap *h, void **slots, uint64_t n, uint64_t stride,
                         mark_visit visit, void *ctx)
 {
     for (uint64_t i = 0; i < n; i++)
         if (GCSIM_LOAD(&slots[i * stride]))
             visit(h, &slots[i * stride], ctx);
+}
+
+static void visit_frames(struct mheap *h, gcsim_goroutine *g, mark_visit visit, void *ctx)
+{
+    for (uint64_t at = g->top; at != NO_FRAME; at = gcsim_frame_at(g, at)->caller) {
+        const gcsim_type *t = gcsim_frame_at(g, at)->type;
+        if (heap_of(h)->gc.conservative_stacks)
+            visit_slots(h, gcsim_frame_slots(g, at), t->bytes / 8, 1, visit, ctx);
+        else
+            typed_pointers(h, t, gcsim_frame_slots(g, at), 1, visit, ctx);
+    }
 }
 
 static void root_job(struct mheap *h)

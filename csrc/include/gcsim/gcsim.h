@@ -85,6 +85,15 @@ typedef enum gcsim_stacks {                           /* when a cycle scans goro
                             GCSIM_STACKS_ORDERS
 } gcsim_stacks;
 
+typedef enum gcsim_pacer {                         /* when a cycle starts */
+                           GCSIM_PACER_RUNWAY = 0, /* Go 1.18 and later (gc/pacer.h) */
+                           GCSIM_PACER_RATIO =
+                               1, /* Go 1.5 to 1.17 (gc/trigger_ratio.h); stacks and globals are not part of the goal */
+                           GCSIM_PACER_AT_GOAL =
+                               2, /* before Go 1.5: when the heap has grown by gc_percent */
+                           GCSIM_PACERS
+} gcsim_pacer;
+
 typedef enum gcsim_kind { /* Go's kinds; the layout functions and repr use them, the collector does not */
                           GCSIM_KIND_BYTES = 0,
                           GCSIM_KIND_BOOL,
@@ -151,6 +160,9 @@ typedef struct gcsim_options {
     /* Mistakes, to see what they do. 1: objects made while marking are not marked; mark termination leaves barrier buffers as they are;
        (step instantiation) the program runs before the barrier is on, which then comes on without anybody waiting for safe points. */
     uint32_t allocate_white, no_final_flush, late_barrier;
+    uint32_t
+        conservative_stacks; /* 1: each word of a frame may be a pointer, whatever its type: what it leads to is kept (Go before 1.3) */
+    uint32_t pacer;          /* gcsim_pacer */
     int (*poll)(
         void
             *); /* called every few thousand objects in long calls; non-zero abandons the call: GCSIM_INTERRUPTED */
