@@ -473,6 +473,8 @@ def explore(
     whole_stacks: bool,
     whole_cycle: bool,
     invariants: int,
+    careful: bool,
+    trail: bytearray | memoryview | Any,
     progress: Callable[[int, int], object] | None,
     /,
 ) -> dict[str, Any]: ...

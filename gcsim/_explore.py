@@ -28,7 +28,10 @@ ALL_POINTS = (1 << 64) - 1
 #: Step points at which others may run while exploring, as csrc/steps/explore.c has them.
 POINTS = sum(
     1 << NUMBERS[name]
-    for name in ("operation", "store", "shade old", "shade new", "scan field", "mark termination")
+    for name in (
+        *("operation", "store", "shade old", "shade new", "shade source", "scan stacks"),
+        *("barrier on", "scan field", "mark termination"),
+    )
 ) | (1 << NUMBERS["wait"])
 
 Verdict = Literal["sound", "lost", "broken", "deadlock", "bound", "stopped"]
@@ -227,7 +230,10 @@ def _steps(text: str) -> list[tuple[int, int]]:
 Progress = Callable[[int, int], object]
 
 
-def search(
+TRAIL = 1 << 16  # bytes
+
+
+def search_here(
     setup: Setup,
     *,
     shortest: bool = True,
@@ -235,9 +241,11 @@ def search(
     max_depth: int = 0,
     max_bytes: int = 0,
     whole_stacks: bool = False,
+    careful: bool = False,
+    trail: bytearray | memoryview | None = None,
     progress: Progress | None = None,
 ) -> Exploration:
-    """One search of a setup; `progress(states, transitions)` may return True to stop it."""
+    """A search in this very process, which a mistake in the core can end."""
     with setup.heap() as heap:
         found = _core.explore(
             heap,
@@ -249,6 +257,8 @@ def search(
             whole_stacks,
             setup.program.whole_cycle,
             0,
+            careful,
+            bytearray(4) if trail is None else trail,
             progress,
         )
     return Exploration(
@@ -264,8 +274,26 @@ def search(
     )
 
 
+def search(setup: Setup, *, progress: Progress | None = None, **bounds: Any) -> Exploration:
+    """One search, in a process of its own, which is all that a wrong collector can end.
+
+    ``progress(states, transitions)`` may return True to stop it. A process that died is looked at
+    once more with everything checked at each step; if it dies again, that is the finding, with the
+    schedule that leads there.
+    """
+    from gcsim._explore_process import run_search
+
+    with setup.heap():
+        pass  # wrong options raise here
+    found = run_search(setup, bounds, progress)
+    return found if found.verdict != "broken" else run_search(setup, bounds | CAREFUL, progress)
+
+
+CAREFUL = {"careful": True}
+
+
 def explore(
-    program: Program | str | Sequence[str] = "free",
+    program: Program | str | Sequence[str] | Callable[..., object] = "free",
     *,
     barrier: str = "hybrid",
     stacks: str = "stopped",
@@ -288,9 +316,9 @@ def explore(
     """Run every schedule of `program` under a collector with these options.
 
     `program` is the name of a standard one (``gcsim.PROGRAMS``), a Program, or one text of
-    operations for each mutator. ``mutators``, ``objects``, ``locals`` and ``fields`` shape the
-    program "free". Bounds of 0 are none (memory: 1 GiB). Raises OptionError for a word that is not
-    known; Ctrl-C stops the search.
+    operations for each mutator; Python functions raise NotThereYetError. ``mutators``,
+    ``objects``, ``locals`` and ``fields`` shape the program "free". Bounds of 0 are none (memory:
+    1 GiB). Raises OptionError for a word that is not known; Ctrl-C stops the search.
     """
     if barrier not in BARRIERS:
         raise OptionError(f"barrier='{barrier}' is not known; there are {', '.join(BARRIERS)}")

@@ -28,10 +28,10 @@ Locals are ``x y z w``. A mutator that operates on nil ends there, as Go would p
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from gcsim._errors import OptionError, TypeDefinitionError
+from gcsim._errors import NotThereYetError, OptionError, TypeDefinitionError
 
 __all__ = ["PROGRAMS", "Program", "Stage", "operation_text"]
 
@@ -243,12 +243,17 @@ def program(name: str, *, mutators: int, objects: int, locals: int, fields: int)
     return PROGRAMS[name]
 
 
-def of(given: Program | str | Sequence[str], **numbers: int) -> Program:
+def of(given: Program | str | Sequence[str] | Callable[..., object], **numbers: int) -> Program:
     """What :func:`gcsim.explore` was given, as a Program."""
     if isinstance(given, Program):
         return given
     if isinstance(given, str):
         return program(given, **numbers)
+    if callable(given):
+        raise NotThereYetError(
+            "explore() of Python functions is not there yet: give a text of operations for each"
+            " mutator, as in gcsim.PROGRAMS"
+        )
     rest = {k: v for k, v in numbers.items() if k in ("objects", "locals", "fields")}
     base = free_choice(len(given), **rest)
     return Program("given", "as written", tuple(given), base.stage)

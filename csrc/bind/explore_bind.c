@@ -97,7 +97,7 @@ static PyObject *explore_result(const gcsim_found *found)
                          (Py_ssize_t)(kept * sizeof *found->taken), "what", found->what);
 }
 
-// (heap, points, max_states, max_depth, max_bytes, shortest, whole_stacks, whole_cycle, invariants, progress) -> dict. When progress stops it by
+// (heap, points, max_states, max_depth, max_bytes, shortest, whole_stacks, whole_cycle, invariants, careful, trail, progress) -> dict. trail: writable bytes. When progress stops it by
 // an exception, that is raised.
 static PyObject *bind_explore(PyObject *module, PyObject *args)
 {
@@ -106,13 +106,18 @@ static PyObject *bind_explore(PyObject *module, PyObject *args)
     struct explore_call call = {.progress = Py_None};
     unsigned long long points, states, depth, bytes;
     gcsim_search search = {.bytes = sizeof search, .progress = explore_progress};
-    if (!PyArg_ParseTuple(args, "OKKKKIIIIO:explore", &heap, &points, &states, &depth, &bytes,
+    Py_buffer trail;
+    if (!PyArg_ParseTuple(args, "OKKKKIIIIIw*O:explore", &heap, &points, &states, &depth, &bytes,
                           &search.shortest, &search.whole_stacks, &search.whole_cycle,
-                          &search.invariants, &call.progress))
+                          &search.invariants, &search.careful, &trail, &call.progress))
         return NULL;
+    search.trail = trail.buf;
+    search.trail_room = (uint32_t)((size_t)trail.len / sizeof *search.trail);
     struct heap_object *h = step_heap_of(state, heap);
-    if (!h)
+    if (!h) {
+        PyBuffer_Release(&trail);
         return NULL;
+    }
     search.points = points;
     search.max_states = states;
     search.max_depth = depth;
@@ -120,13 +125,16 @@ static PyObject *bind_explore(PyObject *module, PyObject *args)
     search.progress_arg = &call;
     gcsim_found found = {.bytes = sizeof found, .room = FOUND_ROOM};
     found.taken = PyMem_RawMalloc(FOUND_ROOM * sizeof *found.taken);
-    if (!found.taken)
+    if (!found.taken) {
+        PyBuffer_Release(&trail);
         return PyErr_NoMemory();
+    }
     away_begin(h);
     call.thread = PyEval_SaveThread();
     gcsim_status status = gcsim_stepping()->explore(h->heap, &search, &found);
     PyEval_RestoreThread(call.thread);
     away_end(h);
+    PyBuffer_Release(&trail);
     PyObject *result = NULL;
     if (status != GCSIM_OK)
         heap_raise_status(h, status, "a search, which needs a stage");
@@ -143,6 +151,7 @@ static PyObject *bind_explore(PyObject *module, PyObject *args)
     {                                                                                              \
         "explore", bind_explore, METH_VARARGS,                                                     \
             PyDoc_STR("explore(heap, points, max_states, max_depth, max_bytes, shortest, "         \
-                      "whole_stacks, whole_cycle, invariants, progress): every schedule of the "   \
+                      "whole_stacks, whole_cycle, invariants, careful, trail, progress): every "   \
+                      "schedule of the "                                                           \
                       "heap's stage, as a dict")                                                   \
     }

@@ -116,6 +116,7 @@ static void describe_actor(struct actors *all, uint32_t i, gcsim_actor *out)
 {
     struct actor *a = &all->each[i];
     *out = (gcsim_actor){.number = i, .role = a->role, .point = UINT32_MAX};
+    memcpy(&out->op, &a->last, sizeof out->op);
     if (a->ended) {
         out->state = GCSIM_ACTOR_ENDED;
         return;
@@ -127,7 +128,6 @@ static void describe_actor(struct actors *all, uint32_t i, gcsim_actor *out)
     bool begun = co->sp != first_frame(co);
     out->point = begun ? co->point : UINT32_MAX;
     out->choices = co->choices;
-    memcpy(&out->op, &a->last, sizeof out->op);
     out->where = co->where;
     out->arg = co->arg;
     if (!can)

@@ -15,6 +15,7 @@
 // action comes with the step point of the field or operation.
 #define POINTS                                                                                     \
     (1ull << EVENT_OP | 1ull << EVENT_STORE | 1ull << EVENT_SHADE_OLD | 1ull << EVENT_SHADE_NEW |  \
+     1ull << EVENT_SHADE_SOURCE | 1ull << EVENT_STACKS | 1ull << EVENT_BARRIER_ON |                \
      1ull << EVENT_FIELD | 1ull << EVENT_MARK_DONE | 1ull << EVENT_WAIT)
 
 // --- states that were seen ---------------------------------------------------------------------------------------
@@ -295,9 +296,19 @@ static uint32_t look_around(struct explorer *e)
     return 0;
 }
 
+static void leave_trail(struct explorer *e, gcsim_taken step)
+{
+    const gcsim_search *s = e->search;
+    if (e->depth + 1 < s->trail_room) {
+        s->trail[e->depth] = step;
+        s->trail[e->depth + 1] = (gcsim_taken){255, 255};
+    }
+}
+
 // One step from the deepest level and, if what it leads to is new, a level more. 0: go on.
 static uint32_t take_step(struct explorer *e, gcsim_taken step)
 {
+    leave_trail(e, step);
     actor_step(e->all, step.actor, step.choice);
     uint64_t mark = undo_note(e->undo);
     e->out->transitions++;
@@ -490,6 +501,7 @@ CORE gcsim_status explore(gcsim_heap *heap, const gcsim_search *given, gcsim_fou
         return GCSIM_BAD_STATE;
     e.collector = e.all->n - 1;
     e.bound = search.max_depth;
+    e.careful = search.careful != 0;
     e.max_bytes = search.max_bytes ? search.max_bytes : 1ull << 30;
     e.begun_ns = clock_now();
     steps_set_quiet(heap, ~(search.points ? search.points : POINTS));

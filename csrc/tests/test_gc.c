@@ -324,6 +324,8 @@ static void sweeping_earns_credit(void)
 }
 
 #if GCSIM_STEPS // whose clock counts steps: an object scanned is a ns
+static void pay_on_a_coroutine(void *m) { pay(m); }
+
 // Whatever an assist owes, it looks at the limiter after each slice, and the limiter has learned of it.
 static void assists_stop_for_the_limiter(void)
 {
@@ -341,7 +343,7 @@ static void assists_stop_for_the_limiter(void)
           "marking has begun");
     gc->limiter.fill = gc->limiter.capacity - 1000;
     mutator_of(m)->assist_bytes = -(1ll << 40);
-    pay(mutator_of(m));
+    rt_call(&H(m->heap)->rt, pay_on_a_coroutine, mutator_of(m)); // the clock stands still outside
     uint64_t assisted = gc->mark_ns[MARK_ASSIST];
     check(gc->limited && gc->phase == GC_MARK && mutator_of(m)->assist_bytes < 0,
           "a full bucket ends an assist, though it owes more");

@@ -127,6 +127,10 @@ typedef struct gcsim_search {
         invariants; /* 1: the weak tri-colour invariant at every state, 2: the strong one too */
     uint64_t
         points; /* a bit per event kind: step points at which others may run; 0 = those of marking, stores and programs */
+    uint32_t careful; /* 1: after each step everything is looked at for changes; slow, and sure */
+    uint32_t trail_room;
+    gcsim_taken *
+        trail; /* room for trail_room: the steps that lead to where the search is now, ended by 255; for whoever finds the process dead */
     uint64_t
         seed; /* of the hashes of states: another one finds the same, or two states had one hash */
     uint32_t
