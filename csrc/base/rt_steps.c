@@ -17,6 +17,7 @@
 #include <sched.h>
 
 #ifdef CORE_ASAN
+#include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 #endif
 #ifdef CORE_TSAN
@@ -253,6 +254,9 @@ static void resume(struct rt *rt, uint32_t i)
         rt->host_arg = NULL;
         to_coroutine(rt, i);
     }
+#ifdef CORE_ASAN // who copies, compares or rewinds a world reads live stacks, red zones and all
+    __asan_unpoison_memory_region(coroutine_stack(rt, i), RT_STACK_BYTES);
+#endif
 #ifdef CORE_TSAN
     if (coroutine_at(rt, i)->status == COROUTINE_FREE) { // its record of calls would grow for ever
         __tsan_destroy_fiber(rt_sanitizer.tsan_co[i]);
