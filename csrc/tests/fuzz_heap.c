@@ -260,7 +260,7 @@ static bool contents_right(const struct model *f, const struct object *o)
     return true;
 }
 
-static int by_address(const void *a, const void *b)
+static int by_place(const void *a, const void *b)
 {
     const char *const *x = a, *const *y = b;
     return *x < *y ? -1 : *x > *y;
@@ -285,7 +285,7 @@ static uint64_t slots_reached(struct model *f)
     for (int i = 0; i < MUTATORS; i++) // the blocks that were current when the collection began
         if (f->tiny[i])
             slots[n++] = f->tiny[i];
-    qsort(slots, n, sizeof *slots, by_address);
+    qsort(slots, n, sizeof *slots, by_place);
     for (uint64_t i = 0; i < n; i++)
         distinct += i == 0 || slots[i] != slots[i - 1];
     free(slots);
