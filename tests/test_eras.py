@@ -8,6 +8,8 @@ import pytest
 
 import gcsim
 
+pytestmark = pytest.mark.slow  # once in CI is enough
+
 
 @gcsim.struct
 class Node:

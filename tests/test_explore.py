@@ -18,6 +18,8 @@ from gcsim._explore import _steps as steps_of
 from gcsim._explore_process import run_search
 from gcsim._programs import PROGRAMS, assemble, free_choice, of, operation_text
 
+pytestmark = pytest.mark.slow  # once in CI is enough
+
 ONE = {"mutators": 1}
 
 # Options under which one mutator that does anything loses an object, and how long the shortest way is.

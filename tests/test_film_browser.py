@@ -17,6 +17,8 @@ from made_film import NOTE, lost_object, random_film
 
 from gcsim._film import Film
 
+pytestmark = pytest.mark.slow  # once in CI is enough
+
 
 def missing(what: str) -> NoReturn:
     if os.environ.get("CI") == "true":
