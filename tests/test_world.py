@@ -276,7 +276,8 @@ def test_a_mark_keeps_what_changed_and_no_more(program: Program) -> None:
     log.mark()
     assert log.lines() > lines
     log.rewind(2)
-    assert log.lines() == lines, "and what is forgotten is freed"
+    log.mark()
+    assert log.lines() == lines, "a new mark forgets what lay ahead"
     log.close()
 
 
@@ -287,7 +288,10 @@ def test_there_is_no_way_to_a_mark_that_is_not_kept(program: Program) -> None:
     log.mark()
     log.rewind(0)
     before = program.image()
-    assert not whitebox.world_log_rewind(log.log, 1)
+    assert whitebox.world_log_rewind(log.log, 1), "forward again to one that is kept"
+    log.rewind(0)
+    log.mark()
+    assert not whitebox.world_log_rewind(log.log, 2)
     assert_same(program.image(), before)
     log.close()
 
