@@ -465,10 +465,9 @@ def stage(
 ) -> None: ...
 def explore(
     heap: Heap,
-    points: int,
     max_states: int,
     max_depth: int,
-    max_bytes: int,
+    max_bytes: _Size,
     shortest: bool,
     whole_stacks: bool,
     whole_cycle: bool,

@@ -15,24 +15,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from gcsim import _core
 from gcsim._errors import OptionError, StateError
-from gcsim._points import NUMBERS
-from gcsim._programs import LOCALS, PROGRAMS, Program, of, operation_text
+from gcsim._programs import LOCALS, Program, of, operation_text
 
 __all__ = ["BARRIERS", "Exploration", "Setup", "explore", "explore_all", "schedule_text"]
 
 if TYPE_CHECKING:
     from gcsim._film import Film
     from gcsim._view import View
-
-ALL_POINTS = (1 << 64) - 1
-#: Step points at which others may run while exploring, as csrc/steps/explore.c has them.
-POINTS = sum(
-    1 << NUMBERS[name]
-    for name in (
-        *("operation", "store", "shade old", "shade new", "shade source", "scan stacks"),
-        *("barrier on", "scan field", "mark termination"),
-    )
-) | (1 << NUMBERS["wait"])
 
 Verdict = Literal["sound", "lost", "broken", "deadlock", "bound", "stopped"]
 _VERDICTS: dict[int, Verdict] = {
@@ -141,7 +130,7 @@ class Exploration:
         if not self.schedule:
             raise StateError(f"there is no counterexample to show: the search says {self.verdict}")
         with self.setup.heap() as heap:
-            c = SteppedCycle._of_stage(heap, self.schedule, ALL_POINTS & ~POINTS)
+            c = SteppedCycle._of_stage(heap, self.schedule)
             views = [_of_stage(c.view())]
             for actor, _ in _steps(self.schedule):
                 begins = views[-1].actors[actor].point == "operation"
@@ -239,7 +228,7 @@ def search_here(
     shortest: bool = True,
     max_states: int = 0,
     max_depth: int = 0,
-    max_bytes: int = 0,
+    max_bytes: int | str = 0,
     whole_stacks: bool = False,
     careful: bool = False,
     trail: bytearray | memoryview | None = None,
@@ -249,7 +238,6 @@ def search_here(
     with setup.heap() as heap:
         found = _core.explore(
             heap,
-            POINTS,
             max_states,
             max_depth,
             max_bytes,
@@ -283,8 +271,6 @@ def search(setup: Setup, *, progress: Progress | None = None, **bounds: Any) -> 
     """
     from gcsim._explore_process import run_search
 
-    with setup.heap():
-        pass  # wrong options raise here
     found = run_search(setup, bounds, progress)
     return found if found.verdict != "broken" else run_search(setup, bounds | CAREFUL, progress)
 
@@ -309,7 +295,7 @@ def explore(
     shortest: bool = True,
     max_states: int = 0,
     max_depth: int = 0,
-    max_bytes: int = 0,
+    max_bytes: int | str = 0,
     whole_stacks: bool = False,
     progress: Progress | None = None,
 ) -> Exploration:
@@ -317,8 +303,9 @@ def explore(
 
     `program` is the name of a standard one (``gcsim.PROGRAMS``), a Program, or one text of
     operations for each mutator; Python functions raise NotThereYetError. ``mutators``,
-    ``objects``, ``locals`` and ``fields`` shape the program "free". Bounds of 0 are none (memory:
-    1 GiB). Raises OptionError for a word that is not known; Ctrl-C stops the search.
+    ``objects``, ``locals`` and ``fields`` shape the program "free". Bounds of 0 are none (memory,
+    an int or "2GiB": 1 GiB). Raises OptionError for a word that is not known; Ctrl-C stops the
+    search.
     """
     if barrier not in BARRIERS:
         raise OptionError(f"barrier='{barrier}' is not known; there are {', '.join(BARRIERS)}")
@@ -344,15 +331,10 @@ def explore(
 
 
 def explore_all(
-    setups: Iterable[Setup], executor: concurrent.futures.Executor | None = None, **bounds: int
+    setups: Iterable[Setup], executor: concurrent.futures.Executor | None = None, **bounds: Any
 ) -> list[Exploration]:
     """Search each setup, in the executor where one is given; results in the order of the setups."""
     if executor is None:
-        return [search(setup, **bounds) for setup in setups]  # type: ignore[arg-type]
-    futures = [executor.submit(search, setup, **bounds) for setup in setups]  # type: ignore[arg-type]
+        return [search(setup, **bounds) for setup in setups]
+    futures = [executor.submit(search, setup, **bounds) for setup in setups]
     return [f.result() for f in futures]
-
-
-def standard() -> tuple[Program, ...]:
-    """The programs that ship."""
-    return tuple(PROGRAMS.values())

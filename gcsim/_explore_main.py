@@ -77,14 +77,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--json", action="store_true", help="print a JSON array instead of text")
 
 
-def _size(text: str) -> int:
-    units = {"KiB": 10, "MiB": 20, "GiB": 30}
-    for unit, shift in units.items():
-        if text.endswith(unit):
-            return int(float(text[: -len(unit)]) * (1 << shift))
-    return int(text)
-
-
 def _setups(args: argparse.Namespace) -> list[Setup]:
     numbers = {k: getattr(args, k) for k in ("mutators", "objects", "locals", "fields")}
     names = list(PROGRAMS) if args.program == "all" else [args.program]
@@ -147,7 +139,7 @@ def main(args: argparse.Namespace) -> int:
         bounds: dict[str, Any] = {
             "max_states": args.max_states,
             "max_depth": args.max_depth,
-            "max_bytes": _size(args.memory),
+            "max_bytes": args.memory,
             "whole_stacks": args.whole_stacks,
             "shortest": not args.first,
         }

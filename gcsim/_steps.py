@@ -199,12 +199,12 @@ class SteppedCycle:
         self._state()  # names are given in the order of the beginning
 
     @classmethod
-    def _of_stage(cls, heap: _core.Heap, schedule: str, quiet: int) -> SteppedCycle:
+    def _of_stage(cls, heap: _core.Heap, schedule: str) -> SteppedCycle:
         """The actors of the heap's stage, under a schedule that an exploration found."""
         self = cls.__new__(cls)
         self._heap = heap
         self._names = _Letters()
-        heap._steps_begin(_TEXT, 0, schedule, 0, 1, quiet, True)
+        heap._steps_begin(_TEXT, 0, schedule, 0, 1, 0, True)
         self._token = heap._steps_token()
         self._state()
         return self

@@ -45,7 +45,6 @@ struct coroutine {
     uint32_t status;
     // The step point at which it stands; what it does next comes behind it.
     uint32_t point; // enum event_kind
-    uint32_t actor; // 1: it was started by rt_start
     uint64_t where, arg;
     uint32_t choices; // not 0: it goes on in one of so many ways
     uint32_t choice;  // which
@@ -268,7 +267,8 @@ static void resume(struct rt *rt, uint32_t i)
 // Where the stack pointer of one stands that has not begun.
 static void **first_frame(struct coroutine *co) { return (void **)(void *)co - 8 - SWITCH_WORDS; }
 
-static uint32_t start(struct rt *rt, rt_call_fn fn, void *args)
+// A coroutine, which begins when it is first resumed. The `args` of one that stays lie in the world. RT_NOBODY: there are too many. Made by a call.
+CORE uint32_t rt_start(struct rt *rt, rt_call_fn fn, void *args)
 {
     uint32_t i = 0;
     while (i < rt->used && coroutine_at(rt, i)->status != COROUTINE_FREE)
@@ -295,7 +295,7 @@ CORE void rt_call(struct rt *rt, rt_call_fn fn, void *args)
         return;
     }
     host_lock(rt);
-    uint32_t i = start(rt, fn, args);
+    uint32_t i = rt_start(rt, fn, args);
     INVARIANT(i != RT_NOBODY);
     uint32_t other = RT_NOBODY, last = i; // who ran just now; who ran last in its place
     while (coroutine_at(rt, i)->status != COROUTINE_FREE) {
@@ -310,15 +310,6 @@ CORE void rt_call(struct rt *rt, rt_call_fn fn, void *args)
     }
     *coroutine_at(rt, i) = (struct coroutine){0};
     host_unlock(rt);
-}
-
-// An actor, which begins with its first rt_resume. `args` lie in the world. RT_NOBODY: there are too many. Made by a call.
-CORE uint32_t rt_start(struct rt *rt, rt_call_fn fn, void *args)
-{
-    uint32_t i = start(rt, fn, args);
-    if (i != RT_NOBODY)
-        coroutine_at(rt, i)->actor = 1;
-    return i;
 }
 
 // One step of an actor, in the way `choice` if it stands before one. False: it cannot run.

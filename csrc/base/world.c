@@ -2,6 +2,7 @@
 
 #include "base/bits.h"
 #include "base/os.h"
+#include "base/room.h"
 
 #ifdef CORE_ASAN
 #include <sanitizer/asan_interface.h>
@@ -125,19 +126,6 @@ CORE uint64_t world_log_bytes(const struct world_log *log)
     return bytes;
 }
 
-static bool log_room(void **array, uint64_t *room, uint64_t need, size_t each)
-{
-    if (need <= *room)
-        return true;
-    uint64_t to = *room ? *room * 2 : 64;
-    void *p = realloc(*array, (to > need ? to : need) * each);
-    if (!p)
-        return false;
-    *array = p;
-    *room = to > need ? to : need;
-    return true;
-}
-
 // Extend the shadows with zeros up to what is committed: fresh memory reads as zero.
 static bool log_grow_shadows(struct world_log *log)
 {
@@ -258,7 +246,7 @@ CORE void world_log_forget(struct world_log *log)
 
 RAW static bool keep_line(struct world_log *log, int r, uint64_t at)
 {
-    if (!log_room((void **)&log->lines, &log->room_lines, log->nlines + 1, sizeof *log->lines))
+    if (!room_for((void **)&log->lines, &log->room_lines, log->nlines + 1, sizeof *log->lines))
         return false;
     struct world_line *line = &log->lines[log->nlines++];
     const uint64_t *now = (const uint64_t *)(void *)world_at(log->w, r) + at / 8;
@@ -273,7 +261,7 @@ RAW static bool keep_line(struct world_log *log, int r, uint64_t at)
 CORE int64_t world_log_mark(struct world_log *log)
 {
     world_log_forget(log);
-    if (!log_room((void **)&log->marks, &log->room_marks, log->nmarks + 1, sizeof *log->marks) ||
+    if (!room_for((void **)&log->marks, &log->room_marks, log->nmarks + 1, sizeof *log->marks) ||
         !log_grow_shadows(log))
         return -1;
     uint64_t first = log->nlines;

@@ -97,31 +97,30 @@ static PyObject *explore_result(const gcsim_found *found)
                          (Py_ssize_t)(kept * sizeof *found->taken), "what", found->what);
 }
 
-// (heap, points, max_states, max_depth, max_bytes, shortest, whole_stacks, whole_cycle, invariants, careful, trail, progress) -> dict. trail: writable bytes. When progress stops it by
+// (heap, max_states, max_depth, max_bytes, shortest, whole_stacks, whole_cycle, invariants, careful, trail, progress) -> dict. trail: writable bytes. When progress stops it by
 // an exception, that is raised.
 static PyObject *bind_explore(PyObject *module, PyObject *args)
 {
     struct bind_state *state = PyModule_GetState(module);
     PyObject *heap;
     struct explore_call call = {.progress = Py_None};
-    unsigned long long points, states, depth, bytes;
+    unsigned long long states, depth;
+    PyObject *memory;
     gcsim_search search = {.bytes = sizeof search, .progress = explore_progress};
     Py_buffer trail;
-    if (!PyArg_ParseTuple(args, "OKKKKIIIIIw*O:explore", &heap, &points, &states, &depth, &bytes,
+    if (!PyArg_ParseTuple(args, "OKKOIIIIIw*O:explore", &heap, &states, &depth, &memory,
                           &search.shortest, &search.whole_stacks, &search.whole_cycle,
                           &search.invariants, &search.careful, &trail, &call.progress))
         return NULL;
     search.trail = trail.buf;
     search.trail_room = (uint32_t)((size_t)trail.len / sizeof *search.trail);
     struct heap_object *h = step_heap_of(state, heap);
-    if (!h) {
+    if (!h || size_from_python(state, "max_bytes", memory, &search.max_bytes) < 0) {
         PyBuffer_Release(&trail);
         return NULL;
     }
-    search.points = points;
     search.max_states = states;
     search.max_depth = depth;
-    search.max_bytes = bytes;
     search.progress_arg = &call;
     gcsim_found found = {.bytes = sizeof found, .room = FOUND_ROOM};
     found.taken = PyMem_RawMalloc(FOUND_ROOM * sizeof *found.taken);
@@ -150,7 +149,7 @@ static PyObject *bind_explore(PyObject *module, PyObject *args)
                "global_targets, local_targets): set one up in a fresh step heap")},                \
     {                                                                                              \
         "explore", bind_explore, METH_VARARGS,                                                     \
-            PyDoc_STR("explore(heap, points, max_states, max_depth, max_bytes, shortest, "         \
+            PyDoc_STR("explore(heap, max_states, max_depth, max_bytes, shortest, "                 \
                       "whole_stacks, whole_cycle, invariants, careful, trail, progress): every "   \
                       "schedule of the "                                                           \
                       "heap's stage, as a dict")                                                   \

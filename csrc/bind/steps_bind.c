@@ -372,7 +372,8 @@ static PyObject *heap_py_steps_begin(PyObject *self, PyObject *args)
     gcsim_status status = GCSIM_OK;
     uint32_t actor = stage ? 0 : stepping()->actor_collect(h->heap, &status);
     if (actor != UINT32_MAX) {
-        stepping()->set_quiet(h->heap, quiet);
+        if (!stage) // which has set its own
+            stepping()->set_quiet(h->heap, quiet);
         s->t = stepping()->timeline_new(h->heap, &schedule);
     }
     if (!s->t) {

@@ -471,7 +471,7 @@ static void visit_slots(struct mheap *h, void **slots, uint64_t n, uint64_t stri
             visit(h, &slots[i * stride], ctx);
 }
 
-static void visit_frames(struct mheap *h, gcsim_goroutine *g, mark_visit visit, void *ctx)
+CORE void goroutine_visit(struct mheap *h, gcsim_goroutine *g, mark_visit visit, void *ctx)
 {
     for (uint64_t at = g->top; at != NO_FRAME; at = gcsim_frame_at(g, at)->caller) {
         const gcsim_type *t = gcsim_frame_at(g, at)->type;
@@ -516,7 +516,7 @@ CORE void roots_visit_stopped(struct mheap *h, mark_visit visit, void *ctx)
     for (struct goroutine *g = gc->goroutines; g; g = g->next)
         if (!g->owner || !g->owner->stacks_grey) {
             root_job(h);
-            visit_frames(h, &g->pub, visit, ctx);
+            goroutine_visit(h, &g->pub, visit, ctx);
         }
     for (struct mutator *m = h->mutators; m;
          m = m->next) { // current tiny blocks live on (mgcmark.go:gcMarkTinyAllocs)
@@ -534,7 +534,7 @@ CORE void roots_visit_frames(struct mheap *h, const struct mutator *owner, mark_
     for (struct goroutine *g = gc->goroutines; g; g = g->next)
         if (!owner || g->owner == owner) {
             root_job(h);
-            visit_frames(h, &g->pub, visit, ctx);
+            goroutine_visit(h, &g->pub, visit, ctx);
         }
     rt_unlock(&h->rt, &gc->roots_lock);
 }

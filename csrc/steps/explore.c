@@ -5,18 +5,12 @@
 // bounds of depth, where a state found again at a smaller depth is expanded again.
 #include "steps/actor.h"
 
+#include "base/room.h"
 #include "gc/mark.h"
 #include "gc/roots.h"
 #include "steps/undo.h"
 
 #include <time.h>
-
-// Where others may run unless the search says otherwise: between actions that both sides see. Not before a load or a scan, whose own
-// action comes with the step point of the field or operation.
-#define POINTS                                                                                     \
-    (1ull << EVENT_OP | 1ull << EVENT_STORE | 1ull << EVENT_SHADE_OLD | 1ull << EVENT_SHADE_NEW |  \
-     1ull << EVENT_SHADE_SOURCE | 1ull << EVENT_STACKS | 1ull << EVENT_BARRIER_ON |                \
-     1ull << EVENT_FIELD | 1ull << EVENT_MARK_DONE | 1ull << EVENT_WAIT)
 
 // --- states that were seen ---------------------------------------------------------------------------------------
 
@@ -137,9 +131,7 @@ static void walk_all(struct walk *w)
 {
     struct gc *gc = &heap_of(w->h)->gc;
     for (struct goroutine *g = gc->goroutines; g; g = g->next)
-        for (uint64_t at = g->pub.top; at != UINT64_MAX; at = gcsim_frame_at(&g->pub, at)->caller)
-            typed_pointers(w->h, gcsim_frame_at(&g->pub, at)->type, gcsim_frame_slots(&g->pub, at),
-                           1, walk_to, w);
+        goroutine_visit(w->h, &g->pub, walk_to, w);
     for (struct global_chunk *c = gc->global_chunks; c; c = c->next)
         for (int i = 0; i < GLOBALS_PER_CHUNK; i++)
             if (c->slots[i].in_use)
@@ -202,13 +194,8 @@ static bool next_step(struct explorer *e, gcsim_taken *step)
 
 static bool push_level(struct explorer *e, gcsim_taken by, uint64_t mark)
 {
-    if (e->depth + 1 == e->room_levels) {
-        struct level *p = realloc(e->levels, e->room_levels * 2 * sizeof *p);
-        if (!p)
-            return false;
-        e->levels = p;
-        e->room_levels *= 2;
-    }
+    if (!room_for((void **)&e->levels, &e->room_levels, e->depth + 2, sizeof *e->levels))
+        return false;
     e->levels[++e->depth] = (struct level){.mark = mark, .by = by};
     if (e->depth > e->out->depth)
         e->out->depth = e->depth;
@@ -438,38 +425,28 @@ static bool is_confirmed(struct explorer *e, uint32_t verdict)
     return again;
 }
 
-// The least bound under which the violation is still found. Each search is whole below its bound.
-static void find_shortest(struct explorer *e, uint32_t verdict)
+// The least bound under which a violation is still found. Each search is whole below its bound; one that finds none leaves the counterexample
+// as it is. Returns its verdict.
+static uint32_t find_shortest(struct explorer *e, uint32_t verdict)
 {
     gcsim_found first = *e->out;
-    uint64_t transitions = 0;
-    for (e->bound = 2; e->bound < first.steps; e->bound++) {
-        uint32_t found = search_all(e);
-        transitions += e->out->transitions;
-        if (found == verdict)
-            break;
-        if (found) // a bound of memory, or stopped: what was found first stays
-            break;
+    uint32_t found = 0;
+    for (e->bound = 2; !found && e->bound < first.steps; e->bound++) {
+        found = search_all(e);
+        first.transitions += e->out->transitions;
     }
-    uint64_t steps = e->out->steps;
-    first.transitions += transitions;
-    if (e->bound >= first.steps || steps >= first.steps) {
-        e->bound = first.steps + 1;
-        search_all(e); // its steps again
-        steps = e->out->steps;
-    }
-    first.steps = steps;
-    memcpy(first.what, e->out->what, sizeof first.what);
-    *e->out = first;
+    e->out->states = first.states;
+    e->out->transitions = first.transitions;
+    e->out->paths = first.paths;
+    e->out->depth = first.depth;
+    return is_violation(found) ? found : verdict;
 }
 
 static bool explorer_open(struct explorer *e)
 {
     struct gc *gc = &e->heap->gc;
     e->undo = undo_create(&e->heap->mheap, e->search->whole_stacks, e->search->seed);
-    e->room_levels = 1024;
-    e->levels = malloc(e->room_levels * sizeof *e->levels);
-    if (!e->undo || !e->levels)
+    if (!e->undo || !room_for((void **)&e->levels, &e->room_levels, 1, sizeof *e->levels))
         return false;
     // Counters that no decision reads, and what hash_grey hashes.
     undo_ignore(e->undo, &gc->pointers, 8);
@@ -504,7 +481,8 @@ CORE gcsim_status explore(gcsim_heap *heap, const gcsim_search *given, gcsim_fou
     e.careful = search.careful != 0;
     e.max_bytes = search.max_bytes ? search.max_bytes : 1ull << 30;
     e.begun_ns = clock_now();
-    steps_set_quiet(heap, ~(search.points ? search.points : POINTS));
+    if (search.points)
+        steps_set_quiet(heap, ~search.points);
     if (!explorer_open(&e)) {
         explorer_close(&e);
         return GCSIM_NO_MEMORY;
@@ -516,7 +494,7 @@ CORE gcsim_status explore(gcsim_heap *heap, const gcsim_search *given, gcsim_fou
         verdict = search_all(&e);
     }
     if (is_violation(verdict) && search.shortest)
-        find_shortest(&e, verdict);
+        verdict = find_shortest(&e, verdict);
     out->verdict = verdict ? verdict : e.cut ? GCSIM_BOUND : GCSIM_SOUND;
     out->ns = clock_now() - e.begun_ns;
     explorer_close(&e);

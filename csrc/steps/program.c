@@ -313,6 +313,13 @@ static void run_program(void *arg)
     actor_end(a);
 }
 
+// Where others may run: between actions that both sides see. Not before a load or a scan, whose own action comes with the step point of the
+// field or operation.
+#define STAGE_POINTS                                                                               \
+    (1ull << EVENT_OP | 1ull << EVENT_STORE | 1ull << EVENT_SHADE_OLD | 1ull << EVENT_SHADE_NEW |  \
+     1ull << EVENT_SHADE_SOURCE | 1ull << EVENT_STACKS | 1ull << EVENT_BARRIER_ON |                \
+     1ull << EVENT_FIELD | 1ull << EVENT_MARK_DONE | 1ull << EVENT_WAIT)
+
 // --- setting up --------------------------------------------------------------------------------------------------
 
 struct setting {
@@ -426,6 +433,7 @@ CORE gcsim_status stage_set(gcsim_heap *heap, const gcsim_stage *stage)
     if (heap->actors || heap->gc.cycles)
         return GCSIM_BAD_STATE;
     heap->mheap.rt.frozen = 1;
+    heap->mheap.rt.quiet = ~STAGE_POINTS;
     rt_call(&heap->mheap.rt, set_stage, &set);
     return set.status;
 }

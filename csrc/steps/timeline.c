@@ -8,6 +8,7 @@
 // The log's present mark is the last one at or before `at`. Between touch and notice there is one exactly at `at`.
 #include "steps/timeline.h"
 
+#include "base/room.h"
 #include "steps/actor.h"
 
 // actor.c
@@ -97,19 +98,6 @@ static void clear_all_dead(gcsim_timeline *t)
 }
 
 // --- marks -------------------------------------------------------------------------------------------------------
-
-static bool room_for(void **array, uint64_t *room, uint64_t need, size_t each)
-{
-    if (need <= *room)
-        return true;
-    uint64_t to = need * 2 + 64;
-    void *p = realloc(*array, to * each);
-    if (!p)
-        return false;
-    *array = p;
-    *room = to;
-    return true;
-}
 
 // At the present step; those behind are forgotten.
 static bool mark(gcsim_timeline *t)

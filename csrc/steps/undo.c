@@ -1,6 +1,7 @@
 #include "steps/undo.h"
 
 #include "base/bits.h"
+#include "base/room.h"
 
 #include <link.h>
 
@@ -22,8 +23,6 @@ struct saved {
 };
 
 struct undo {
-    struct world *w;
-    struct rt *rt;
     struct mheap *h;
     uint64_t seed;             // of all hashes
     uint64_t code, code_bytes; // where this code lies
@@ -41,31 +40,16 @@ struct undo {
     } ignored[IGNORED];
     uint32_t nignored;
     uint64_t hash;
-    uint64_t bytes;
 };
 
 static bool is_state(int region) { return region != REGION_HISTORY; }
 
 // --- memory ------------------------------------------------------------------------------------------------------
 
-static bool grow(struct undo *u, void **array, uint64_t *room, uint64_t need, size_t each)
-{
-    if (LIKELY(need <= *room))
-        return true;
-    uint64_t to = *room ? *room * 2 : 256;
-    void *p = realloc(*array, to * each);
-    if (!p)
-        return false;
-    u->bytes += (to - *room) * each;
-    *array = p;
-    *room = to;
-    return true;
-}
-
 // The base of a region that has grown goes on with zeros: that is how fresh memory reads.
 static bool cover(struct undo *u, int r)
 {
-    uint64_t bytes = u->w->regions[r].committed, had = u->base_bytes[r];
+    uint64_t bytes = u->h->world->regions[r].committed, had = u->base_bytes[r];
     if (bytes <= had)
         return true;
     char *base = realloc(u->base[r], bytes);
@@ -79,7 +63,6 @@ static bool cover(struct undo *u, int r)
     memset(base + had, 0, bytes - had);
     memset(bits + had / LINE, 0, (bytes - had) / LINE);
     u->base_bytes[r] = bytes;
-    u->bytes += (bytes - had) + (bytes - had) / LINE;
     return true;
 }
 
@@ -107,10 +90,8 @@ CORE struct undo *undo_create(struct mheap *h, bool whole_stacks, uint64_t seed)
     struct undo *u = calloc(1, sizeof *u);
     if (!u)
         return NULL;
-    u->w = w;
     u->h = h;
     u->seed = seed;
-    u->rt = &h->rt;
     u->whole_stacks = whole_stacks;
     dl_iterate_phdr(find_code, u);
     for (int r = 0; r < WORLD_REGIONS; r++) {
@@ -153,7 +134,13 @@ static bool is_ignored(const struct undo *u, const void *word)
     return s && s->state == GCSIM_SPAN_MANUAL && s->purpose == GCSIM_MANUAL_WORKBUF;
 }
 
-CORE uint64_t undo_bytes(const struct undo *u) { return u->bytes; }
+CORE uint64_t undo_bytes(const struct undo *u)
+{
+    uint64_t bytes = u->room_lines * sizeof *u->lines + u->room_saved * sizeof *u->saved;
+    for (int r = 0; r < WORLD_REGIONS; r++)
+        bytes += u->base_bytes[r] + u->base_bytes[r] / LINE;
+    return bytes;
+}
 
 // --- hashes ------------------------------------------------------------------------------------------------------
 
@@ -162,8 +149,8 @@ static bool is_code(const struct undo *u, uint64_t word) { return word - u->code
 // An address as its distance from where the world or the code begins, so that hashes are the same in another process.
 CORE_INLINE uint64_t anywhere(const struct undo *u, uint64_t word)
 {
-    uint64_t in_world = word - (uint64_t)(uintptr_t)u->w->base;
-    if (in_world < u->w->bytes)
+    uint64_t in_world = word - (uint64_t)(uintptr_t)u->h->world->base;
+    if (in_world < u->h->world->bytes)
         return in_world | 1ull << 62;
     return is_code(u, word) ? (word - u->code) | 1ull << 61 : word;
 }
@@ -174,16 +161,17 @@ CORE_INLINE uint64_t mix(uint64_t a, uint64_t b)
     return (uint64_t)p ^ (uint64_t)(p >> 64);
 }
 
-static uint64_t line_hash(const struct undo *u, const struct line *line, const uint64_t *words,
-                          uint64_t salt)
+// Of what the shadow says. Where a line lies is a part of it.
+static uint64_t line_hash(const struct undo *u, const struct line *line)
 {
-    uint64_t w[WORDS], hash = salt * 0x9e3779b97f4a7c15ull + u->seed;
+    uint64_t place = (uint64_t)((const char *)line->at - u->h->world->base);
+    uint64_t w[WORDS], hash = place * 0x9e3779b97f4a7c15ull + u->seed;
     const uint64_t *base = (const uint64_t *)(void *)(u->base[line->region] + line->offset);
-    for (int i = 0; i < WORDS;
-         i++) // what never changes, such as addresses outside, is 0 everywhere
-        w[i] = line->ignored >> i & 1 || (line->frames && !is_code(u, words[i]))
+    // What never changes, such as addresses outside, is 0 everywhere.
+    for (int i = 0; i < WORDS; i++)
+        w[i] = line->ignored >> i & 1 || (line->frames && !is_code(u, line->words[i]))
                    ? 0
-                   : anywhere(u, words[i]) - anywhere(u, base[i]);
+                   : anywhere(u, line->words[i]) - anywhere(u, base[i]);
     for (int i = 0; i < WORDS; i += 2)
         hash = mix(w[i] ^ 0xa0761d6478bd642full ^ hash, w[i + 1] ^ 0xe7037ed1a0b428dbull);
     return hash;
@@ -196,11 +184,12 @@ CORE uint64_t undo_hash(const struct undo *u) { return u->hash; }
 // Below a stack pointer nothing is alive. Hot lines are cleared here, so that what a call left behind makes no difference.
 static void clear_dead_stacks(struct undo *u)
 {
-    for (uint32_t i = 0; i < u->rt->used; i++) {
-        char *stack = coroutine_stack(u->rt, i);
-        struct coroutine *co = coroutine_at(u->rt, i);
+    struct rt *rt = &u->h->rt;
+    for (uint32_t i = 0; i < rt->used; i++) {
+        char *stack = coroutine_stack(rt, i);
+        struct coroutine *co = coroutine_at(rt, i);
         char *sp = co->status == COROUTINE_FREE ? (char *)co : co->sp;
-        uint64_t from = (uint64_t)(stack - world_at(u->w, REGION_COROUTINES));
+        uint64_t from = (uint64_t)(stack - world_at(u->h->world, REGION_COROUTINES));
         uint64_t low = (uint64_t)(sp - stack);
         const uint8_t *hot = u->hot_bits[REGION_COROUTINES] + from / LINE;
         uint64_t first = low / LINE;
@@ -226,14 +215,14 @@ CORE uint64_t undo_note(struct undo *u)
         struct line *line = &u->lines[i];
         if (LIKELY(!differs(line->at, line->words)))
             continue;
-        if (!grow(u, (void **)&u->saved, &u->room_saved, u->nsaved + 1, sizeof *u->saved))
+        if (!room_for((void **)&u->saved, &u->room_saved, u->nsaved + 1, sizeof *u->saved))
             return UINT64_MAX;
         struct saved *saved = &u->saved[u->nsaved++];
         saved->line = (uint32_t)i;
         saved->hash = line->hash;
         memcpy(saved->words, line->words, LINE);
         memcpy(line->words, line->at, LINE);
-        line->hash = line_hash(u, line, line->words, (uint64_t)((char *)line->at - u->w->base));
+        line->hash = line_hash(u, line);
         u->hash += line->hash - saved->hash;
     }
     return mark;
@@ -255,11 +244,12 @@ CORE void undo_back(struct undo *u, uint64_t mark)
 
 static void heat(struct undo *u, int r, uint64_t offset)
 {
-    if (!grow(u, (void **)&u->lines, &u->room_lines, u->nlines + 1, sizeof *u->lines))
+    if (!room_for((void **)&u->lines, &u->room_lines, u->nlines + 1, sizeof *u->lines))
         return;
     struct line *line = &u->lines[u->nlines];
-    *line = (struct line){
-        .at = (uint64_t *)(void *)(world_at(u->w, r) + offset), .region = r, .offset = offset};
+    *line = (struct line){.at = (uint64_t *)(void *)(world_at(u->h->world, r) + offset),
+                          .region = r,
+                          .offset = offset};
     for (int i = 0; i < WORDS; i++)
         line->ignored |= (uint64_t)is_ignored(u, line->at + i) << i;
     uint64_t top = RT_STACK_BYTES - offset % RT_STACK_BYTES;
@@ -270,7 +260,7 @@ static void heat(struct undo *u, int r, uint64_t offset)
 
 static void audit_block(struct undo *u, int r, uint64_t from)
 {
-    const char *now = world_at(u->w, r), *base = u->base[r];
+    const char *now = world_at(u->h->world, r), *base = u->base[r];
     if (memcmp(now + from, base + from, BLOCK) == 0)
         return;
     for (uint64_t at = from; at < from + BLOCK; at += LINE)
@@ -299,7 +289,7 @@ CORE void undo_reset(struct undo *u)
         struct line *line = &u->lines[i];
         memcpy(line->words, u->base[line->region] + line->offset, LINE);
         memcpy(line->at, line->words, LINE);
-        line->hash = line_hash(u, line, line->words, (uint64_t)((char *)line->at - u->w->base));
+        line->hash = line_hash(u, line);
         u->hash += line->hash;
     }
 }

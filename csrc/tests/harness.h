@@ -152,3 +152,32 @@ CORE int finish(void)
     printf(failures ? "%d checks failed\n" : "all checks passed\n", failures);
     return failures != 0;
 }
+
+#if GCSIM_STEPS
+// A heap whose mutators do anything that is possible: global -> A -> B, one field each, all locals nil.
+CORE gcsim_heap *free_stage(gcsim_options options, uint32_t mutators, uint32_t locals)
+{
+    static const gcsim_op ops[] = {{GCSIM_OP_FREE, 0, 0, 0}, {0}};
+    static const gcsim_op *const programs[] = {ops, ops, ops, ops};
+    static const uint8_t fields[] = {2, 0}, globals[] = {1}, nothing[16];
+    options.bytes = small_heap.bytes;
+    options.reserve_bytes = small_heap.reserve_bytes;
+    options.gc_percent = small_heap.gc_percent;
+    options.mark_engine = GCSIM_MARK_FIELD + 1;
+    gcsim_stage stage = {.bytes = sizeof stage,
+                         .objects = 2,
+                         .fields = 1,
+                         .globals = 1,
+                         .locals = locals,
+                         .mutators = mutators,
+                         .programs = programs,
+                         .field_targets = fields,
+                         .global_targets = globals,
+                         .local_targets = nothing};
+    gcsim_status status;
+    gcsim_heap *heap = API->heap_create(&options, &status);
+    INVARIANT(heap && !gcsim_stepping()->stage_error(&stage));
+    INVARIANT(gcsim_stepping()->stage_set(heap, &stage) == GCSIM_OK);
+    return heap;
+}
+#endif

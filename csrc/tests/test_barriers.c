@@ -2,7 +2,7 @@
 //
 // Each write barrier: its actions exactly, by events and by what is grey afterwards; what it keeps and what it loses; stacks that are scanned
 // later or again; and the mistakes that a heap can be given on purpose. torture.c runs the sound ones under load.
-#include "harness.h"
+#include "scene.h"
 
 static const char *const names[] = {
 #define BARRIER(NAME, name, sound, rescan, actions) [GCSIM_BARRIER_##NAME] = name,
@@ -25,67 +25,6 @@ static const struct {
     [GCSIM_BARRIER_YUASA_STORE_FIRST] = {"store, shade old", false, true, false},
     [GCSIM_BARRIER_DIJKSTRA_STORE_FIRST] = {"store, shade new", false, true, false},
 };
-
-struct scene {
-    mut *m;
-    gcsim_heap *heap;
-    struct mheap *h;
-    const gcsim_type *node; // 8 pointers
-    gcsim_goroutine *g;     // a frame of 8 pointers
-    gcsim_handle *root;     // of a node
-};
-
-static void **frame(struct scene *s) { return gcsim_frame_slots(s->g, s->g->top); }
-static void **field(void *object, int i) { return (void **)object + i; }
-
-static struct scene open_scene(gcsim_options options)
-{
-    options.bytes = small_heap.bytes;
-    options.reserve_bytes = small_heap.reserve_bytes;
-    options.gc_percent = small_heap.gc_percent;
-    options.check_mark = options.verify_phases = options.clobber_free = 1;
-    options.events = 1 << 12;
-    struct scene s = {.m = open_heap(options)};
-    s.heap = s.m->heap;
-    s.h = H(s.heap);
-    s.heap->gc.workers.stop = 1;
-    s.node = make_type(s.heap, "node", 8, 0xff);
-    s.g = API->goroutine_new(s.m, 0);
-    API->frame_push(s.m, s.g, s.node, 0);
-    s.root = API->handle_new(s.m, gcsim_new(s.m, s.node));
-    return s;
-}
-
-static void begin(struct scene *s)
-{
-    s->h->trigger = s->h->heap_live;
-    INVARIANT(cycle_run(mutator_of(s->m), GCSIM_TRIGGER_HEAP) == GCSIM_OK);
-    INVARIANT(s->heap->gc.phase == GC_MARK);
-    s->heap->gc.draining++; // as if somebody were marking: nobody ends it
-}
-
-static void mark_on(struct scene *s)
-{
-    struct drain drain = {.work = UINT64_MAX};
-    INVARIANT(mark_drain(mutator_of(s->m), &drain) == DRAINED && s->heap->gc.phase == GC_MARK);
-}
-
-static void end(struct scene *s)
-{
-    s->heap->gc.draining--;
-    for (int i = 0; s->heap->gc.phase == GC_MARK && i < 1000; i++) {
-        mark_on(s);
-        cycle_mark_done(mutator_of(s->m));
-    }
-    INVARIANT(s->heap->gc.phase == GC_OFF);
-    API->sweep_all(s->m);
-}
-
-static bool has_mark(struct scene *s, const void *p)
-{
-    gcsim_span *span = span_of(s->h, p);
-    return mark_is_set(span, span_index(span, p));
-}
 
 // How often an object waits in the mutator's buffers.
 static uint32_t times_grey(struct scene *s, const void *p)
@@ -349,32 +288,9 @@ static void owner_goes(bool while_marking)
 // The barrier comes on while the program runs: what a frame takes before that is lost, by every schedule in which it is quick enough.
 static uint32_t explored(gcsim_options options)
 {
-    static const gcsim_op ops[] = {{GCSIM_OP_FREE, 0, 0, 0}, {0}}, *programs[] = {ops};
-    static const uint8_t fields[] = {2, 0}, globals[] = {1}, nothing[1];
-    options.bytes = sizeof options;
-    options.reserve_bytes = 64 << 20;
-    options.gc_percent = -1;
-    options.mark_engine = GCSIM_MARK_FIELD + 1;
     options.shade_entries = 1;
-    gcsim_stage stage = {.bytes = sizeof stage,
-                         .objects = 2,
-                         .fields = 1,
-                         .globals = 1,
-                         .locals = 1,
-                         .mutators = 1,
-                         .programs = programs,
-                         .field_targets = fields,
-                         .global_targets = globals,
-                         .local_targets = nothing};
-    gcsim_status status;
-    gcsim_heap *heap = API->heap_create(&options, &status);
-    INVARIANT(heap && gcsim_stepping()->stage_set(heap, &stage) == GCSIM_OK);
-    gcsim_search how = {.bytes = sizeof how,
-                        .points = 1ull << EVENT_OP | 1ull << EVENT_STORE | 1ull << EVENT_SHADE_OLD |
-                                  1ull << EVENT_SHADE_NEW | 1ull << EVENT_SHADE_SOURCE |
-                                  1ull << EVENT_FIELD | 1ull << EVENT_STACKS |
-                                  1ull << EVENT_BARRIER_ON | 1ull << EVENT_MARK_DONE |
-                                  1ull << EVENT_WAIT};
+    gcsim_heap *heap = free_stage(options, 1, 1);
+    gcsim_search how = {.bytes = sizeof how};
     static gcsim_taken taken[1000];
     gcsim_found found = {.bytes = sizeof found, .taken = taken, .room = 1000};
     INVARIANT(gcsim_stepping()->explore(heap, &how, &found) == GCSIM_OK);

@@ -2,79 +2,7 @@
 //
 // What a mutator does while marking is on never loses an object. Each case begins a cycle, lets marking come as far as it wants, changes the
 // graph as the most spiteful program would, and ends the cycle; checkmark and verify are on. No thread of the collector's own runs here.
-#include "harness.h"
-
-struct scene {
-    mut *m;
-    gcsim_heap *heap;
-    struct mheap *h;
-    const gcsim_type *node, *wide;
-    gcsim_goroutine *g; // one frame of 8 pointers, black from the first stop on
-    gcsim_handle *root;
-};
-
-static void **frame(struct scene *s) { return gcsim_frame_slots(s->g, s->g->top); }
-static void **field(void *object, int i) { return (void **)object + i; }
-
-static struct scene open_scene(uint32_t engine, uint32_t shade_entries)
-{
-    gcsim_options options = small_heap;
-    options.mark_engine = engine + 1;
-    options.shade_entries = shade_entries + 1;
-    options.check_mark = options.verify_phases = options.clobber_free = 1;
-    options.events = 1 << 16;
-    struct scene s = {.m = open_heap(options)};
-    s.heap = s.m->heap;
-    s.h = H(s.heap);
-    s.heap->gc.workers.stop = 1;
-    s.node = make_type(s.heap, "node", 8, 0xff);
-    s.wide = make_type(s.heap, "wide", 90, 0xff);
-    s.g = API->goroutine_new(s.m, 0);
-    API->frame_push(s.m, s.g, s.node, 0);
-    s.root = API->handle_new(s.m, gcsim_new(s.m, s.node));
-    return s;
-}
-
-static void begin(struct scene *s)
-{
-    INVARIANT(s->heap->gc.phase == GC_OFF);
-    s->h->trigger = s->h->heap_live;
-    INVARIANT(cycle_run(mutator_of(s->m), GCSIM_TRIGGER_HEAP) == GCSIM_OK);
-    INVARIANT(s->heap->gc.phase == GC_MARK);
-    s->heap->gc.draining++; // as if somebody were marking: no assist ends it
-}
-
-// Everything that is grey now becomes black; marking goes on.
-static void mark_on(struct scene *s)
-{
-    struct drain drain = {.work = UINT64_MAX};
-    INVARIANT(mark_drain(mutator_of(s->m), &drain) == DRAINED && s->heap->gc.phase == GC_MARK);
-}
-
-static bool has_mark(struct scene *s, void *p)
-{
-    gcsim_span *span = span_of(s->h, p);
-    return mark_is_set(span, span_index(span, p));
-}
-
-// Nothing is swept yet.
-static void end_marking(struct scene *s)
-{
-    uint64_t number = s->heap->gc.cycles;
-    s->heap->gc.draining--;
-    for (int i = 0; s->heap->gc.phase == GC_MARK && i < 1000; i++) {
-        struct drain drain = {.work = UINT64_MAX};
-        mark_drain(mutator_of(s->m), &drain);
-        cycle_mark_done(mutator_of(s->m));
-    }
-    INVARIANT(s->heap->gc.phase == GC_OFF && s->heap->gc.cycles == number);
-}
-
-static void end(struct scene *s)
-{
-    end_marking(s);
-    API->sweep_all(s->m);
-}
+#include "scene.h"
 
 // A fresh node, whose second word says which.
 static void *fresh(struct scene *s)
@@ -568,7 +496,8 @@ int main(void)
     for (uint32_t engine = 0; engine < GCSIM_MARK_ENGINES; engine++)
         for (int e = 0; e < 3; e++)
             for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-                struct scene s = open_scene(engine, entries[e]);
+                struct scene s = open_scene(
+                    (gcsim_options){.mark_engine = engine + 1, .shade_entries = entries[e] + 1});
                 cases[i](&s);
                 memset(frame(&s), 0, 64);
                 API->clear(s.m, s.node, s.root->ptr, 1);

@@ -126,7 +126,7 @@ typedef struct gcsim_search {
     uint32_t
         invariants; /* 1: the weak tri-colour invariant at every state, 2: the strong one too */
     uint64_t
-        points; /* a bit per event kind: step points at which others may run; 0 = those of marking, stores and programs */
+        points; /* a bit per event kind: step points at which others may run; 0 = those that the stage has set */
     uint32_t careful; /* 1: after each step everything is looked at for changes; slow, and sure */
     uint32_t trail_room;
     gcsim_taken *
@@ -140,7 +140,7 @@ typedef struct gcsim_search {
     uint32_t shortest;              /* 1: after a violation, search for a shortest one */
     uint32_t
         whole_stacks; /* 1: states differ where any byte of a live stack does; 0: where what the step points, operations and return addresses say does */
-    uint32_t audit;   /* n: every n-th state found again is expanded all the same and compared */
+
     int (*progress)(void *arg, uint64_t states,
                     uint64_t transitions); /* now and then; not 0 = stop */
     void *progress_arg;
