@@ -485,8 +485,8 @@ MUTANTS = [
         "marked-bytes-miscounted",
         "mark",
         "gc/mark.c",
-        "    w->objects_marked++;\n    STEP",
-        "    STEP",
+        "    w->bytes_marked += slot_bytes;\n    w->objects_marked++;\n",
+        "    w->bytes_marked += slot_bytes;\n",
         "rule 53: what is marked is counted",
     ),
     # --- black allocation
