@@ -181,13 +181,19 @@ static void coroutine_main(void *arg)
     core_die(__FILE__, __LINE__, "a finished coroutine was resumed");
 }
 
+// A call finds a stack even when no memory is left: one more than there are actors is always there.
+CORE bool rt_keep_room(struct rt *rt, uint32_t actors)
+{
+    return world_commit(rt->world, REGION_COROUTINES, (uint64_t)(actors + 1) * RT_STACK_BYTES);
+}
+
 CORE bool rt_init(struct rt *rt, struct world *world, uint64_t *steps, uint32_t *stop)
 {
     memset(rt, 0, sizeof *rt);
     rt->world = world;
     rt->steps = steps;
     *stop = 0;
-    return true;
+    return rt_keep_room(rt, 0);
 }
 
 CORE void rt_init_in_child(struct rt *rt)

@@ -22,7 +22,7 @@ CORE uint32_t actor_start(gcsim_heap *heap, uint32_t role, rt_call_fn run, gcsim
     struct actors *all = heap->actors;
     if (all && !all->stage.given.bytes && nobody_is_left(all))
         all->n = 0; // numbers begin anew
-    if (!all || all->n == MAX_ACTORS)
+    if (!all || all->n == MAX_ACTORS || !rt_keep_room(&h->rt, h->rt.used + 1))
         return UINT32_MAX;
     gcsim_mutator *m = world_attach(heap, false, status);
     if (!m)
