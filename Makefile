@@ -26,7 +26,9 @@ TESTS ?= tests
 # What the extension module and the package's installation are made from.
 CORE_SOURCES := $(shell find csrc -name tests -prune -o -name '*.[ch]' -print -o -name '*.def' -print -o -name '*.mk' -print)
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check
-PYTEST := $(PY) -m pytest -q -m "not soak"
+# One worker for each processor, up to 8: `make test ARGS=-n0` runs the tests in pytest's own process.
+WORKERS := -n logical --maxprocesses 8 --dist worksteal
+PYTEST := $(PY) -m pytest -q $(WORKERS) -m "not soak"
 
 .PHONY: help
 help: ## this list
@@ -111,7 +113,7 @@ preload = $(if $(findstring /,$(call runtime,$(1))),LD_PRELOAD="$(call runtime,$
 options = log_path=$(CURDIR)/build/$(1)/report:abort_on_error=1:print_stacktrace=1:$(2)
 define sanitized_tests # mode, environment, pytest's selection
 rm -f build/$(1)/report.*
-$(other_package) $(2) $(PY) -m pytest -q $(3) $(TESTS) $(ARGS) \
+$(other_package) $(2) $(PY) -m pytest -q $(WORKERS) $(3) $(TESTS) $(ARGS) \
     || { status=$$?; cat build/$(1)/report.* >&2 2>/dev/null; exit $$status; }
 endef
 

@@ -149,7 +149,7 @@ def batches(heap: gcsim.Heap) -> Any:
     batch.fill("n", buffer("q", range(n)))
     assert batch[5].n == 5 and batch.links("next")[:3] == buffer("q", [1, 2, 3])
     assert batch.values("n")[9] == 9 and sum(batch.alive()) == n
-    rows = heap.build(Node, 3, counts=buffer("q", [1, 2, 3]))
+    rows = heap.build(Node, 3, counts=buffer("q", [1, 2, 3]), roots=[2])
     assert len(rows[2]) == 3
     mixed = heap.build(None, 4, types=[Node, Holder], type_of=bytes([0, 1, 0, 1]))
     repr((batch, mixed))
