@@ -37,7 +37,7 @@ help: ## this list
 
 # ---- what people run ----
 
-.PHONY: demo test test-c bench bench-peers closed-loop reach notebooks soak mutants explore-all
+.PHONY: demo test test-c bench bench-peers closed-loop reach notebooks soak mutants explore explore-all
 demo: $(VENV)/.viz $(VENV)/.core-$(MODE) ## rebuild a real Go heap, collect it, compare every number
 	@$(PY) -m gcsim demo $(ARGS)
 
@@ -73,8 +73,11 @@ soak: $(VENV)/.test $(VENV)/.core-$(MODE) ## the long forms of the tests (GCSIM_
 mutants: $(VENV)/.made ## mistakes made in copies of the core, which the C tests must notice (ARGS="--sample 8")
 	@$(PY) tests/mutants/run.py $(ARGS)
 
-explore-all: ## every interleaving of the standard programs
-	@$(call not_yet,exhaustive exploration: it comes with the concurrent collector)
+explore: $(VENV)/.test $(VENV)/.core-$(MODE) ## every interleaving of small programs: what is sound, what is refuted (2 minutes)
+	@$(PY) tests/explore/run.py $(ARGS)
+
+explore-all: $(VENV)/.test $(VENV)/.core-$(MODE) ## the same with two mutators under each barrier (half an hour)
+	@$(PY) tests/explore/run.py --all $(ARGS)
 
 # ---- checks ----
 

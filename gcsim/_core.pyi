@@ -202,6 +202,7 @@ class Heap:
         allocate: str | None = "black",
         final_flush: bool = True,
         late_barrier: bool = False,
+        preempt_barrier: bool = False,
         roots: str | None = "precise",
         pacer: str | None = "runway",
     ) -> Self: ...

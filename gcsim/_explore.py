@@ -33,7 +33,7 @@ _VERDICTS: dict[int, Verdict] = {
     6: "stopped",
 }
 
-#: Barriers that a heap can have; those with "store-first" are in the wrong order on purpose.
+#: Barriers that a heap can have; those with "first" or "last" are in the wrong order on purpose.
 BARRIERS = (
     "hybrid",
     "hybrid-conditional",
@@ -42,6 +42,7 @@ BARRIERS = (
     "steele",
     "none",
     "hybrid-store-first",
+    "hybrid-old-last",
     "yuasa-store-first",
     "dijkstra-store-first",
 )
@@ -58,6 +59,7 @@ class Setup:
     allocate: str = "black"
     final_flush: bool = True
     late_barrier: bool = False
+    preempt_barrier: bool = False
     buffer: int = 0  #: entries of each barrier buffer
 
     def heap(self) -> _core.Heap:
@@ -73,6 +75,7 @@ class Setup:
             reserve="64MiB",
             barrier_buffer=self.buffer,
             late_barrier=self.late_barrier,
+            preempt_barrier=self.preempt_barrier,
             **options,
         )
         objects, fields, globals, locals, *targets = self.program.stage.packed()
@@ -87,6 +90,7 @@ class Setup:
         words += [f"allocate {self.allocate}"] if self.allocate != "black" else []
         words += ["no final flush"] if not self.final_flush else []
         words += ["late barrier"] if self.late_barrier else []
+        words += ["preempt barrier"] if self.preempt_barrier else []
         return ", ".join([*words, f"buffer {self.buffer}"])
 
 
@@ -287,6 +291,7 @@ def explore(
     allocate: str = "black",
     final_flush: bool = True,
     late_barrier: bool = False,
+    preempt_barrier: bool = False,
     buffer: int = 0,
     mutators: int = 2,
     objects: int = 2,
@@ -297,6 +302,7 @@ def explore(
     max_depth: int = 0,
     max_bytes: int | str = 0,
     whole_stacks: bool = False,
+    careful: bool = False,
     progress: Progress | None = None,
 ) -> Exploration:
     """Run every schedule of `program` under a collector with these options.
@@ -304,8 +310,9 @@ def explore(
     `program` is the name of a standard one (``gcsim.PROGRAMS``), a Program, or one text of
     operations for each mutator; Python functions raise NotThereYetError. ``mutators``,
     ``objects``, ``locals`` and ``fields`` shape the program "free". Bounds of 0 are none (memory,
-    an int or "2GiB": 1 GiB). Raises OptionError for a word that is not known; Ctrl-C stops the
-    search.
+    an int or "2GiB": 1 GiB). ``careful`` looks at all memory after each step, not only at what is
+    known to change: a tenth of the speed, and sure. Raises OptionError for a word that is not
+    known; Ctrl-C stops the search.
     """
     if barrier not in BARRIERS:
         raise OptionError(f"barrier='{barrier}' is not known; there are {', '.join(BARRIERS)}")
@@ -317,6 +324,7 @@ def explore(
         allocate=allocate,
         final_flush=final_flush,
         late_barrier=late_barrier,
+        preempt_barrier=preempt_barrier,
         buffer=buffer,
     )
     return search(
@@ -326,6 +334,7 @@ def explore(
         max_depth=max_depth,
         max_bytes=max_bytes,
         whole_stacks=whole_stacks,
+        careful=careful,
         progress=progress,
     )
 

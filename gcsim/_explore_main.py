@@ -59,6 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--allocate-white", action="store_true", help="objects made while marking get no mark")
     add("--no-final-flush", action="store_true", help="mark termination leaves barrier buffers")
     add("--late-barrier", action="store_true", help="the barrier comes on while mutators run")
+    add("--preempt-barrier", action="store_true", help="the world may stop within a barrier")
     add("--buffer", type=int, default=0, metavar="N", help="entries of each barrier buffer (0)")
     for name, default, what in (
         ("mutators", 2, "1 to 4"),
@@ -71,6 +72,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--max-depth", type=int, default=0, metavar="N", help="look no deeper than so many steps")
     add("--memory", default="1GiB", metavar="SIZE", help="for the search (default: %(default)s)")
     add("--whole-stacks", action="store_true", help="tell states apart by every byte of a stack")
+    add("--careful", action="store_true", help="look at all memory after each step: slow, and sure")
     add("--first", action="store_true", help="the first counterexample, not a shortest one")
     add("--jobs", type=int, default=1, metavar="N", help="searches at once, with --program all")
     add("--film", type=Path, metavar="HTML", help="write the counterexample as a page to step in")
@@ -89,6 +91,7 @@ def _setups(args: argparse.Namespace) -> list[Setup]:
             allocate="white" if args.allocate_white else "black",
             final_flush=not args.no_final_flush,
             late_barrier=args.late_barrier,
+            preempt_barrier=args.preempt_barrier,
             buffer=args.buffer,
         )
         for name in names
@@ -141,6 +144,7 @@ def main(args: argparse.Namespace) -> int:
             "max_depth": args.max_depth,
             "max_bytes": args.memory,
             "whole_stacks": args.whole_stacks,
+            "careful": args.careful,
             "shortest": not args.first,
         }
         if args.jobs > 1 and len(setups) > 1:

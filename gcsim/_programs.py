@@ -205,6 +205,12 @@ PROGRAMS: dict[str, Program] = {
             Stage(((1, 2), (None, None), (None, None)), (0,), ((None, None),)),
         ),
         Program(
+            "copy-race",
+            "an object's fields are copied while another mutator clears them",
+            ("x = global 0\ny = global 1\n*y = *x", "x = global 0\nx.0 = nil"),
+            Stage(((1,), (None,), (None,)), (0, 2), _two(2)),
+        ),
+        Program(
             "stack",
             "a pointer moves into a new frame while the stack may grow, and comes back",
             ("x = global 0\ny = x.0\nx.0 = nil\npush y\nx = nil\ny = pop\nx = global 0\nx.0 = y",),

@@ -80,12 +80,26 @@ def test_standard_programs_lose_an_object_without_a_barrier(name: str) -> None:
 MISTAKES: list[tuple[str, dict[str, object]]] = [
     ("publish", {"barrier": "yuasa", "stacks": "last"}),
     ("race", {"barrier": "yuasa", "stacks": "last"}),
+    ("race", {"barrier": "yuasa", "stacks": "first"}),
+    ("race", {"barrier": "hybrid-old-last"}),
+    ("copy-race", {"barrier": "dijkstra-store-first", "preempt_barrier": True}),
     ("list-insert", {"allocate": "white"}),
     ("copy", {"late_barrier": True}),
     ("handle", {"late_barrier": True}),
     ("stack", {"final_flush": False, "buffer": 1}),
     ("last-worker", {"final_flush": False, "buffer": 2}),
 ]
+
+
+def test_a_store_before_the_shade_is_harmless_where_no_stack_is_scanned_in_between() -> None:
+    assert gcsim.explore("copy-race", barrier="dijkstra-store-first").sound
+    assert gcsim.explore("copy-race", barrier="dijkstra", preempt_barrier=True).sound
+
+
+def test_a_careful_search_finds_the_same() -> None:
+    for options in ({"program": "race"}, {"mutators": 1, "barrier": "steele", "buffer": 1}):
+        fast, slow = (gcsim.explore(**options, careful=c) for c in (False, True))  # type: ignore[arg-type]
+        assert (fast.states, fast.transitions) == (slow.states, slow.transitions)
 
 
 @pytest.mark.parametrize(

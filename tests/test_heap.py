@@ -83,6 +83,7 @@ def length_of(node: Any) -> int:
         ({"stacks": "sometimes", "mode": "steps"}, gcsim.OptionError, ValueError),
         ({"stacks": "first"}, gcsim.OptionError, ValueError),
         ({"late_barrier": True}, gcsim.OptionError, ValueError),
+        ({"preempt_barrier": True}, gcsim.OptionError, ValueError),
         ({"allocate": "grey"}, gcsim.OptionError, ValueError),
     ],
 )

@@ -200,7 +200,7 @@ struct heap_switches {
 // The write barrier of a heap and what goes with it, as in gcsim_options.
 struct heap_barrier {
     uint32_t barrier, stacks, rescan_stacks, allocate_white, no_final_flush, late_barrier,
-        conservative_stacks, pacer;
+        preempt_barrier, conservative_stacks, pacer;
 };
 
 struct heap_object {

@@ -298,7 +298,8 @@ static const char *const no_words[] = {NULL};
 struct heap_given { // the arguments of Heap(), NULL where not given
     PyObject *gogc, *memory_limit, *procs, *era, *barrier, *mark, *mode, *seed, *reserve, *events,
         *trace_refs, *green_tea, *clobber_free, *gcstoptheworld, *barrier_buffer, *debug,
-        *gc_period, *stacks, *rescan_stacks, *allocate, *final_flush, *late_barrier, *roots, *pacer;
+        *gc_period, *stacks, *rescan_stacks, *allocate, *final_flush, *late_barrier,
+        *preempt_barrier, *roots, *pacer;
 };
 
 // In the order of heap_given.
@@ -324,6 +325,7 @@ static char *heap_given_names[] = {"gogc",
                                    "allocate",
                                    "final_flush",
                                    "late_barrier",
+                                   "preempt_barrier",
                                    "roots",
                                    "pacer",
                                    NULL};
@@ -350,14 +352,17 @@ static int heap_barrier_words(struct heap_object *h, const struct heap_given *g)
         (pacer = given_word(state, "pacer", g->pacer, heap_pacers, no_words, 0)) < 0)
         return -1;
     int rescan = is_given(g->rescan_stacks) ? is_true(g->rescan_stacks, 0) : 2;
-    int flush = is_true(g->final_flush, 1), late = is_true(g->late_barrier, 0);
-    if (rescan < 0 || flush < 0 || late < 0)
+    int flush = is_true(g->final_flush, 1), late = is_true(g->late_barrier, 0),
+        preempt = is_true(g->preempt_barrier, 0);
+    if (rescan < 0 || flush < 0 || late < 0 || preempt < 0)
         return -1;
-    if (!h->steps && (stacks || late)) {
+    if (!h->steps && (stacks || late || preempt)) {
         bind_raise(state, ERR_OPTION,
                    "%s is for mode=\"steps\": a thread's mutator and its goroutines are others' at "
                    "any time",
-                   late ? "late_barrier=True" : "stacks= other than \"stopped\"");
+                   late      ? "late_barrier=True"
+                   : preempt ? "preempt_barrier=True"
+                             : "stacks= other than \"stopped\"");
         return -1;
     }
     h->barrier = (struct heap_barrier){.barrier = (uint32_t)barrier,
@@ -368,6 +373,7 @@ static int heap_barrier_words(struct heap_object *h, const struct heap_given *g)
                                        .allocate_white = (uint32_t)white,
                                        .no_final_flush = !flush,
                                        .late_barrier = (uint32_t)late,
+                                       .preempt_barrier = (uint32_t)preempt,
                                        .conservative_stacks = (uint32_t)conservative,
                                        .pacer = (uint32_t)pacer};
     return 0;
@@ -452,6 +458,7 @@ static int heap_open(struct heap_object *h, const struct heap_given *g)
         .allocate_white = h->barrier.allocate_white,
         .no_final_flush = h->barrier.no_final_flush,
         .late_barrier = h->barrier.late_barrier,
+        .preempt_barrier = h->barrier.preempt_barrier,
         .conservative_stacks = h->barrier.conservative_stacks,
         .pacer = h->barrier.pacer,
         .poll = heap_poll,
@@ -514,11 +521,11 @@ static PyObject *heap_tp_new(PyTypeObject *type, PyObject *args, PyObject *kwarg
     if (!state)
         return NULL;
     if (!PyArg_ParseTupleAndKeywords(
-            args, kwargs, "|$OOOOOOOOOOOOOOOOOOOOOOOO:Heap", heap_given_names, &g.gogc,
+            args, kwargs, "|$OOOOOOOOOOOOOOOOOOOOOOOOO:Heap", heap_given_names, &g.gogc,
             &g.memory_limit, &g.procs, &g.era, &g.barrier, &g.mark, &g.mode, &g.seed, &g.reserve,
             &g.events, &g.trace_refs, &g.green_tea, &g.clobber_free, &g.gcstoptheworld,
             &g.barrier_buffer, &g.debug, &g.gc_period, &g.stacks, &g.rescan_stacks, &g.allocate,
-            &g.final_flush, &g.late_barrier, &g.roots, &g.pacer))
+            &g.final_flush, &g.late_barrier, &g.preempt_barrier, &g.roots, &g.pacer))
         return NULL;
     PyObject *era = NULL;
     struct heap_object *h = NULL;
@@ -1138,7 +1145,8 @@ static PyType_Slot heap_slots[] = {
          "     seed=None, reserve=None, events=0, trace_refs=False, green_tea=True, "
          "clobber_free=False, gcstoptheworld=0, barrier_buffer=512, debug=\"\",\n"
          "     gc_period=None, stacks=\"stopped\", rescan_stacks=None, allocate=\"black\", "
-         "final_flush=True, late_barrier=False, roots=\"precise\", pacer=\"runway\")\n--\n\n"
+         "final_flush=True, late_barrier=False, preempt_barrier=False, roots=\"precise\", "
+         "pacer=\"runway\")\n--\n\n"
          "A heap with Go's allocator and collector. Close it with `with` or close(); or it closes "
          "when it is collected.\n\n"
          "gogc          first gc_percent; None is off\n"
@@ -1169,7 +1177,7 @@ static PyType_Slot heap_slots[] = {
          "              \"steele\" (store, scan the object again), \"none\"; and, wrong on "
          "purpose, "
          "\"hybrid-store-first\",\n"
-         "              \"yuasa-store-first\", \"dijkstra-store-first\"\n"
+         "              \"hybrid-old-last\", \"yuasa-store-first\", \"dijkstra-store-first\"\n"
          "stacks        when frames are scanned: \"stopped\": all in the first stop; \"first\" or "
          "\"last\" (steps only): each mutator's at a safe\n"
          "              point of its own, before or after all else\n"
@@ -1178,6 +1186,9 @@ static PyType_Slot heap_slots[] = {
          "final_flush   False, a mistake: mark termination leaves barrier buffers as they are\n"
          "late_barrier  True, a mistake (steps only): the program runs on before the barrier is "
          "on\n"
+         "preempt_barrier  True, a mistake (steps only): the world may stop, and frames be "
+         "scanned, "
+         "in the middle of a barrier\n"
          "              With a barrier or an option that may lose objects, no check ends the "
          "process; "
          "what is lost is freed as garbage is.\n"

@@ -2,6 +2,7 @@
 
 #include "base/bits.h"
 #include "gc/mark.h"
+#include "gc/world.h"
 
 // --- the buffer --------------------------------------------------------------------------------------------------
 
@@ -89,16 +90,31 @@ struct store {
         uint64_t target_ = p_ ? arena_offset(h_, p_) : 0;                                          \
         if ((s)->event)                                                                            \
             EMIT(h_, kind, (s)->m->pub.id, slot_, target_);                                        \
-        POINT(h_, kind, slot_, target_);                                                           \
+        do                                                                                         \
+            POINT(h_, kind, slot_, target_);                                                       \
+        while (stopped_here(s));                                                                   \
         (void)slot_, (void)target_;                                                                \
     } while (0)
+
+// Go's compiler sees to it that nobody is preempted here (cmd/compile/internal/liveness/plive.go:markUnsafePoints). This is what it is for.
+CORE_INLINE bool stopped_here(struct store *s)
+{
+    struct mheap *h = mheap_of(s->m);
+    if (!UNLIKELY(heap_of(h)->gc.preempt_barrier) || !(s->event || s->part != WHOLE) ||
+        !world_wanted(h))
+        return false;
+    world_poll(s->m);
+    s->on = s->on && s->m->pub.barrier & GCSIM_BARRIER_MARKING; // else marking has ended meanwhile
+    return true;
+}
 
 CORE_INLINE void do_shade_old(struct store *s)
 {
     if (!s->on)
         return;
     AT(s, SHADE_OLD, GCSIM_LOAD(s->slot));
-    note(s->m, GCSIM_LOAD(s->slot));
+    if (s->on)
+        note(s->m, GCSIM_LOAD(s->slot));
 }
 
 CORE_INLINE void do_shade_new(struct store *s)
@@ -106,7 +122,8 @@ CORE_INLINE void do_shade_new(struct store *s)
     if (!s->on)
         return;
     AT(s, SHADE_NEW, s->ptr);
-    note(s->m, s->ptr);
+    if (s->on)
+        note(s->m, s->ptr);
 }
 
 CORE_INLINE void do_shade_new_if_grey(struct store *s)
@@ -121,7 +138,7 @@ CORE_INLINE void do_shade_source(struct store *s)
     if (!s->on)
         return;
     AT(s, SHADE_SOURCE, s->ptr);
-    if (!mark_again(s->m, s->slot))
+    if (s->on && !mark_again(s->m, s->slot))
         note(s->m, s->ptr);
 }
 
@@ -166,7 +183,8 @@ static const struct {
 CORE bool barrier_options_fit(const gcsim_options *o)
 {
     return o->barrier < GCSIM_BARRIERS && o->stacks < GCSIM_STACKS_ORDERS &&
-           o->rescan_stacks <= 2 && (GCSIM_STEPS || !(o->stacks | o->late_barrier));
+           o->rescan_stacks <= 2 &&
+           (GCSIM_STEPS || !(o->stacks | o->late_barrier | o->preempt_barrier));
 }
 
 CORE void barrier_choose(struct gc *gc, const gcsim_options *o)
@@ -178,9 +196,10 @@ CORE void barrier_choose(struct gc *gc, const gcsim_options *o)
     gc->rescan_stacks = o->rescan_stacks ? o->rescan_stacks == 1 : needs_rescan;
     gc->no_final_flush = o->no_final_flush;
     gc->late_barrier = o->late_barrier;
+    gc->preempt_barrier = o->preempt_barrier;
     gc->unsound = sound == NOT || (sound == BLACK_STACKS && o->stacks) ||
                   (needs_rescan && !gc->rescan_stacks) || o->allocate_white || o->no_final_flush ||
-                  o->late_barrier;
+                  o->late_barrier || o->preempt_barrier;
 }
 
 // --- one store ---------------------------------------------------------------------------------------------------
@@ -220,8 +239,9 @@ static void act_on_all(struct mutator *m, enum part part, const gcsim_type *t, v
 // A word of them: others may see some written and some not yet.
 CORE_INLINE void store_word(struct mutator *m, uint64_t *to, uint64_t word)
 {
-    POINT(mheap_of(m), STORE, arena_offset(mheap_of(m), to), word);
-    (void)m;
+    do
+        POINT(mheap_of(m), STORE, arena_offset(mheap_of(m), to), word);
+    while (stopped_here(&(struct store){.m = m, .event = true}));
     GCSIM_STORE(to, word);
 }
 

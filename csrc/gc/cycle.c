@@ -320,6 +320,7 @@ static void mark_stacks_first(struct mutator *m)
 {
     struct mheap *h = mheap_of(m);
     struct gc *gc = &heap_of(h)->gc;
+    POINT(h, STACKS, 0, m->pub.id); // the barrier is on, and no stack is asked for yet
     gcsim_leave(&m->pub);
     rt_lock(&h->rt, &gc->mark_done_lock);
     gcsim_enter(&m->pub);

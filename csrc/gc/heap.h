@@ -128,13 +128,13 @@ struct gc {
     struct rt_lock specials_lock; // lists of specials, their page bits, the queue of callbacks
 
     uint32_t mark_engine;
-    uint32_t procs;                    // processors that mutators and markers share (GOMAXPROCS)
-    uint32_t shade_entries;            // size of the write barrier's buffers
-    uint32_t barrier;                  // gcsim_barrier
-    uint32_t stacks;                   // gcsim_stacks
-    bool rescan_stacks;                // frames once more at mark termination
-    bool no_final_flush, late_barrier; // mistakes (gcsim_options)
-    bool conservative_stacks;          // each word of a frame may be a pointer
+    uint32_t procs;         // processors that mutators and markers share (GOMAXPROCS)
+    uint32_t shade_entries; // size of the write barrier's buffers
+    uint32_t barrier;       // gcsim_barrier
+    uint32_t stacks;        // gcsim_stacks
+    bool rescan_stacks;     // frames once more at mark termination
+    bool no_final_flush, late_barrier, preempt_barrier; // mistakes (gcsim_options)
+    bool conservative_stacks;                           // each word of a frame may be a pointer
     bool
         unsound; // by its options objects may get lost: that is no reason to end the process, and a pointer may lead to a free slot
     uint32_t

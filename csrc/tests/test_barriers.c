@@ -22,6 +22,7 @@ static const struct {
     [GCSIM_BARRIER_STEELE] = {"store, shade source", false, false, true},
     [GCSIM_BARRIER_NONE] = {"store", false, false, false},
     [GCSIM_BARRIER_HYBRID_STORE_FIRST] = {"shade old, store, shade new", true, true, false},
+    [GCSIM_BARRIER_HYBRID_OLD_LAST] = {"shade new, store, shade old", false, true, false},
     [GCSIM_BARRIER_YUASA_STORE_FIRST] = {"store, shade old", false, true, false},
     [GCSIM_BARRIER_DIJKSTRA_STORE_FIRST] = {"store, shade new", false, true, false},
 };
@@ -302,12 +303,10 @@ static uint32_t explored(gcsim_options options)
 static void options_fit(void)
 {
     gcsim_status status;
-    const gcsim_options wrong[] = {{.barrier = GCSIM_BARRIERS},
-                                   {.stacks = GCSIM_STACKS_ORDERS},
-                                   {.rescan_stacks = 3},
-                                   {.stacks = GCSIM_STACKS_LAST},
-                                   {.late_barrier = 1}};
-    for (int i = 0; i < 5; i++) {
+    const gcsim_options wrong[] = {{.barrier = GCSIM_BARRIERS}, {.stacks = GCSIM_STACKS_ORDERS},
+                                   {.rescan_stacks = 3},        {.stacks = GCSIM_STACKS_LAST},
+                                   {.late_barrier = 1},         {.preempt_barrier = 1}};
+    for (int i = 0; i < 6; i++) {
         gcsim_options o = wrong[i];
         o.bytes = sizeof o;
         o.reserve_bytes = 64 << 20;

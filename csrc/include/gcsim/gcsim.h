@@ -73,6 +73,7 @@ typedef enum gcsim_barrier {
     GCSIM_BARRIER_HYBRID_STORE_FIRST = 6,   /* shade old, store, shade new */
     GCSIM_BARRIER_YUASA_STORE_FIRST = 7,    /* store, shade what is in the slot then */
     GCSIM_BARRIER_DIJKSTRA_STORE_FIRST = 8, /* store, shade new */
+    GCSIM_BARRIER_HYBRID_OLD_LAST = 9,      /* shade new, store, shade what is in the slot then */
     GCSIM_BARRIERS
 } gcsim_barrier;
 
@@ -158,8 +159,9 @@ typedef struct gcsim_options {
     uint32_t
         rescan_stacks; /* frames are scanned once more at mark termination: 0 = if the barrier needs it, 1 = yes, 2 = no */
     /* Mistakes, to see what they do. 1: objects made while marking are not marked; mark termination leaves barrier buffers as they are;
-       (step instantiation) the program runs before the barrier is on, which then comes on without anybody waiting for safe points. */
-    uint32_t allocate_white, no_final_flush, late_barrier;
+       (step instantiation) the program runs before the barrier is on, which then comes on without anybody waiting for safe points;
+       (step instantiation) a mutator may be stopped, and its stack scanned, between the actions of its barrier. */
+    uint32_t allocate_white, no_final_flush, late_barrier, preempt_barrier;
     uint32_t
         conservative_stacks; /* 1: each word of a frame may be a pointer, whatever its type: what it leads to is kept (Go before 1.3) */
     uint32_t pacer;          /* gcsim_pacer */
