@@ -292,10 +292,10 @@ def test_the_watchdog_names_a_thread_that_never_polls(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     go_on = tmp_path / "go-on"
-    release = threading.Timer(1.5, go_on.touch)
-    release.start()
+    workload = deaf(go_on)  # compiled before the clock runs
     with gcsim.Heap() as heap:
-        deaf(go_on).run(heap, threads=2, watchdog=0.2)
+        threading.Timer(2.5, go_on.touch).start()
+        workload.run(heap, threads=2, watchdog=0.2)
         assert heap.verify()
     said = capfd.readouterr().err
     assert said.count("no safe point") == 1, said
@@ -307,9 +307,10 @@ def test_the_watchdog_is_silent_where_nobody_waits(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     go_on = tmp_path / "go-on"
-    threading.Timer(0.6, go_on.touch).start()
+    workload = deaf(go_on)
     with gcsim.Heap() as heap:
-        deaf(go_on).run(heap, threads=1, watchdog=0.1)
+        threading.Timer(0.6, go_on.touch).start()
+        workload.run(heap, threads=1, watchdog=0.1)
     assert "no safe point" not in capfd.readouterr().err
 
 
