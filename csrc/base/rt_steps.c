@@ -65,14 +65,15 @@ struct rt {
     int host_result;
 };
 
-// Switch stacks: save the callee-saved registers and the stack pointer, load the other's.
-void gcsim_co_switch(void **save_sp, void *to_sp) __attribute__((visibility("hidden")));
+// Switch stacks: save the callee-saved registers and the stack pointer, load the other's. That is read behind the saving: else a register
+// that is saved may hold it, and a world would say where the caller's stack was.
+void gcsim_co_switch(void **save_sp, void *const *to_sp) __attribute__((visibility("hidden")));
 void gcsim_co_start(void) __attribute__((visibility("hidden")));
 #if defined(__x86_64__)
 __asm__(".text\n.p2align 4\n.hidden gcsim_co_switch\n.globl gcsim_co_switch\n.type "
         "gcsim_co_switch,@function\ngcsim_co_switch:\n"
         "pushq %rbp\npushq %rbx\npushq %r12\npushq %r13\npushq %r14\npushq %r15\n"
-        "movq %rsp,(%rdi)\nmovq %rsi,%rsp\n"
+        "movq %rsp,(%rdi)\nmovq (%rsi),%rsp\n"
         "popq %r15\npopq %r14\npopq %r13\npopq %r12\npopq %rbx\npopq %rbp\nret\n"
         ".size gcsim_co_switch,.-gcsim_co_switch\n"
         ".hidden gcsim_co_start\n.globl gcsim_co_start\n.type "
@@ -92,7 +93,7 @@ __asm__(".text\n.p2align 4\n.hidden gcsim_co_switch\n.globl gcsim_co_switch\n.ty
         "stp x19,x20,[sp]\nstp x21,x22,[sp,#16]\nstp x23,x24,[sp,#32]\nstp x25,x26,[sp,#48]\nstp "
         "x27,x28,[sp,#64]\nstp x29,x30,[sp,#80]\n"
         "stp d8,d9,[sp,#96]\nstp d10,d11,[sp,#112]\nstp d12,d13,[sp,#128]\nstp d14,d15,[sp,#144]\n"
-        "mov x9,sp\nstr x9,[x0]\nmov sp,x1\n"
+        "mov x9,sp\nstr x9,[x0]\nldr x9,[x1]\nmov sp,x9\n"
         "ldp x19,x20,[sp]\nldp x21,x22,[sp,#16]\nldp x23,x24,[sp,#32]\nldp x25,x26,[sp,#48]\nldp "
         "x27,x28,[sp,#64]\nldp x29,x30,[sp,#80]\n"
         "ldp d8,d9,[sp,#96]\nldp d10,d11,[sp,#112]\nldp d12,d13,[sp,#128]\nldp d14,d15,[sp,#144]\n"
@@ -143,7 +144,7 @@ static void to_coroutine(struct rt *rt, uint32_t i)
         rt_sanitizer.tsan_co[i] = __tsan_create_fiber(0);
     __tsan_switch_to_fiber(rt_sanitizer.tsan_co[i], 0);
 #endif
-    gcsim_co_switch(&rt->host_sp, coroutine_at(rt, i)->sp);
+    gcsim_co_switch(&rt->host_sp, &coroutine_at(rt, i)->sp);
 #ifdef CORE_ASAN
     __sanitizer_finish_switch_fiber(rt_sanitizer.fake_host, NULL, NULL);
 #endif
@@ -161,7 +162,7 @@ static void to_host(struct rt *rt, bool finished)
 #ifdef CORE_TSAN
     __tsan_switch_to_fiber(rt_sanitizer.tsan_host, 0);
 #endif
-    gcsim_co_switch(&coroutine_at(rt, i)->sp, rt->host_sp);
+    gcsim_co_switch(&coroutine_at(rt, i)->sp, &rt->host_sp);
 #ifdef CORE_ASAN
     __sanitizer_finish_switch_fiber(rt_sanitizer.fake_co, &rt_sanitizer.host_bottom,
                                     &rt_sanitizer.host_bytes);
