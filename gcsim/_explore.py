@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from gcsim import _core
 from gcsim._errors import OptionError, StateError
-from gcsim._programs import LOCALS, Program, of, operation_text
+from gcsim._programs import LOCALS, Program, estimated_states, of, operation_text
 
 __all__ = ["BARRIERS", "Exploration", "Setup", "explore", "explore_all", "schedule_text"]
 
@@ -275,8 +275,21 @@ def search(setup: Setup, *, progress: Progress | None = None, **bounds: Any) -> 
     """
     from gcsim._explore_process import run_search
 
+    _ask_for_a_bound(setup, bounds)
     found = run_search(setup, bounds, progress)
     return found if found.verdict != "broken" else run_search(setup, bounds | CAREFUL, progress)
+
+
+LARGEST = 1e9  # states, unless a bound is given: hours, and 12 GB
+
+
+def _ask_for_a_bound(setup: Setup, bounds: dict[str, Any]) -> None:
+    states = estimated_states(setup.program, setup.buffer)
+    if states > LARGEST and not (bounds.get("max_states") or bounds.get("max_depth")):
+        raise OptionError(
+            f"{setup}: about {states:.0e} states, too many to visit: give max_states= or"
+            " max_depth=, or take fewer mutators, objects, fields or locals"
+        )
 
 
 CAREFUL = {"careful": True}
@@ -310,9 +323,9 @@ def explore(
     `program` is the name of a standard one (``gcsim.PROGRAMS``), a Program, or one text of
     operations for each mutator; Python functions raise NotThereYetError. ``mutators``,
     ``objects``, ``locals`` and ``fields`` shape the program "free". Bounds of 0 are none (memory,
-    an int or "2GiB": 1 GiB). ``careful`` looks at all memory after each step, not only at what is
-    known to change: a tenth of the speed, and sure. Raises OptionError for a word that is not
-    known; Ctrl-C stops the search.
+    an int or "2GiB": 1 GiB); a space of more than about 1e9 states asks for one. ``careful`` looks
+    at all memory after each step, not only at what is known to change: a tenth of the speed, and
+    sure. Raises OptionError for a word that is not known; Ctrl-C stops the search.
     """
     if barrier not in BARRIERS:
         raise OptionError(f"barrier='{barrier}' is not known; there are {', '.join(BARRIERS)}")

@@ -16,7 +16,7 @@ import gcsim
 from gcsim._explore import Setup, explore_all, schedule_text
 from gcsim._explore import _steps as steps_of
 from gcsim._explore_process import run_search
-from gcsim._programs import PROGRAMS, assemble, free_choice, of, operation_text
+from gcsim._programs import PROGRAMS, assemble, estimated_states, free_choice, of, operation_text
 
 pytestmark = pytest.mark.slow  # once in CI is enough
 
@@ -139,6 +139,23 @@ def test_bounds_say_that_they_stopped_the_search() -> None:
     for bound in ({"max_states": 100}, {"max_depth": 8}, {"max_bytes": 1 << 20}):
         found = gcsim.explore("free", **ONE, **bound)  # type: ignore[arg-type]
         assert found.verdict == "bound" and not found.sound
+
+
+def test_a_space_that_is_too_large_asks_for_a_bound() -> None:
+    with pytest.raises(gcsim.OptionError, match=r"about \de\+\d+ states.*give max_states="):
+        gcsim.explore("free", mutators=4, objects=8, locals=4)
+    assert gcsim.explore("free", mutators=3, objects=3, max_states=1000).verdict == "bound"
+    assert gcsim.explore("free", mutators=3, objects=3, max_depth=9).verdict == "bound"
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (1, 3, 1), (1, 2, 2), (2, 1, 1)])
+def test_the_estimate_of_states_is_right_within_a_factor_of_five(
+    shape: tuple[int, int, int],
+) -> None:
+    mutators, objects, locals = shape
+    found = gcsim.explore("free", mutators=mutators, objects=objects, locals=locals)
+    estimate = estimated_states(free_choice(mutators, objects, locals))
+    assert estimate / 5 < found.states < estimate * 5
 
 
 def test_progress_is_told_and_can_stop_the_search_or_raise() -> None:
