@@ -290,6 +290,5 @@ CORE void undo_reset(struct undo *u)
         memcpy(line->words, u->base[line->region] + line->offset, LINE);
         memcpy(line->at, line->words, LINE);
         line->hash = line_hash(u, line);
-        u->hash += line->hash;
     }
 }

@@ -5,7 +5,8 @@
 // compared now and then (undo_audit); one that turns out to have changed becomes hot, and as nobody took its changes back
 // until then, the search begins again. The history zone is not looked at: no decision reads it.
 //
-// The hash of a state is the sum of its hot lines' hashes. Of a coroutine's stack only what lies above its stack pointer is state; what
+// The hash of a state is the sum over its hot lines of what each one's hash has become, less what it was at the beginning: which lines are
+// known to be hot makes no difference. Of a coroutine's stack only what lies above its stack pointer is state; what
 // is below is cleared. Above, unless whole stacks are wanted, return addresses stand for the rest: together with the step point
 // (what it is about), the operation under way and the heap they say where the coroutine is. Locals that say the same twice, or count
 // what nobody asks, make no difference then; an audit compares.
