@@ -228,6 +228,17 @@ CASES = [
         ],
     ),
     Case(
+        "steps",
+        "a cycle step by step from Python, and a search of every interleaving over the real code",
+        {"gcsim": python(str(programs.HERE / "steps.py"))},
+        [
+            Row("c.step()", "step_ns", "ns", goal=10_000),
+            Row("c.back(n), n up to 100", "back_us", "us", goal=1000),
+            Row("a transition of a search", "transition_ns", "ns", goal=2000),
+        ],
+        repeats=1,
+    ),
+    Case(
         "import",
         "a fresh process",
         {
