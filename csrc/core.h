@@ -63,6 +63,7 @@
 #include "steps/view.c"
 #include "steps/timeline.c"
 #include "steps/actor.c"
+#include "steps/invariants.c"
 #include "steps/explore.c"
 #endif
 

@@ -9,6 +9,7 @@ A program is text, one operation per line, or a sequence of such lines::
     x = nil             # the local is dropped: a stack slot, no barrier
     y = x
     x = new             # an object with nil fields
+    x = tiny            # 8 bytes without pointers, in the mutator's tiny block
     global 0 = x
     *x = *y             # all fields, copied in bulk
     *x = zero
@@ -42,7 +43,7 @@ NIL = 255
 _CODES = (
     *("end", "load", "store", "new", "drop", "move", "load_global", "store_global", "copy"),
     *("clear", "push", "pop", "handle", "load_handle", "drop_handle", "weak", "load_weak"),
-    *("jump", "free"),
+    *("jump", "tiny", "free"),
 )
 
 
@@ -52,6 +53,7 @@ _FORMS: tuple[tuple[str, str, bool], ...] = (
     ("{L}.{N} = {L}", "store", False),
     ("{L}.{N} = nil", "store", True),
     ("{L} = new", "new", False),
+    ("{L} = tiny", "tiny", False),
     ("{L} = nil", "drop", False),
     ("{L} = {L}", "move", False),
     ("{L} = global {N}", "load_global", False),

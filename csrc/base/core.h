@@ -46,8 +46,22 @@
 #define LIKELY(x)   __builtin_expect(!!(x), 1)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
 
+#include "base/bugs.h"
+
+#if GCSIM_STEPS
+// Who explores wants to hear of what breaks in a step: it takes the step's end upon itself and does not return. Of the thread, not of a heap.
+static _Thread_local struct core_catcher {
+    void (*caught)(void *arg, const char *file, int line, const char *what);
+    void *arg;
+} core_catcher;
+#endif
+
 CORE COLD _Noreturn void core_die(const char *file, int line, const char *what)
 {
+#if GCSIM_STEPS
+    if (core_catcher.caught)
+        core_catcher.caught(core_catcher.arg, file, line, what);
+#endif
     fprintf(stderr, "gcsim: %s:%d: broken invariant: %s\n", file, line, what);
     abort();
 }

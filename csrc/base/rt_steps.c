@@ -379,6 +379,13 @@ CORE void rt_join_next(struct rt *rt, bool joins)
         coroutine_at(rt, rt->current - 1)->joins = joins;
 }
 
+// For who will never go on: what it has done is taken back.
+CORE void rt_give_up(struct rt *rt)
+{
+    if (rt->current)
+        to_host(rt, false);
+}
+
 // On the caller's own stack: somebody else goes on.
 static void run_another(struct rt *rt)
 {

@@ -61,8 +61,11 @@ static void note(struct mutator *m, void *ptr)
 {
     if (!ptr)
         return;
-    if (m->pub.shade_next == buffer_end(m))
+    if (m->pub.shade_next == buffer_end(m)) {
         barrier_flush(m);
+        if (PLANTED(FULL_BUFFER))
+            return;
+    }
     if (m->pub.shade_next == buffer_end(m))
         mark_shade(m, ptr);
     else
@@ -207,7 +210,7 @@ CORE void barrier_choose(struct gc *gc, const gcsim_options *o)
 CORE void barrier_store(struct mutator *m, void **slot, void *ptr)
 {
     struct store s = {m, slot, ptr, WHOLE, true, true};
-    if (m->pub.barrier & GCSIM_BARRIER_MARKING)
+    if ((m->pub.barrier & GCSIM_BARRIER_MARKING) && !(PLANTED(STORE_NIL) && !ptr))
         act(s);
     else
         do_store(&s);
@@ -229,7 +232,7 @@ static void act_on_all(struct mutator *m, enum part part, const gcsim_type *t, v
 {
     for (uint64_t i = 0; i < count; i++, to += t->bytes / 8, from += from ? t->bytes / 8 : 0)
         for (uint64_t w = 0; w < divide_up(t->ptr_bytes / 8, 64); w++)
-            for (uint64_t bits = t->mask[w]; bits; bits &= bits - 1) {
+            for (uint64_t bits = t->mask[w]; bits; bits &= PLANTED(COPY_ONE_WORD) ? 0 : bits - 1) {
                 uint64_t at = w * 64 + bits_lowest(bits);
                 void *ptr = from ? GCSIM_LOAD(from + at) : NULL;
                 act((struct store){m, to + at, ptr, part, false, true});
@@ -252,7 +255,7 @@ CORE void barrier_copy(struct mutator *m, const gcsim_type *t, void *to, const v
         memmove(to, from, t->bytes * count);
         return;
     }
-    bool marking = m->pub.barrier & GCSIM_BARRIER_MARKING;
+    bool marking = (m->pub.barrier & GCSIM_BARRIER_MARKING) && !PLANTED(COPY);
     if (marking)
         act_on_all(m, BEFORE, t, to, from, count);
     uint64_t *d = to;
@@ -274,7 +277,7 @@ CORE void barrier_clear(struct mutator *m, const gcsim_type *t, void *to, uint64
         memset(to, 0, t->bytes * count);
         return;
     }
-    bool marking = m->pub.barrier & GCSIM_BARRIER_MARKING;
+    bool marking = (m->pub.barrier & GCSIM_BARRIER_MARKING) && !PLANTED(CLEAR);
     if (marking)
         act_on_all(m, BEFORE, t, to, NULL, count);
     uint64_t *d = to;

@@ -125,7 +125,7 @@ static gcsim_cycle *cycle_open(struct mutator *m, gcsim_trigger why, uint64_t st
     for (struct mutator *other = h->mutators; other; other = other->next) {
         other->assist_bytes = 0;
         other->stacks_grey = gc->stacks_wait != GCSIM_STACKS_STOPPED;
-        if (!alone)
+        if (!alone && !PLANTED(OPEN_WINDOWS))
             mcache_blacken(other);
     }
     roots_prepare(h);
@@ -182,7 +182,8 @@ static void cycle_close_marking(struct mheap *h)
     pace_end(h, cycle);
     for (struct mutator *m = h->mutators; m;
          m = m->next) { // their spans are swept first (mcache.go:prepareForSweep)
-        mcache_flush(m);
+        if (!PLANTED(STALE_CACHE))
+            mcache_flush(m);
         mcache_flush_pages(m);
     }
     cycle_fill_record(h, cycle);
@@ -306,7 +307,8 @@ static void hand_over(struct mutator *m)
 {
     if (!heap_of(mheap_of(m))->gc.no_final_flush)
         barrier_flush(m);
-    work_hand_over(mheap_of(m), &m->work);
+    if (!PLANTED(LEFT_WORK))
+        work_hand_over(mheap_of(m), &m->work);
 }
 
 static void hand_over_stacks(struct mutator *m)
@@ -350,6 +352,8 @@ CORE bool cycle_mark_done(struct mutator *m)
         world_ragged(m, hand_over_stacks);
         gc->stacks_wait = GCSIM_STACKS_STOPPED; // in the next attempt everything is black
     } else if (!grey_is_left(h)) {
+        if (PLANTED(BARRIER_OFF))
+            barrier_switch(h, false);
         uint64_t stop_ns = world_stop(m);
         if (gc->phase == GC_MARK) // else abandoned meanwhile
             for (struct mutator *other = h->mutators; other; other = other->next)

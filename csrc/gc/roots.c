@@ -16,7 +16,10 @@ CORE void handles_take_dropped(struct mutator *m)
     while (list) {
         gcsim_handle *next = (gcsim_handle *)list->link;
         EMIT(h, HANDLE_DROP, m->pub.id, list->ptr ? arena_offset(h, list->ptr) : 0, 0);
-        barrier_root(m, &list->ptr, NULL);
+        if (PLANTED(HANDLE_DROP))
+            GCSIM_STORE(&list->ptr, NULL);
+        else
+            barrier_root(m, &list->ptr, NULL);
         list->link = (uintptr_t)m->free_handles;
         m->free_handles = list;
         list = next;
@@ -60,7 +63,10 @@ CORE gcsim_handle *handle_make(struct mutator *m, void *ptr)
     gcsim_handle *handle = m->free_handles;
     m->free_handles = (gcsim_handle *)handle->link;
     handle->link = HANDLE_LIVE;
-    barrier_root(m, &handle->ptr, ptr);
+    if (PLANTED(HANDLE_NEW))
+        GCSIM_STORE(&handle->ptr, ptr);
+    else
+        barrier_root(m, &handle->ptr, ptr);
     STEP(h, HANDLE_NEW, m->pub.id, ptr ? arena_offset(h, ptr) : 0, 0);
     return handle;
 }
@@ -473,7 +479,8 @@ static void visit_slots(struct mheap *h, void **slots, uint64_t n, uint64_t stri
 
 CORE void goroutine_visit(struct mheap *h, gcsim_goroutine *g, mark_visit visit, void *ctx)
 {
-    for (uint64_t at = g->top; at != NO_FRAME; at = gcsim_frame_at(g, at)->caller) {
+    for (uint64_t at = g->top; at != NO_FRAME;
+         at = PLANTED(TOP_FRAME) ? NO_FRAME : gcsim_frame_at(g, at)->caller) {
         const gcsim_type *t = gcsim_frame_at(g, at)->type;
         if (heap_of(h)->gc.conservative_stacks)
             visit_slots(h, gcsim_frame_slots(g, at), t->bytes / 8, 1, visit, ctx);
@@ -521,7 +528,8 @@ CORE void roots_visit_stopped(struct mheap *h, mark_visit visit, void *ctx)
     for (struct mutator *m = h->mutators; m;
          m = m->next) { // current tiny blocks live on (mgcmark.go:gcMarkTinyAllocs)
         root_job(h);
-        visit_slots(h, (void **)&m->tiny, 1, 1, visit, ctx);
+        if (!PLANTED(TINY_BLOCK))
+            visit_slots(h, (void **)&m->tiny, 1, 1, visit, ctx);
         visit_slots(h, &m->keep, 1, 1, visit, ctx);
     }
 }

@@ -118,7 +118,7 @@ CORE bool weak_try_read(struct mutator *m, gcsim_weak *w, void **out)
             p = NULL;
         bool grey = p && object && h->blacken && !mark_is_set(s, span_index(s, p));
         bool wait = grey && GCSIM_LOAD(&gc->weak_blocked);
-        if (grey && !wait) // it may be reachable in no other way
+        if (grey && !wait && !PLANTED(WEAK_READ)) // it may be reachable in no other way
             mark_shade(m, p);
         specials_unlock(h);
         *out = p;
@@ -355,7 +355,8 @@ CORE void callback_count(gcsim_heap *heap, gcsim_callback_counts *out)
 static void weak_clear(struct mheap *h, gcsim_special *weak, uint64_t *cleared)
 {
     EMIT(h, WEAK_CLEAR, 0, arena_offset(h, weak->ptr), 0);
-    GCSIM_STORE(&weak->ptr, NULL);
+    if (!PLANTED(WEAK_KEPT))
+        GCSIM_STORE(&weak->ptr, NULL);
     ++*cleared;
 }
 

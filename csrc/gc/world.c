@@ -92,10 +92,13 @@ CORE void world_detach(struct mutator *m)
     mcache_flush(m);
     mcache_flush_pages(m);
     handles_give_back(m);
-    mark_stacks(m);
+    if (!PLANTED(DETACH_STACKS))
+        mark_stacks(m);
     goroutines_disown(m);
-    barrier_flush(m);
-    work_hand_over(h, &m->work);
+    if (!PLANTED(DETACH_BARRIER))
+        barrier_flush(m);
+    if (!PLANTED(DETACH_WORK))
+        work_hand_over(h, &m->work);
     gcsim_leave(&m->pub);
     rt_lock(&h->rt, &h->mutators_lock);
     struct mutator **link = &h->mutators;
@@ -129,7 +132,8 @@ static bool ragged_pass_outside(struct mheap *h, struct gc *gc, struct mutator *
 {
     rt_lock(&h->rt, &gc->ragged_lock);
     if (other->ragged && !__atomic_load_n(&other->pub.inside, __ATOMIC_ACQUIRE)) {
-        gc->ragged_pass(other);
+        if (!PLANTED(RAGGED_OUTSIDE))
+            gc->ragged_pass(other);
         other->ragged = 0;
     }
     bool passed = !other->ragged;

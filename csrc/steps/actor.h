@@ -3,6 +3,7 @@
 //   actor.c     who there is, one step of one of them     program.c   a mutator that runs a table of operations
 //   schedule.c  who goes next                             undo.c      take steps back fast
 //   explore.c   every schedule of a stage                 view.c      what a state looks like
+//   invariants.c what must hold meanwhile
 #pragma once
 
 #include "gc/heap.h"
@@ -31,7 +32,7 @@ struct actor {
 // What the programs of a heap share.
 struct stage {
     gcsim_stage given; // its pointers are not used
-    const gcsim_type *node, *locals, *one;
+    const gcsim_type *node, *locals, *one, *tiny;
     void *objects[STAGE_OBJECTS]; // no roots: names for the pictures
     gcsim_global *globals[GCSIM_PROGRAM_GLOBALS];
     gcsim_handle *handles[GCSIM_PROGRAM_HANDLES];
@@ -63,5 +64,10 @@ CORE gcsim_status stage_set(gcsim_heap *heap, const gcsim_stage *stage);
 
 // Who goes next, and in which way; false with *end set: nobody.
 CORE bool schedule_next(gcsim_schedule *s, struct actors *all, gcsim_taken *next, uint32_t *end);
+
+// What must hold (invariants.c); false with the violation in words. When marking or, `swept`, the cycle has ended:
+CORE bool invariant_nothing_lost(gcsim_heap *heap, bool swept, char *what, uint64_t room);
+// At any state of the standard step points, with the engine that takes one field at a time: the weak tri-colour invariant (1), the strong one too (2).
+CORE bool invariant_holds(gcsim_heap *heap, uint32_t level, char *what, uint64_t room);
 
 CORE gcsim_status explore(gcsim_heap *heap, const gcsim_search *search, gcsim_found *out);

@@ -6,8 +6,6 @@
 #include "steps/actor.h"
 
 #include "base/room.h"
-#include "gc/mark.h"
-#include "gc/roots.h"
 #include "steps/undo.h"
 
 #include <time.h>
@@ -86,6 +84,7 @@ struct explorer {
     uint64_t max_bytes;
     uint64_t begun_ns;
     bool careful; // everything is looked at after each step
+    bool died;    // the last step broke what the core relies on
     bool cut;     // the bound of depth left something out
     uint32_t collector;
 };
@@ -99,67 +98,35 @@ static uint64_t clock_now(void)
 
 // --- what must hold ----------------------------------------------------------------------------------------------
 
-// Objects that roots reach, gathered by a plain walk.
-struct walk {
-    struct mheap *h;
-    uint32_t n, lost;
-    bool swept; // marking is over: what is reachable must not be free
-    char *objects[STAGE_OBJECTS * 4];
-    gcsim_span *spans[STAGE_OBJECTS * 4];
-};
-
-static void walk_to(struct mheap *h, void **slot, void *ctx)
-{
-    struct walk *w = ctx;
-    char *p = *slot;
-    gcsim_span *s = span_of(h, p);
-    if (!s || s->state != GCSIM_SPAN_IN_USE || p >= s->limit)
-        return;
-    uint32_t index = span_index(s, p);
-    char *base = span_slot(s, index);
-    for (uint32_t i = 0; i < w->n; i++)
-        if (w->objects[i] == base)
-            return;
-    if (w->n == STAGE_OBJECTS * 4)
-        return;
-    w->objects[w->n] = base;
-    w->spans[w->n++] = s;
-    w->lost += w->swept ? span_is_free(h, s, index) : !mark_is_set(s, index);
-}
-
-static void walk_all(struct walk *w)
-{
-    struct gc *gc = &heap_of(w->h)->gc;
-    for (struct goroutine *g = gc->goroutines; g; g = g->next)
-        goroutine_visit(w->h, &g->pub, walk_to, w);
-    for (struct global_chunk *c = gc->global_chunks; c; c = c->next)
-        for (int i = 0; i < GLOBALS_PER_CHUNK; i++)
-            if (c->slots[i].in_use)
-                walk_to(w->h, &c->slots[i].words[0], w);
-    for (struct handle_chunk *c = gc->handle_chunks; c; c = c->next)
-        for (int i = 0; i < HANDLES_PER_CHUNK; i++)
-            if (c->slots[i].link == HANDLE_LIVE)
-                walk_to(w->h, &c->slots[i].ptr, w);
-    for (uint32_t i = 0; i < w->n; i++)
-        object_pointers(w->h, w->spans[i], w->objects[i], 0, w->spans[i]->slot_bytes, walk_to, w);
-}
-
+// Whoever ends it.
 static bool marking_ends(struct explorer *e)
 {
-    return !e->all->each[e->collector].ended &&
-           actor_point(e->all, e->collector) == EVENT_MARK_DONE;
+    for (uint32_t i = 0; i < e->all->n; i++)
+        if (!e->all->each[i].ended && actor_point(e->all, i) == EVENT_MARK_DONE)
+            return true;
+    return false;
 }
 
 static bool nothing_is_lost(struct explorer *e)
 {
-    struct walk w = {.h = &e->heap->mheap, .swept = !marking_ends(e)};
-    walk_all(&w);
-    if (w.lost)
-        snprintf(e->out->what, sizeof e->out->what,
-                 w.swept ? "the cycle has ended, and %u of %u reachable objects are free"
-                         : "marking has ended, and %u of %u reachable objects have no mark",
-                 w.lost, w.n);
-    return !w.lost;
+    return invariant_nothing_lost(e->heap, !marking_ends(e), e->out->what, sizeof e->out->what);
+}
+
+static bool invariants_hold(struct explorer *e)
+{
+    uint32_t level = e->search->invariants;
+    return !level || invariant_holds(e->heap, level, e->out->what, sizeof e->out->what);
+}
+
+// In the middle of an actor's step something broke that the core relies on. It stays where it is until its step is taken back.
+static void note_death(void *arg, const char *file, int line, const char *what)
+{
+    struct explorer *e = arg;
+    if (!e->heap->mheap.rt.current)
+        return; // no step of an actor
+    snprintf(e->out->what, sizeof e->out->what, "broken invariant at %s:%d: %s", file, line, what);
+    e->died = true;
+    rt_give_up(&e->heap->mheap.rt);
 }
 
 // --- steps -------------------------------------------------------------------------------------------------------
@@ -303,9 +270,19 @@ static uint32_t take_step(struct explorer *e, gcsim_taken step)
         return GCSIM_BOUND;
     uint32_t verdict = 0;
     bool deeper = false;
+    if (e->died) {
+        e->died = false;
+        keep_counterexample(e, step);
+        undo_back(e->undo, mark);
+        return GCSIM_BROKEN;
+    }
     bool ends = path_ends(e);
     e->out->paths += ends;
-    if ((ends || marking_ends(e)) && !nothing_is_lost(e)) {
+    if (e->search->invariants &&
+        !invariant_holds(e->heap, e->search->invariants, e->out->what, sizeof e->out->what)) {
+        verdict = GCSIM_BROKEN;
+        keep_counterexample(e, step);
+    } else if ((ends || marking_ends(e)) && !nothing_is_lost(e)) {
         verdict = GCSIM_LOST;
         keep_counterexample(e, step);
     } else if (ends) {
@@ -383,9 +360,10 @@ static void warm_up(struct explorer *e)
         for (int i = 0; i < STEPS && schedule_next(&random, e->all, &step, &end); i++) {
             actor_step(e->all, step.actor, step.choice);
             undo_audit(e->undo);
-            if (path_ends(e))
+            if (e->died || path_ends(e))
                 break;
         }
+        e->died = false;
         undo_reset(e->undo);
     }
 }
@@ -417,9 +395,12 @@ static bool is_confirmed(struct explorer *e, uint32_t verdict)
 {
     uint64_t steps = e->out->steps < e->out->room ? e->out->steps : e->out->room;
     bool fits = true;
-    for (uint64_t i = 0; fits && i < steps; i++)
+    for (uint64_t i = 0; fits && !e->died && i < steps; i++)
         fits = actor_step(e->all, e->out->taken[i].actor, e->out->taken[i].choice);
-    bool again = fits && (verdict != GCSIM_LOST || !nothing_is_lost(e));
+    bool again = fits && (verdict == GCSIM_LOST     ? !nothing_is_lost(e)
+                          : verdict == GCSIM_BROKEN ? e->died || !invariants_hold(e)
+                                                    : true);
+    e->died = false;
     undo_audit(e->undo);
     undo_reset(e->undo);
     return again;
@@ -476,6 +457,8 @@ CORE gcsim_status explore(gcsim_heap *heap, const gcsim_search *given, gcsim_fou
     struct explorer e = {.heap = heap, .all = actors_of(heap), .search = &search, .out = out};
     if (!e.all || !e.all->stage.given.bytes)
         return GCSIM_BAD_STATE;
+    if (search.invariants && (search.points || heap->gc.mark_engine != GCSIM_MARK_FIELD))
+        return GCSIM_BAD_STATE; // what is grey could not be told
     e.collector = e.all->n - 1;
     e.bound = search.max_depth;
     e.careful = search.careful != 0;
@@ -487,6 +470,7 @@ CORE gcsim_status explore(gcsim_heap *heap, const gcsim_search *given, gcsim_fou
         explorer_close(&e);
         return GCSIM_NO_MEMORY;
     }
+    core_catcher = (struct core_catcher){note_death, &e};
     warm_up(&e);
     uint32_t verdict = search_all(&e);
     if (is_violation(verdict) && !is_confirmed(&e, verdict)) {
@@ -495,6 +479,7 @@ CORE gcsim_status explore(gcsim_heap *heap, const gcsim_search *given, gcsim_fou
     }
     if (is_violation(verdict) && search.shortest)
         verdict = find_shortest(&e, verdict);
+    core_catcher = (struct core_catcher){0};
     out->verdict = verdict ? verdict : e.cut ? GCSIM_BOUND : GCSIM_SOUND;
     out->ns = clock_now() - e.begun_ns;
     explorer_close(&e);

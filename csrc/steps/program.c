@@ -30,6 +30,7 @@ static const struct {
     [GCSIM_OP_WEAK] = {'h', 'l', 0},
     [GCSIM_OP_LOAD_WEAK] = {'l', 'h', 0},
     [GCSIM_OP_JUMP] = {'j', 0, 0},
+    [GCSIM_OP_TINY] = {'l', 0, 0},
 };
 
 static bool operand_fits(const gcsim_stage *s, uint8_t kind, uint8_t value)
@@ -170,13 +171,15 @@ static void *load_slot(struct actor *a, void **slot)
     return GCSIM_LOAD(slot);
 }
 
-// The base of an object's fields; an operation on nil ends the program with GCSIM_BAD_ADDRESS, as a Go program would panic.
+// The base of an object's fields; an operation on nil, or on an object without, ends the program with GCSIM_BAD_ADDRESS, as a Go program would panic.
 static void **fields_of(struct actor *a, uint32_t i)
 {
     void *p = get_local(a, i);
-    if (!p)
-        a->status = GCSIM_BAD_ADDRESS;
-    return p;
+    gcsim_span *s = span_of(&a->heap->mheap, p);
+    if (p && s && !span_noscan(s))
+        return p;
+    a->status = GCSIM_BAD_ADDRESS;
+    return NULL;
 }
 
 static void on_fields(struct actor *a, gcsim_op op)
@@ -242,6 +245,9 @@ static void perform(struct actor *a, gcsim_op op)
     switch (op.code) {
     case GCSIM_OP_NEW:
         set_local(a, op.a, malloc_new(a->m, s->node));
+        break;
+    case GCSIM_OP_TINY:
+        set_local(a, op.a, malloc_new(a->m, s->tiny));
         break;
     case GCSIM_OP_DROP:
         set_local(a, op.a, NULL);
@@ -341,6 +347,12 @@ static const gcsim_type *words_type(struct setting *set, const char *name, uint3
     return type_make(&set->heap->mheap.types, &desc, malloc_resolve_type, &set->status);
 }
 
+static const gcsim_type *tiny_type(struct setting *set)
+{
+    gcsim_type_desc desc = {.name = "tiny", .bytes = 8, .align = 8, .kind = GCSIM_KIND_STRUCT};
+    return type_make(&set->heap->mheap.types, &desc, malloc_resolve_type, &set->status);
+}
+
 static void *target(struct stage *s, const uint8_t *targets, uint32_t i)
 {
     return targets && targets[i] ? s->objects[targets[i] - 1] : NULL;
@@ -414,7 +426,8 @@ static void set_stage(void *arg)
     s->node = words_type(set, "Node", s->given.fields);
     s->locals = words_type(set, "locals", s->given.locals);
     s->one = words_type(set, "frame", 1);
-    bool made = s->node && s->locals && s->one && make_objects(set, s);
+    s->tiny = tiny_type(set);
+    bool made = s->node && s->locals && s->one && s->tiny && make_objects(set, s);
     gcsim_leave(m);
     world_detach(set->m);
     for (uint32_t i = 0; made && i < s->given.mutators; i++)

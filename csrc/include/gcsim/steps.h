@@ -60,6 +60,7 @@ typedef enum gcsim_op_code {
     GCSIM_OP_WEAK,         /* weak[a] = a weak reference to local[b] */
     GCSIM_OP_LOAD_WEAK,    /* local[a] = its object, or nil */
     GCSIM_OP_JUMP,         /* to operation a */
+    GCSIM_OP_TINY,         /* local[a] = new object of 8 bytes without pointers */
     GCSIM_OP_FREE, /* any operation that is possible, again and again until the cycle has ended */
     GCSIM_OP_CODES
 } gcsim_op_code;
@@ -124,7 +125,7 @@ typedef struct gcsim_taken {
 typedef struct gcsim_search {
     uint32_t bytes; /* sizeof(gcsim_search) */
     uint32_t
-        invariants; /* 1: the weak tri-colour invariant at every state, 2: the strong one too */
+        invariants; /* 1: the weak tri-colour invariant at every state, 2: the strong one too; with points = 0 and mark_engine FIELD only */
     uint64_t
         points; /* a bit per event kind: step points at which others may run; 0 = those that the stage has set */
     uint32_t careful; /* 1: after each step everything is looked at for changes; slow, and sure */
