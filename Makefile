@@ -37,7 +37,7 @@ help: ## this list
 
 # ---- what people run ----
 
-.PHONY: demo test test-c bench bench-peers closed-loop reach notebooks soak mutants explore explore-all
+.PHONY: demo test test-c bench bench-peers closed-loop reach notebooks soak mutants planted explore explore-all
 demo: $(VENV)/.viz $(VENV)/.core-$(MODE) ## rebuild a real Go heap, collect it, compare every number
 	@$(PY) -m gcsim demo $(ARGS)
 
@@ -69,9 +69,13 @@ soak: $(VENV)/.test $(VENV)/.core-$(MODE) ## the long forms of the tests (GCSIM_
 	@GCSIM_SOAK=1 TIMEOUT=36000 $(MAKE) -C csrc test
 	@GCSIM_SOAK=1 $(PY) -m pytest -q tests $(ARGS)
 	@$(PY) tests/mutants/run.py
+	@$(PY) tests/planted/run.py
 
 mutants: $(VENV)/.made ## mistakes made in copies of the core, which the C tests must notice (ARGS="--sample 8")
 	@$(PY) tests/mutants/run.py $(ARGS)
+
+planted: $(VENV)/.made ## bugs compiled into the core, which the explorer must find (a minute; ARGS="--only weak")
+	@$(PY) tests/planted/run.py $(ARGS)
 
 explore: $(VENV)/.test $(VENV)/.core-$(MODE) ## every interleaving of small programs: what is sound, what is refuted (2 minutes)
 	@$(PY) tests/explore/run.py $(ARGS)

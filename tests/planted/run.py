@@ -24,8 +24,9 @@ CSRC = ROOT / "csrc"
 WORK = ROOT / "build" / "planted"
 TIMEOUT_S = 600
 FLAGS = (
-    "-std=c11 -D_GNU_SOURCE -fno-strict-aliasing -fvisibility=hidden -ffp-contract=off -fPIC -pthread -w -UNDEBUG"
-).split()
+    *("-std=c11", "-D_GNU_SOURCE", "-fno-strict-aliasing", "-fvisibility=hidden"),
+    *("-ffp-contract=off", "-fPIC", "-pthread", "-w", "-UNDEBUG"),
+)
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,9 @@ def compare() -> int:
         same = shipped == bare and shipped != planted
         bad += not same
         lines = len(shipped.splitlines())
-        print(f"{'ok  ' if same else 'FAIL'}  {unit}: {lines} lines of code, the same without PLANTED")
+        print(
+            f"{'ok  ' if same else 'FAIL'}  {unit}: {lines} lines of code, the same without PLANTED"
+        )
     return 1 if bad else 0
 
 
