@@ -26,7 +26,7 @@ static gcsim_found search_stage(bool between, uint32_t barrier, uint32_t entries
                          .objects = between ? 3 : 2,
                          .fields = 1,
                          .globals = between ? 2 : 1,
-                         .locals = between ? 3 : 2,
+                         .locals = between ? 3 : 1,
                          .mutators = 1,
                          .programs = programs,
                          .field_targets = fields,
