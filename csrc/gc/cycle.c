@@ -18,7 +18,8 @@ enum { FREE_SLICE_BYTES = 4 << 20 }; // released between two safe points
 // An edge of a cycle: debug builds verify the heap there, others where that is asked for.
 static void at_phase(struct mheap *h, enum cycle_phase phase)
 {
-    if ((GCSIM_DEBUG || heap_of(h)->gc.verify_phases) && !heap_of(h)->gc.unsound)
+    struct gc *gc = &heap_of(h)->gc;
+    if ((GCSIM_DEBUG || gc->verify_phases) && !gc->unsound && !gc->exploring)
         cycle_check_phase(h, phase);
 }
 

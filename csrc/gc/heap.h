@@ -142,7 +142,9 @@ struct gc {
     bool sbrk; // nothing is ever freed (GODEBUG=sbrk=1)
     uint64_t
         stress_bytes; // a cycle at the latest when so much was allocated since the last; 0 = no limit
-    bool verify_phases;   // check all invariants at each edge of a cycle; debug builds always do
+    bool verify_phases; // check all invariants at each edge of a cycle; debug builds always do
+    bool
+        exploring; // steps are taken back, but not what the history counts: nothing is verified at phases
     uint64_t periodic_ns; // a cycle at least so often (proc.go:forcegcperiod); 0 = never
     int (*poll)(void *);
     void *poll_arg;

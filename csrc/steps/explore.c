@@ -466,7 +466,9 @@ CORE gcsim_status explore(gcsim_heap *heap, const gcsim_search *given, gcsim_fou
     e.begun_ns = clock_now();
     if (search.points)
         steps_set_quiet(heap, ~search.points);
+    heap->gc.exploring = true;
     if (!explorer_open(&e)) {
+        heap->gc.exploring = false;
         explorer_close(&e);
         return GCSIM_NO_MEMORY;
     }
@@ -480,6 +482,7 @@ CORE gcsim_status explore(gcsim_heap *heap, const gcsim_search *given, gcsim_fou
     if (is_violation(verdict) && search.shortest)
         verdict = find_shortest(&e, verdict);
     core_catcher = (struct core_catcher){0};
+    heap->gc.exploring = false;
     out->verdict = verdict ? verdict : e.cut ? GCSIM_BOUND : GCSIM_SOUND;
     out->ns = clock_now() - e.begun_ns;
     explorer_close(&e);

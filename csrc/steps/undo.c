@@ -101,7 +101,8 @@ CORE struct undo *undo_create(struct mheap *h, bool whole_stacks, uint64_t seed)
             undo_destroy(u);
             return NULL;
         }
-        memcpy(u->base[r], world_at(w, r), u->base_bytes[r]);
+        if (u->base_bytes[r])
+            memcpy(u->base[r], world_at(w, r), u->base_bytes[r]);
     }
     return u;
 }
