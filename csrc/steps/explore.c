@@ -268,31 +268,24 @@ static uint32_t take_step(struct explorer *e, gcsim_taken step)
     e->out->transitions++;
     if (mark == UINT64_MAX)
         return GCSIM_BOUND;
-    uint32_t verdict = 0;
-    bool deeper = false;
     if (e->died) {
         e->died = false;
         keep_counterexample(e, step);
         undo_back(e->undo, mark);
         return GCSIM_BROKEN;
     }
-    bool ends = path_ends(e);
+    bool ends = path_ends(e), at_bound = !ends && e->bound && e->depth + 1 >= e->bound;
     e->out->paths += ends;
-    if (e->search->invariants &&
-        !invariant_holds(e->heap, e->search->invariants, e->out->what, sizeof e->out->what)) {
-        verdict = GCSIM_BROKEN;
-        keep_counterexample(e, step);
-    } else if ((ends || marking_ends(e)) && !nothing_is_lost(e)) {
+    e->cut |= at_bound;
+    uint32_t verdict = 0;
+    bool deeper = false;
+    if ((ends || marking_ends(e)) && !nothing_is_lost(e))
         verdict = GCSIM_LOST;
+    else if ((deeper = at_bound || is_news(e)) && !invariants_hold(e))
+        verdict = GCSIM_BROKEN;
+    if (verdict)
         keep_counterexample(e, step);
-    } else if (ends) {
-        is_news(e);
-    } else if (e->bound && e->depth + 1 >= e->bound) {
-        e->cut = true;
-    } else {
-        deeper = is_news(e);
-    }
-    if (deeper)
+    else if (deeper && !ends && !at_bound)
         return push_level(e, step, mark) ? look_around(e) : GCSIM_BOUND;
     undo_back(e->undo, mark);
     return verdict;

@@ -52,7 +52,7 @@ def hunt(bug: Bug) -> tuple[Bug, int, str, float]:
     unit = ['-DCORE_UNIT="core_step.c"', "-DGCSIM_STEPS=1", f"-DGCSIM_PLANTED={bug.identifier}"]
     built = subprocess.run(
         compile_command(
-            "-O1", *unit, str(CSRC / "tests" / "test_planted.c"), "-o", str(program), "-lm"
+            "-O0", *unit, str(CSRC / "tests" / "test_planted.c"), "-o", str(program), "-lm"
         ),
         capture_output=True,
         text=True,
