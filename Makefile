@@ -69,7 +69,7 @@ soak: $(VENV)/.test $(VENV)/.core-$(MODE) ## the long forms of the tests (GCSIM_
 	@GCSIM_SOAK=1 TIMEOUT=36000 $(MAKE) -C csrc test
 	@GCSIM_SOAK=1 $(PY) -m pytest -q tests $(ARGS)
 	@$(PY) tests/mutants/run.py
-	@$(PY) tests/planted/run.py
+	@$(PY) tests/planted/run.py && $(PY) tests/planted/run.py --compare
 
 mutants: $(VENV)/.made ## mistakes made in copies of the core, which the C tests must notice (ARGS="--sample 8")
 	@$(PY) tests/mutants/run.py $(ARGS)

@@ -47,6 +47,9 @@ BARRIERS = (
     "dijkstra-store-first",
 )
 
+#: Of the tri-colour abstraction, to be checked at every state; each has what stands before it.
+INVARIANTS = ("none", "weak", "strong")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setup:
@@ -127,7 +130,10 @@ class Exploration:
         return self.sound
 
     def film(self) -> Film:
-        """The counterexample, state by state. StateError: there is none."""
+        """The counterexample, state by state. StateError: there is none.
+
+        A step in which the core itself gives up is not taken: the film ends before it.
+        """
         from gcsim._film import Film
         from gcsim._steps import SteppedCycle
 
@@ -136,15 +142,22 @@ class Exploration:
         with self.setup.heap() as heap:
             c = SteppedCycle._of_stage(heap, self.schedule)
             views = [_of_stage(c.view())]
-            for actor, _ in _steps(self.schedule):
+            steps = _steps(self.schedule)
+            for actor, _ in steps[:-1] if self._ends_in_a_step else steps:
                 begins = views[-1].actors[actor].point == "operation"
                 c.step()
                 view = _of_stage(c.view())
                 if begins:
                     view = replace(view, action=operation_text(heap._steps_actors()[actor][9]))
                 views.append(view)
-        views[-1] = _with_losses(views[-1], self.what)
+        views[-1] = replace(views[-1], note=self.what)
+        if self.verdict == "lost":
+            views[-1] = _with_losses(views[-1])
         return Film(views, title=str(self.setup), schedule=self.schedule, note=self.what)
+
+    @property
+    def _ends_in_a_step(self) -> bool:
+        return self.verdict == "broken" and "tri-colour" not in self.what
 
     def __str__(self) -> str:
         size = (
@@ -175,7 +188,7 @@ def _of_stage(view: View) -> View:
 _SLOTS = ("+0", "+8", "+16", "+24")
 
 
-def _with_losses(view: View, what: str) -> View:
+def _with_losses(view: View) -> View:
     """The last state of a counterexample: what roots reach and no mark keeps is lost."""
     targets: dict[str, list[str]] = {}
     for pointer in view.pointers:
@@ -187,7 +200,7 @@ def _with_losses(view: View, what: str) -> View:
     objects = tuple(
         replace(o, lost=o.colour == "white" and o.name in reached) for o in view.objects
     )
-    return replace(view, objects=objects, note=what)
+    return replace(view, objects=objects)
 
 
 # --- schedules
@@ -235,10 +248,15 @@ def search_here(
     max_bytes: int | str = 0,
     whole_stacks: bool = False,
     careful: bool = False,
+    invariants: str = "none",
     trail: bytearray | memoryview | None = None,
     progress: Progress | None = None,
 ) -> Exploration:
     """A search in this very process, which a mistake in the core can end."""
+    if invariants not in INVARIANTS:
+        raise OptionError(
+            f"invariants='{invariants}' is not known; there are {', '.join(INVARIANTS)}"
+        )
     with setup.heap() as heap:
         found = _core.explore(
             heap,
@@ -248,7 +266,7 @@ def search_here(
             shortest,
             whole_stacks,
             setup.program.whole_cycle,
-            0,
+            INVARIANTS.index(invariants),
             careful,
             bytearray(4) if trail is None else trail,
             progress,
@@ -277,7 +295,8 @@ def search(setup: Setup, *, progress: Progress | None = None, **bounds: Any) -> 
 
     _ask_for_a_bound(setup, bounds)
     found = run_search(setup, bounds, progress)
-    return found if found.verdict != "broken" else run_search(setup, bounds | CAREFUL, progress)
+    died = found.verdict == "broken" and not found.states
+    return run_search(setup, bounds | CAREFUL, progress) if died else found
 
 
 LARGEST = 1e9  # states, unless a bound is given: hours, and 12 GB
@@ -316,6 +335,7 @@ def explore(
     max_bytes: int | str = 0,
     whole_stacks: bool = False,
     careful: bool = False,
+    invariants: str = "none",
     progress: Progress | None = None,
 ) -> Exploration:
     """Run every schedule of `program` under a collector with these options.
@@ -325,7 +345,11 @@ def explore(
     ``objects``, ``locals`` and ``fields`` shape the program "free". Bounds of 0 are none (memory,
     an int or "2GiB": 1 GiB); a space of more than about 1e9 states asks for one. ``careful`` looks
     at all memory after each step, not only at what is known to change: a tenth of the speed, and
-    sure. Raises OptionError for a word that is not known; Ctrl-C stops the search.
+    sure. ``invariants`` are checked at every state: with "weak", each white object that a root
+    reaches must be in reach of a grey one through white ones, or be noted in a barrier's buffer;
+    with "strong", no black object may point to a white one either. Where one does not hold the
+    verdict is "broken", often steps before anything is lost. Raises OptionError for a word that is
+    not known; Ctrl-C stops the search.
     """
     if barrier not in BARRIERS:
         raise OptionError(f"barrier='{barrier}' is not known; there are {', '.join(BARRIERS)}")
@@ -348,6 +372,7 @@ def explore(
         max_bytes=max_bytes,
         whole_stacks=whole_stacks,
         careful=careful,
+        invariants=invariants,
         progress=progress,
     )
 

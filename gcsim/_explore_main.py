@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gcsim._errors import Error
-from gcsim._explore import BARRIERS, Exploration, Setup, explore_all, search
+from gcsim._explore import BARRIERS, INVARIANTS, Exploration, Setup, explore_all, search
 from gcsim._programs import PROGRAMS, of
 
 STATUS = (
@@ -73,6 +73,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--memory", default="1GiB", metavar="SIZE", help="for the search (default: %(default)s)")
     add("--whole-stacks", action="store_true", help="tell states apart by every byte of a stack")
     add("--careful", action="store_true", help="look at all memory after each step: slow, and sure")
+    add(
+        "--invariants",
+        choices=INVARIANTS,
+        default="none",
+        help="tri-colour: checked at every state; where one is broken the search ends there, before"
+        " an object is lost (default: %(default)s)",
+    )
     add("--first", action="store_true", help="the first counterexample, not a shortest one")
     add("--jobs", type=int, default=1, metavar="N", help="searches at once, with --program all")
     add("--film", type=Path, metavar="HTML", help="write the counterexample as a page to step in")
@@ -145,6 +152,7 @@ def main(args: argparse.Namespace) -> int:
             "max_bytes": args.memory,
             "whole_stacks": args.whole_stacks,
             "careful": args.careful,
+            "invariants": args.invariants,
             "shortest": not args.first,
         }
         if args.jobs > 1 and len(setups) > 1:

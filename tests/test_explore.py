@@ -9,6 +9,7 @@ import pickle
 import subprocess
 import sys
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 
 import pytest
 
@@ -16,7 +17,16 @@ import gcsim
 from gcsim._explore import Setup, explore_all, schedule_text
 from gcsim._explore import _steps as steps_of
 from gcsim._explore_process import run_search
-from gcsim._programs import PROGRAMS, assemble, estimated_states, free_choice, of, operation_text
+from gcsim._programs import (
+    PROGRAMS,
+    Program,
+    Stage,
+    assemble,
+    estimated_states,
+    free_choice,
+    of,
+    operation_text,
+)
 
 pytestmark = pytest.mark.slow  # once in CI is enough
 
@@ -112,6 +122,37 @@ def test_mistakes_lose_an_object(name: str, options: dict[str, object]) -> None:
     assert film[-1].note == found.what and any(o.lost for o in film[-1].objects)
 
 
+def test_an_invariant_is_broken_before_an_object_is_lost() -> None:
+    lost, weak = (gcsim.explore(**ONE, barrier="none", invariants=i) for i in ("none", "weak"))  # type: ignore[arg-type]
+    assert lost.verdict == "lost" and weak.verdict == "broken" and not weak
+    assert "weak tri-colour invariant" in weak.what
+    assert 0 < len(steps_of(weak.schedule)) < len(steps_of(lost.schedule))
+    film = weak.film()
+    assert len(film) == len(steps_of(weak.schedule)) + 1 and film[-1].note == weak.what
+    assert not any(o.lost for o in film[-1].objects)  # not yet
+
+
+# What global 0's A points at is stored into global 1's B, and A forgets it.
+BETWEEN = ("x = global 1\nz = global 0\ny = z.0\nx.0 = y\nz.0 = nil",)
+BETWEEN_STAGE = Stage(((2,), (None,), (None,)), (0, 1), ((None, None, None),))
+
+
+@pytest.mark.parametrize(
+    ("barrier", "strong"), [("dijkstra", "sound"), ("hybrid", "sound"), ("yuasa", "broken")]
+)
+def test_who_shades_what_it_stores_keeps_the_strong_invariant(barrier: str, strong: str) -> None:
+    program = Program("between", "", BETWEEN, BETWEEN_STAGE)
+    assert gcsim.explore(program, barrier=barrier, invariants="weak").sound
+    found = gcsim.explore(program, barrier=barrier, invariants="strong")
+    assert found.verdict == strong and ("strong tri-colour" in found.what) != found.sound
+
+
+def test_a_step_that_the_core_gives_up_in_is_left_out_of_the_film() -> None:
+    lost = gcsim.explore(**ONE, barrier="none")  # type: ignore[arg-type]
+    died = replace(lost, verdict="broken", what="broken invariant at mark.c:1: an example")
+    assert len(died.film()) == len(lost.film()) - 1
+
+
 class Dies:
     """Unpickling it ends the process, as a broken invariant of the core does."""
 
@@ -204,6 +245,8 @@ def test_own_programs_run_and_wrong_ones_are_refused() -> None:
         gcsim.explore(barrier="fence")
     with pytest.raises(gcsim.Error, match="1 to 16 objects"):
         gcsim.explore(objects=17)
+    with pytest.raises(gcsim.Error, match="there are none, weak, strong"):
+        gcsim.explore(invariants="grey")
 
 
 def test_an_operation_on_nil_ends_its_mutator() -> None:
@@ -245,6 +288,8 @@ def test_the_command_says_by_its_status_what_was_found() -> None:
     assert lost.returncode == 1
     (row,) = json.loads(lost.stdout)
     assert row["verdict"] == "lost" and row["schedule"]
+    broken = run("--barrier", "none", "--mutators", "1", "--invariants", "weak")
+    assert broken.returncode == 1 and "weak tri-colour" in broken.stdout
     assert run("--max-states", "50").returncode == 3
     refused = run("--objects", "40")
     assert refused.returncode == 2 and "1 to 16 objects" in refused.stderr

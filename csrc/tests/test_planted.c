@@ -159,6 +159,51 @@ static void sound(enum bug bug)
 
 // --- planted -----------------------------------------------------------------------------------------------------
 
+// As gcsim/_programs.py writes it. %l: a local, %n: a number.
+static void print_op(gcsim_op op)
+{
+    static const char *const forms[GCSIM_OP_CODES] = {
+        [GCSIM_OP_LOAD] = "%l = %l.%n",
+        [GCSIM_OP_STORE] = "%l.%n = %l",
+        [GCSIM_OP_NEW] = "%l = new",
+        [GCSIM_OP_TINY] = "%l = tiny",
+        [GCSIM_OP_DROP] = "%l = nil",
+        [GCSIM_OP_MOVE] = "%l = %l",
+        [GCSIM_OP_LOAD_GLOBAL] = "%l = global %n",
+        [GCSIM_OP_STORE_GLOBAL] = "global %n = %l",
+        [GCSIM_OP_COPY] = "*%l = *%l",
+        [GCSIM_OP_CLEAR] = "*%l = zero",
+        [GCSIM_OP_PUSH] = "push %l",
+        [GCSIM_OP_HANDLE] = "handle %n = %l",
+        [GCSIM_OP_LOAD_HANDLE] = "%l = handle %n",
+        [GCSIM_OP_DROP_HANDLE] = "drop handle %n",
+        [GCSIM_OP_WEAK] = "weak %n = %l",
+        [GCSIM_OP_LOAD_WEAK] = "%l = weak %n",
+    };
+    const uint8_t operands[] = {op.a, op.b, op.c}, *next = operands;
+    INVARIANT(forms[op.code]);
+    for (const char *p = forms[op.code]; *p; p++)
+        if (*p != '%')
+            putchar(*p);
+        else if (*++p == 'n')
+            printf("%u", *next++);
+        else if (*next++ == GCSIM_NIL)
+            printf("nil");
+        else
+            putchar("xyzw"[next[-1]]);
+}
+
+static void print_programs(const struct scene *s)
+{
+    for (uint32_t p = 0; p < PROGRAMS; p++)
+        for (const gcsim_op *op = s->programs[p]; op->code; op++) {
+            printf(op > s->programs[p] ? "; " : "      %c: ", 'a' + (int)p);
+            print_op(*op);
+            if (!op[1].code)
+                putchar('\n');
+        }
+}
+
 static const char *schedule_text(uint64_t steps)
 {
     static char text[8000];
@@ -223,7 +268,9 @@ static void refuted(enum bug bug)
                    found.verdict == GCSIM_DEADLOCKED,
                "%s: found among %" PRIu64 " states: %s", names[bug], found.states, found.what))
         return;
-    printf("      %" PRIu64 " steps: %s\n", found.steps, text);
+    print_programs(&scenes[bug]);
+    printf("      %" PRIu64 " steps, %" PRIu64 " states, %" PRIu64 " transitions, %.1f ms: %s\n",
+           found.steps, found.states, found.transitions, (double)found.ns / 1e6, text);
     replay(&scenes[bug], &found, text);
 }
 

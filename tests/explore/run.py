@@ -4,7 +4,8 @@ python tests/explore/run.py [--all] [--only WORDS] [--jobs N] [--list]
 
 One line for each search: what was explored, the verdict, states, transitions, time, rate. What is found sound in
 seconds is searched once more with all memory compared after each step (--all: what takes half a minute too): the
-states must be the same. Exit status 1 if anything is not as the table says.
+states must be the same. At every state of what is sound the tri-colour invariant that its barrier keeps is
+checked too. Exit status 1 if anything is not as the table says.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ MEMORY = "4GiB"  # for each search; the largest needs less than one
 
 def run(row: Row, also_careful: bool) -> tuple[Exploration, str]:
     """What was found, and what is wrong with that; "" if nothing is."""
-    found = search(row.setup, max_bytes=MEMORY)
+    found = search(row.setup, max_bytes=MEMORY, invariants=row.keeps)
     if found.verdict != ("lost" if row.lost else "sound"):
         return found, f"expected {'a lost object' if row.lost else 'that nothing is lost'}"
     steps = len(_steps(found.schedule))

@@ -23,6 +23,21 @@ class Row:
     steps: int | None = None  # of a shortest counterexample; None: any is enough
     size: int = SMALL
 
+    @property
+    def keeps(self) -> str:
+        """The tri-colour invariant that holds at every state, if nothing can be lost."""
+        return "none" if self.lost else KEEPS.get(self.setup.barrier, "strong")
+
+
+# Where it is not the strong one. Yuasa's barrier does not shade what it stores, nor does the conditional form while stacks are black; Steele's
+# shades after the store. A copy that stores first has stored all its words before it shades the first.
+KEEPS = {
+    "yuasa": "weak",
+    "hybrid-conditional": "weak",
+    "steele": "weak",
+    "hybrid-store-first": "weak",
+    "dijkstra-store-first": "none",
+}
 
 ONE = free_choice(1, 2, 1)
 TWO = free_choice(2, 2, 1)
