@@ -302,7 +302,10 @@ static void cycle_end(struct mutator *m, uint64_t stop_ns)
 
 // --- in between --------------------------------------------------------------------------------------------------
 
-static bool grey_is_left(struct mheap *h) { return roots_are_left(h) || work_is_shared(h); }
+static bool grey_is_left(struct mheap *h)
+{
+    return roots_are_left(h) || (!PLANTED(SHARED_WORK) && work_is_shared(h));
+}
 
 static void hand_over(struct mutator *m)
 {

@@ -32,7 +32,7 @@ static uint32_t take_marks(struct mheap *h, gcsim_span *s)
             if (span_is_free(h, s, index))
                 report_zombie(h, s, index);
         }
-        live += bits_count(marks[w]);
+        live += bits_count(PLANTED(SWEEP_COUNT) && w == 0 ? marks[w] & ~1ull : marks[w]);
     }
     INVARIANT(live <= s->alloc_count);
     uint32_t freed = s->alloc_count - live;

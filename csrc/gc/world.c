@@ -155,7 +155,8 @@ CORE void world_ragged(struct mutator *m, void (*pass)(struct mutator *m))
     __atomic_fetch_or(&h->stop, STOP_RAGGED, __ATOMIC_SEQ_CST);
     rt_fence_heavy(&h->rt);
     for (struct mutator *other = h->mutators; other; other = other->next)
-        while (!ragged_pass_outside(h, gc, other)) // it wakes us when it passes or leaves
+        while (!ragged_pass_outside(h, gc, other) &&
+               !PLANTED(RAGGED_EARLY)) // it wakes us when it passes or leaves
             rt_wait_for(&h->rt, &other->pub.inside, 1, 100000);
     __atomic_fetch_and(&h->stop, ~STOP_RAGGED, __ATOMIC_SEQ_CST);
     rt_unlock(&h->rt, &h->mutators_lock);

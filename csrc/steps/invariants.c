@@ -15,7 +15,7 @@ enum { SET_OBJECTS = STAGE_OBJECTS * 8 };
 
 struct object {
     char *base;
-    gcsim_span *span;
+    gcsim_span *span; // NULL: the pointer leads to a span that was freed
 };
 
 struct set {
@@ -32,7 +32,15 @@ static struct object object_of(struct mheap *h, char *p)
     return (struct object){span_slot(s, span_index(s, p)), s};
 }
 
-static bool is_white(struct object o) { return !mark_is_set(o.span, span_index(o.span, o.base)); }
+static bool is_white(struct object o)
+{
+    return !o.span || !mark_is_set(o.span, span_index(o.span, o.base));
+}
+
+static bool is_free(struct mheap *h, struct object o)
+{
+    return !o.span || span_is_free(h, o.span, span_index(o.span, o.base));
+}
 
 static bool set_has(const struct set *set, const char *base)
 {
@@ -48,7 +56,13 @@ static void set_add(struct set *set, struct object o)
         set->objects[set->n++] = o;
 }
 
-static void add_any(struct mheap *h, void **slot, void *ctx) { set_add(ctx, object_of(h, *slot)); }
+static void add_any(struct mheap *h, void **slot, void *ctx)
+{
+    struct object o = object_of(h, *slot);
+    if (!o.base && arena_offset(h, *slot) >> PAGE_SHIFT < h->grown_pages)
+        o.base = *slot;
+    set_add(ctx, o);
+}
 
 static void add_white(struct mheap *h, void **slot, void *ctx)
 {
@@ -59,7 +73,8 @@ static void add_white(struct mheap *h, void **slot, void *ctx)
 
 static void each_slot(struct mheap *h, struct object o, mark_visit visit, void *ctx)
 {
-    object_pointers(h, o.span, o.base, 0, o.span->slot_bytes, visit, ctx);
+    if (o.span)
+        object_pointers(h, o.span, o.base, 0, o.span->slot_bytes, visit, ctx);
 }
 
 // What the members of a set lead to joins it.
@@ -110,13 +125,10 @@ static void add_reachable(gcsim_heap *heap, struct set *set)
 CORE bool invariant_nothing_lost(gcsim_heap *heap, bool swept, char *what, uint64_t room)
 {
     struct set all = {0};
-    uint32_t lost = 0;
     add_reachable(heap, &all);
-    for (uint32_t i = 0; i < all.n; i++) {
-        struct object o = all.objects[i];
-        lost +=
-            swept ? span_is_free(&heap->mheap, o.span, span_index(o.span, o.base)) : is_white(o);
-    }
+    uint32_t lost = 0;
+    for (uint32_t i = 0; i < all.n; i++)
+        lost += swept ? is_free(&heap->mheap, all.objects[i]) : is_white(all.objects[i]);
     if (lost)
         snprintf(what, room,
                  swept ? "the cycle has ended, and %u of %u reachable objects are free"

@@ -90,12 +90,17 @@ static const struct scene scenes[BUGS] = {
                        .whole_cycle = 1},
     [BUG_OPEN_WINDOWS] = {ALONE, .programs = {{OP(NEW, X), OP(NEW, Y)}}},
     [BUG_LEFT_WORK] = {CHAIN, .programs = {{TAKE, OP(MOVE, X, X), OP(MOVE, X, X), OP(MOVE, X, X)}}},
+    [BUG_SHARED_WORK] = {HIDDEN, .programs = {{OP(STORE_GLOBAL, 0, X), OP(MOVE, X, X)}},
+                         .whole_cycle = 1},
     [BUG_BARRIER_OFF] = {HIDDEN, .programs = {{OP(NEW, Y), OP(MOVE, X, X)}}, .locks = 1},
     [BUG_STALE_CACHE] = {ALONE, .programs = {{OP(NEW, X), OP(NEW, Y)}}, .whole_cycle = 1},
     [BUG_DETACH_STACKS] = {HIDDEN, .programs = {{OP(MOVE, Y, X)}}, .stacks = GCSIM_STACKS_LAST},
     [BUG_DETACH_BARRIER] = {PAIR, .programs = {{TAKE}}, .entries = 1},
     [BUG_DETACH_WORK] = {CHAIN, .programs = {{TAKE}}},
     [BUG_RAGGED_OUTSIDE] = {ALONE, .programs = {{OP(MOVE, Y, X)}}, .stacks = GCSIM_STACKS_LAST},
+    [BUG_RAGGED_EARLY] = {HIDDEN, .programs = {{OP(MOVE, Y, X), OP(MOVE, X, Y)}},
+                          .stacks = GCSIM_STACKS_LAST},
+    [BUG_SWEEP_COUNT] = {ALONE, .programs = {{OP(MOVE, Y, X)}}, .whole_cycle = 1},
 };
 
 static const char *const names[BUGS] = {
