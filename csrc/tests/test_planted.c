@@ -6,7 +6,8 @@
 #include "harness.h"
 
 enum { X, Y, Z };
-#define OP(code, ...) {GCSIM_OP_##code, __VA_ARGS__}
+#define OP_(code, a, b, c, ...) {GCSIM_OP_##code, a, b, c}
+#define OP(...)                 OP_(__VA_ARGS__, 0, 0, 0)
 enum { PROGRAMS = 2, OPS = 10 };
 
 struct scene {
