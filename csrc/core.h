@@ -64,6 +64,8 @@
 #include "steps/timeline.c"
 #include "steps/actor.c"
 #include "steps/invariants.c"
+#include "steps/seen.c"
+#include "steps/resume.c"
 #include "steps/explore.c"
 #endif
 

@@ -476,5 +476,7 @@ def explore(
     careful: bool,
     trail: bytearray | memoryview | Any,
     progress: Callable[[int, int], object] | None,
+    load: int,
+    save: int,
     /,
 ) -> dict[str, Any]: ...

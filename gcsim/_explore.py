@@ -8,6 +8,7 @@ and :meth:`Exploration.film` shows it.
 from __future__ import annotations
 
 import concurrent.futures
+import os
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from gcsim import _core
 from gcsim._errors import OptionError, StateError
+from gcsim._explore_file import SearchFile
 from gcsim._programs import LOCALS, Program, estimated_states, of, operation_text
 
 __all__ = ["BARRIERS", "Exploration", "Setup", "explore", "explore_all", "schedule_text"]
@@ -250,6 +252,7 @@ def search_here(
     careful: bool = False,
     invariants: str = "none",
     trail: bytearray | memoryview | None = None,
+    file: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
 ) -> Exploration:
     """A search in this very process, which a mistake in the core can end."""
@@ -257,7 +260,8 @@ def search_here(
         raise OptionError(
             f"invariants='{invariants}' is not known; there are {', '.join(INVARIANTS)}"
         )
-    with setup.heap() as heap:
+    settings = {"whole_stacks": whole_stacks, "invariants": invariants, "max_depth": max_depth}
+    with setup.heap() as heap, SearchFile(file, setup, **settings) as kept:
         found = _core.explore(
             heap,
             max_states,
@@ -270,10 +274,15 @@ def search_here(
             careful,
             bytearray(4) if trail is None else trail,
             progress,
+            kept.load,
+            kept.save,
         )
+        verdict = _VERDICTS[found["verdict"]]
+        stopped = verdict == "stopped" or (verdict == "bound" and not max_depth)
+        kept.end(saved=bool(found["saved"]), stopped=stopped)
     return Exploration(
         setup,
-        _VERDICTS[found["verdict"]],
+        verdict,
         found["states"],
         found["transitions"],
         found["paths"],
@@ -336,6 +345,7 @@ def explore(
     whole_stacks: bool = False,
     careful: bool = False,
     invariants: str = "none",
+    file: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
 ) -> Exploration:
     """Run every schedule of `program` under a collector with these options.
@@ -349,7 +359,9 @@ def explore(
     reaches must be in reach of a grey one through white ones, or be noted in a barrier's buffer;
     with "strong", no black object may point to a white one either. Where one does not hold the
     verdict is "broken", often steps before anything is lost. Raises OptionError for a word that is
-    not known; Ctrl-C stops the search.
+    not known; Ctrl-C stops the search. With ``file`` a search that was stopped, by max_states, by
+    memory, by progress or by Ctrl-C, is put aside there, and goes on from there next time; when it
+    ends the file is gone.
     """
     if barrier not in BARRIERS:
         raise OptionError(f"barrier='{barrier}' is not known; there are {', '.join(BARRIERS)}")
@@ -373,6 +385,7 @@ def explore(
         whole_stacks=whole_stacks,
         careful=careful,
         invariants=invariants,
+        file=file,
         progress=progress,
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -81,6 +82,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         " an object is lost (default: %(default)s)",
     )
     add("--first", action="store_true", help="the first counterexample, not a shortest one")
+    add(
+        "--file",
+        metavar="FILE",
+        help="where a search that a bound or Ctrl-C stops is put aside, and goes on from",
+    )
     add("--jobs", type=int, default=1, metavar="N", help="searches at once, with --program all")
     add("--film", type=Path, metavar="HTML", help="write the counterexample as a page to step in")
     add("--json", action="store_true", help="print a JSON array instead of text")
@@ -106,10 +112,23 @@ def _setups(args: argparse.Namespace) -> list[Setup]:
 
 
 class _Progress:
-    """Twice a second a line on standard error, where that is a terminal."""
+    """Twice a second a line on standard error, where that is a terminal. The first Ctrl-C stops the
+    search, which tells what it has covered; the next one ends the command."""
 
     def __init__(self) -> None:
         self.told = self.began = time.monotonic()
+        self.stop = False
+
+    def __enter__(self) -> _Progress:
+        self._before = signal.signal(signal.SIGINT, self._interrupted)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        signal.signal(signal.SIGINT, self._before)
+
+    def _interrupted(self, *_: object) -> None:
+        self.stop = True
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def __call__(self, states: int, transitions: int) -> bool:
         now = time.monotonic()
@@ -122,7 +141,7 @@ class _Progress:
                 file=sys.stderr,
                 flush=True,
             )
-        return False
+        return self.stop
 
 
 def as_json(found: Exploration) -> dict[str, Any]:
@@ -142,16 +161,29 @@ def as_json(found: Exploration) -> dict[str, Any]:
     }
 
 
+def _one_by_one(setups: list[Setup], bounds: dict[str, Any]) -> list[Exploration]:
+    results: list[Exploration] = []
+    with _Progress() as progress:
+        for setup in setups:
+            results.append(search(setup, progress=progress, **bounds))
+            if progress.stop:
+                break
+    return results
+
+
 def main(args: argparse.Namespace) -> int:
     """Run the command; its exit status."""
     try:
         setups = _setups(args)
+        if args.file and len(setups) > 1:
+            raise ValueError("--file is for one search: name a program")
         bounds: dict[str, Any] = {
             "max_states": args.max_states,
             "max_depth": args.max_depth,
             "max_bytes": args.memory,
             "whole_stacks": args.whole_stacks,
             "careful": args.careful,
+            "file": args.file,
             "invariants": args.invariants,
             "shortest": not args.first,
         }
@@ -159,8 +191,8 @@ def main(args: argparse.Namespace) -> int:
             with ProcessPoolExecutor(args.jobs) as pool:
                 results = explore_all(setups, pool, **bounds)
         else:
-            results = [search(s, progress=_Progress(), **bounds) for s in setups]
-    except (Error, ValueError) as error:
+            results = _one_by_one(setups, bounds)
+    except (Error, ValueError, OSError) as error:
         print(f"python -m gcsim explore: {error}", file=sys.stderr)
         return 2
     if args.json:
@@ -168,6 +200,8 @@ def main(args: argparse.Namespace) -> int:
     else:
         for result in results:
             print(result)
+    if args.file and Path(args.file).exists():
+        print(f"put aside in {args.file}: the same command goes on from there", file=sys.stderr)
     failed = [r for r in results if r.verdict in ("lost", "broken", "deadlock")]
     if failed and args.film:
         failed[0].film().html(args.film)

@@ -35,6 +35,11 @@ def run_search(setup: Setup, bounds: dict[str, Any], progress: Progress | None) 
         )
         try:
             return _converse(child, setup, bounds, file, progress)
+        except KeyboardInterrupt:
+            if bounds.get("file") is not None:  # what was covered is put aside first
+                child.send_signal(signal.SIGUSR1)
+                _last_message(child)
+            raise
         finally:
             child.kill()
             child.communicate()
@@ -65,6 +70,15 @@ def _converse(
         if progress is not None and not stopping and progress(*message):
             stopping = True
             child.send_signal(signal.SIGUSR1)
+
+
+def _last_message(child: subprocess.Popen[bytes]) -> None:
+    assert child.stdout is not None
+    try:
+        while isinstance(pickle.load(child.stdout), tuple):
+            pass
+    except EOFError:
+        pass
 
 
 def _died(child: subprocess.Popen[bytes], file: IO[bytes], setup: Setup) -> Exploration:

@@ -3,13 +3,18 @@ schedule that leads to the loss again."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pickle
+import random
+import signal
 import subprocess
 import sys
+import time
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -214,6 +219,85 @@ def test_progress_is_told_and_can_stop_the_search_or_raise() -> None:
 
     with pytest.raises(LookupError, match="enough"):
         gcsim.explore("free", progress=fail)
+
+
+# --- put aside
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"barrier": "steele", "buffer": 1}, {"max_depth": 30}], ids=words
+)
+def test_a_search_that_is_put_aside_time_and_again_finds_the_same(
+    options: dict[str, object], tmp_path: Path
+) -> None:
+    file = tmp_path / "search"
+    whole = gcsim.explore("free", **ONE, **options)  # type: ignore[arg-type]
+    stops = 0
+    while True:
+        found = gcsim.explore(
+            "free",
+            **ONE,
+            **options,
+            file=file,
+            max_states=1 + 4000 * (stops + 1),  # type: ignore[arg-type]
+        )
+        if not file.exists():
+            break
+        assert found.verdict == "bound" and found.states <= 4000 * (stops + 1) + 1
+        stops += 1
+    assert stops > 1 and list(tmp_path.iterdir()) == []
+    counts = [(f.verdict, f.states, f.transitions, f.paths, f.depth) for f in (whole, found)]
+    assert counts[0] == counts[1]
+
+
+def test_a_counterexample_is_found_behind_a_stop_too(tmp_path: Path) -> None:
+    file = tmp_path / "search"
+    options = {"program": "race", "barrier": "yuasa", "stacks": "first"}
+    assert gcsim.explore(**options, max_states=500, file=file).verdict == "bound"  # type: ignore[arg-type]
+    found, whole = (gcsim.explore(**options, file=f) for f in (file, None))  # type: ignore[arg-type]
+    assert found.verdict == "lost" and found.schedule == whole.schedule and not file.exists()
+
+
+def test_a_file_of_another_search_or_a_damaged_one_is_refused_and_stays(tmp_path: Path) -> None:
+    file = tmp_path / "search"
+    gcsim.explore("free", **ONE, max_states=2000, file=file)  # type: ignore[arg-type]
+    good = file.read_bytes()
+    for options in ({"barrier": "yuasa"}, {"objects": 1}, {"whole_stacks": True}, {"max_depth": 9}):
+        with pytest.raises(gcsim.StateError, match="of another search"):
+            gcsim.explore("free", **ONE | options, file=file)  # type: ignore[arg-type]
+    for damaged in (b"", b"x" * 999, good[:-1], good[:300], good.replace(b"core", b"CORE")):
+        file.write_bytes(damaged)
+        with pytest.raises(gcsim.StateError):
+            gcsim.explore("free", **ONE, file=file)  # type: ignore[arg-type]
+        assert file.read_bytes() == damaged
+    rng = random.Random(1)
+    for _ in range(12):  # no path, line or hash leads outside what is there
+        at = rng.randrange(good.index(b"\n") + 1, good.index(b"\n") + 4000)
+        file.write_bytes(good[:at] + bytes([rng.randrange(256)]) + good[at + 1 :])
+        with contextlib.suppress(gcsim.StateError):
+            assert gcsim.explore("free", **ONE, file=file, max_states=3000).verdict != "lost"  # type: ignore[arg-type]
+    with pytest.raises(OSError, match="No such file"):
+        gcsim.explore("free", **ONE, file=tmp_path / "nowhere" / "search")  # type: ignore[arg-type]
+
+
+def test_ctrl_c_puts_a_search_aside(tmp_path: Path) -> None:
+    file = tmp_path / "search"
+    command = [sys.executable, "-m", "gcsim", "explore", "--file", str(file)]
+    listen = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    listen += f"import runpy, sys; sys.argv = {command[2:]!r}; runpy.run_module('gcsim', run_name='__main__')"
+    child = subprocess.Popen(
+        [sys.executable, "-c", listen], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "search.part").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(1)
+    child.send_signal(signal.SIGINT)
+    out, err = child.communicate(timeout=60)
+    assert child.returncode == 3 and "not closed, stopped" in out
+    assert "the same command goes on from there" in err and file.stat().st_size > 10_000
+    found = gcsim.explore("free", file=file, max_states=1)
+    assert found.verdict == "bound" and found.states > 1000
 
 
 def test_programs_read_back_as_they_were_written() -> None:

@@ -86,19 +86,53 @@ static int explore_progress(void *arg, uint64_t states, uint64_t transitions)
     return call->failed || stop;
 }
 
+// --- a search put aside: a stream behind a file descriptor, which stays the caller's
+
+static int explore_save(void *arg, const void *bytes, uint64_t n)
+{
+    FILE **files = arg;
+    return fwrite(bytes, 1, n, files[1]) != n;
+}
+
+static int explore_load(void *arg, void *bytes, uint64_t n)
+{
+    FILE **files = arg;
+    return fread(bytes, 1, n, files[0]) != n;
+}
+
+static void explore_close_files(FILE *files[2])
+{
+    for (int i = 0; i < 2; i++)
+        if (files[i])
+            fclose(files[i]);
+}
+
+// -1 stands for none. Less than 0 with OSError set.
+static int explore_open_files(gcsim_search *search, FILE *files[2], int load, int save)
+{
+    if (load >= 0 && !(files[0] = fdopen(dup(load), "rb")))
+        return -1;
+    if (save >= 0 && !(files[1] = fdopen(dup(save), "wb")))
+        return -1;
+    search->stream_arg = files;
+    search->load = load >= 0 ? explore_load : NULL;
+    search->save = save >= 0 ? explore_save : NULL;
+    return 0;
+}
+
 static PyObject *explore_result(const gcsim_found *found)
 {
     typedef unsigned long long u;
     uint64_t kept = found->steps < found->room ? found->steps : found->room;
-    return Py_BuildValue("{sIsKsKsKsKsdsy#ss}", "verdict", found->verdict, "states",
-                         (u)found->states, "transitions", (u)found->transitions, "paths",
-                         (u)found->paths, "depth", (u)found->depth, "seconds",
-                         (double)found->ns / 1e9, "steps", (const char *)found->taken,
-                         (Py_ssize_t)(kept * sizeof *found->taken), "what", found->what);
+    return Py_BuildValue(
+        "{sIsKsKsKsKsdsy#sssK}", "verdict", found->verdict, "states", (u)found->states,
+        "transitions", (u)found->transitions, "paths", (u)found->paths, "depth", (u)found->depth,
+        "seconds", (double)found->ns / 1e9, "steps", (const char *)found->taken,
+        (Py_ssize_t)(kept * sizeof *found->taken), "what", found->what, "saved", (u)found->saved);
 }
 
-// (heap, max_states, max_depth, max_bytes, shortest, whole_stacks, whole_cycle, invariants, careful, trail, progress) -> dict. trail: writable bytes. When progress stops it by
-// an exception, that is raised.
+// (heap, max_states, max_depth, max_bytes, shortest, whole_stacks, whole_cycle, invariants, careful, trail, progress, load, save) -> dict. trail: writable bytes; load, save:
+// file descriptors, or -1. When progress stops it by an exception, that is raised.
 static PyObject *bind_explore(PyObject *module, PyObject *args)
 {
     struct bind_state *state = PyModule_GetState(module);
@@ -108,9 +142,12 @@ static PyObject *bind_explore(PyObject *module, PyObject *args)
     PyObject *memory;
     gcsim_search search = {.bytes = sizeof search, .progress = explore_progress};
     Py_buffer trail;
-    if (!PyArg_ParseTuple(args, "OKKOIIIIIw*O:explore", &heap, &states, &depth, &memory,
+    FILE *files[2] = {NULL, NULL};
+    int load, save;
+    if (!PyArg_ParseTuple(args, "OKKOIIIIIw*Oii:explore", &heap, &states, &depth, &memory,
                           &search.shortest, &search.whole_stacks, &search.whole_cycle,
-                          &search.invariants, &search.careful, &trail, &call.progress))
+                          &search.invariants, &search.careful, &trail, &call.progress, &load,
+                          &save))
         return NULL;
     search.trail = trail.buf;
     search.trail_room = (uint32_t)((size_t)trail.len / sizeof *search.trail);
@@ -124,19 +161,26 @@ static PyObject *bind_explore(PyObject *module, PyObject *args)
     search.progress_arg = &call;
     gcsim_found found = {.bytes = sizeof found, .room = FOUND_ROOM};
     found.taken = PyMem_RawMalloc(FOUND_ROOM * sizeof *found.taken);
-    if (!found.taken) {
+    int opened = found.taken ? explore_open_files(&search, files, load, save) : -1;
+    if (opened < 0) {
+        PyObject *none = found.taken ? PyErr_SetFromErrno(PyExc_OSError) : PyErr_NoMemory();
+        explore_close_files(files);
+        PyMem_RawFree(found.taken);
         PyBuffer_Release(&trail);
-        return PyErr_NoMemory();
+        return none;
     }
     away_begin(h);
     call.thread = PyEval_SaveThread();
     gcsim_status status = gcsim_stepping()->explore(h->heap, &search, &found);
+    if (files[1] && fflush(files[1]) != 0)
+        found.saved = 0;
+    explore_close_files(files);
     PyEval_RestoreThread(call.thread);
     away_end(h);
     PyBuffer_Release(&trail);
     PyObject *result = NULL;
     if (status != GCSIM_OK)
-        heap_raise_status(h, status, "a search, which needs a stage");
+        heap_raise_status(h, status, "a search, which needs a stage and, to go on, its own file");
     else if (!call.failed)
         result = explore_result(&found);
     PyMem_RawFree(found.taken);
@@ -150,7 +194,8 @@ static PyObject *bind_explore(PyObject *module, PyObject *args)
     {                                                                                              \
         "explore", bind_explore, METH_VARARGS,                                                     \
             PyDoc_STR("explore(heap, max_states, max_depth, max_bytes, shortest, "                 \
-                      "whole_stacks, whole_cycle, invariants, careful, trail, progress): every "   \
+                      "whole_stacks, whole_cycle, invariants, careful, trail, progress, load, "    \
+                      "save): every "                                                              \
                       "schedule of the "                                                           \
                       "heap's stage, as a dict")                                                   \
     }

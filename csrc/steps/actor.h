@@ -3,6 +3,7 @@
 //   actor.c     who there is, one step of one of them     program.c   a mutator that runs a table of operations
 //   schedule.c  who goes next                             undo.c      take steps back fast
 //   explore.c   every schedule of a stage                 view.c      what a state looks like
+//   seen.c      the states that it has seen               resume.c    a search put aside, and taken up again
 //   invariants.c what must hold meanwhile
 #pragma once
 

@@ -3,91 +3,13 @@
 // A state is expanded once; a state found again is left. A path ends where marking has ended: there each object that a root reaches must
 // have its mark. What is found first need not be short: a shortest counterexample comes from searching again with rising
 // bounds of depth, where a state found again at a smaller depth is expanded again.
-#include "steps/actor.h"
+#include "steps/explore.h"
 
 #include "base/room.h"
-#include "steps/undo.h"
 
 #include <time.h>
 
-// --- states that were seen ---------------------------------------------------------------------------------------
-
-struct seen {
-    uint64_t *hashes; // 0: empty
-    uint32_t *depths; // least depth at which it was found; only where depth is bounded
-    uint64_t mask, n;
-};
-
-static bool seen_make(struct seen *s, uint64_t room, bool depths)
-{
-    *s = (struct seen){.mask = room - 1};
-    s->hashes = calloc(room, sizeof *s->hashes);
-    s->depths = depths ? calloc(room, sizeof *s->depths) : NULL;
-    return s->hashes && (!depths || s->depths);
-}
-
-static void seen_free(struct seen *s)
-{
-    free(s->hashes);
-    free(s->depths);
-    *s = (struct seen){0};
-}
-
-static uint64_t seen_place(const struct seen *s, uint64_t hash)
-{
-    uint64_t at = hash & s->mask;
-    while (s->hashes[at] && s->hashes[at] != hash)
-        at = (at + 1) & s->mask;
-    return at;
-}
-
-static bool seen_grow(struct seen *s)
-{
-    struct seen more;
-    if (!seen_make(&more, (s->mask + 1) * 2, s->depths != NULL)) {
-        seen_free(&more);
-        return false;
-    }
-    for (uint64_t i = 0; i <= s->mask; i++)
-        if (s->hashes[i]) {
-            uint64_t at = seen_place(&more, s->hashes[i]);
-            more.hashes[at] = s->hashes[i];
-            if (s->depths)
-                more.depths[at] = s->depths[i];
-        }
-    more.n = s->n;
-    seen_free(s);
-    *s = more;
-    return true;
-}
-
-static uint64_t seen_bytes(const struct seen *s) { return (s->mask + 1) * (s->depths ? 12 : 8); }
-
 // --- the search --------------------------------------------------------------------------------------------------
-
-struct level {
-    uint64_t mark;          // to undo the step that led here
-    uint32_t actor, choice; // to try next
-    gcsim_taken by;         // the step that led here
-};
-
-struct explorer {
-    gcsim_heap *heap;
-    struct actors *all;
-    const gcsim_search *search;
-    gcsim_found *out;
-    struct undo *undo;
-    struct seen seen;
-    struct level *levels;
-    uint64_t depth, room_levels;
-    uint64_t bound; // of depth; 0 = none
-    uint64_t max_bytes;
-    uint64_t begun_ns;
-    bool careful; // everything is looked at after each step
-    bool died;    // the last step broke what the core relies on
-    bool cut;     // the bound of depth left something out
-    uint32_t collector;
-};
 
 static uint64_t clock_now(void)
 {
@@ -95,6 +17,8 @@ static uint64_t clock_now(void)
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
+
+CORE uint64_t explore_ns(const struct explorer *e) { return clock_now() - e->begun_ns; }
 
 // --- what must hold ----------------------------------------------------------------------------------------------
 
@@ -159,7 +83,7 @@ static bool next_step(struct explorer *e, gcsim_taken *step)
     return false;
 }
 
-static bool push_level(struct explorer *e, gcsim_taken by, uint64_t mark)
+CORE bool explore_push(struct explorer *e, gcsim_taken by, uint64_t mark)
 {
     if (!room_for((void **)&e->levels, &e->room_levels, e->depth + 2, sizeof *e->levels))
         return false;
@@ -203,10 +127,15 @@ static uint64_t hash_grey(const struct mheap *h, uint64_t seed)
     return hash;
 }
 
+CORE uint64_t explore_hash(struct explorer *e)
+{
+    return (undo_hash(e->undo) + hash_grey(&e->heap->mheap, e->search->seed)) | 1;
+}
+
 // Is this state to be expanded? It is noted.
 static bool is_news(struct explorer *e)
 {
-    uint64_t hash = (undo_hash(e->undo) + hash_grey(&e->heap->mheap, e->search->seed)) | 1;
+    uint64_t hash = explore_hash(e);
     uint64_t at = seen_place(&e->seen, hash);
     if (e->seen.hashes[at]) {
         if (!e->seen.depths || e->seen.depths[at] <= e->depth + 1)
@@ -237,15 +166,17 @@ static void keep_counterexample(struct explorer *e, gcsim_taken last)
 static uint32_t look_around(struct explorer *e)
 {
     const gcsim_search *s = e->search;
-    if (e->seen.n * 10 > e->seen.mask * 7 && !seen_grow(&e->seen))
+    if (!seen_keep_room(&e->seen))
         return GCSIM_BOUND;
     if (s->max_states && e->out->states >= s->max_states)
         return GCSIM_BOUND;
     if (seen_bytes(&e->seen) + undo_bytes(e->undo) + e->room_levels * sizeof *e->levels >
         e->max_bytes)
         return GCSIM_BOUND;
-    if (e->out->transitions % 65536 == 0 && s->progress &&
-        s->progress(s->progress_arg, e->out->states, e->out->transitions))
+    if (!s->progress || e->out->transitions - e->told < 65536)
+        return 0;
+    e->told = e->out->transitions;
+    if (s->progress(s->progress_arg, e->out->states, e->out->transitions))
         return GCSIM_STOPPED;
     return 0;
 }
@@ -259,6 +190,12 @@ static void leave_trail(struct explorer *e, gcsim_taken step)
     }
 }
 
+static uint32_t tear(struct explorer *e)
+{
+    e->torn = true;
+    return GCSIM_BOUND;
+}
+
 // One step from the deepest level and, if what it leads to is new, a level more. 0: go on.
 static uint32_t take_step(struct explorer *e, gcsim_taken step)
 {
@@ -267,7 +204,7 @@ static uint32_t take_step(struct explorer *e, gcsim_taken step)
     uint64_t mark = undo_note(e->undo);
     e->out->transitions++;
     if (mark == UINT64_MAX)
-        return GCSIM_BOUND;
+        return tear(e);
     if (e->died) {
         e->died = false;
         keep_counterexample(e, step);
@@ -286,7 +223,7 @@ static uint32_t take_step(struct explorer *e, gcsim_taken step)
     if (verdict)
         keep_counterexample(e, step);
     else if (deeper && !ends && !at_bound)
-        return push_level(e, step, mark) ? look_around(e) : GCSIM_BOUND;
+        return explore_push(e, step, mark) ? look_around(e) : tear(e);
     undo_back(e->undo, mark);
     return verdict;
 }
@@ -312,12 +249,10 @@ static bool is_time_to_audit(const struct explorer *e)
 
 enum { AGAIN = GCSIM_STOPPED + 1 };
 
-static uint32_t search_once(struct explorer *e)
+// From the deepest level on.
+static uint32_t search_on(struct explorer *e)
 {
     uint32_t verdict = 0;
-    e->depth = 0;
-    e->levels[0] = (struct level){0};
-    is_news(e);
     while (!verdict) {
         gcsim_taken step;
         if (is_deadlock(e)) {
@@ -336,6 +271,17 @@ static uint32_t search_once(struct explorer *e)
         }
     }
     return undo_audit(e->undo) ? AGAIN : verdict;
+}
+
+static bool begin(struct explorer *e)
+{
+    undo_reset(e->undo);
+    seen_free(&e->seen);
+    e->out->states = e->out->transitions = e->out->paths = e->out->depth = e->told = 0;
+    e->cut = e->torn = false;
+    e->depth = 0;
+    e->levels[0] = (struct level){0};
+    return seen_make(&e->seen, 1 << 16, e->bound != 0);
 }
 
 // Before the search: which lines can change? A few random walks to their ends, everything looked at after each step. What they miss is found
@@ -361,20 +307,19 @@ static void warm_up(struct explorer *e)
     }
 }
 
-// A search from the beginning, again as long as lines turn out to be hot.
+// A search from the beginning, or from where it was put aside; from the beginning again as long as lines turn out to be hot.
 static uint32_t search_all(struct explorer *e)
 {
-    uint32_t verdict;
-    do {
-        undo_reset(e->undo);
-        seen_free(&e->seen);
-        if (!seen_make(&e->seen, 1 << 16, e->bound != 0))
-            return GCSIM_BOUND;
-        e->out->states = e->out->transitions = e->out->paths = e->out->depth = 0;
-        e->cut = false;
-        verdict = search_once(e);
-    } while (verdict == AGAIN);
-    undo_reset(e->undo);
+    uint32_t verdict = AGAIN;
+    if (e->loaded)
+        verdict = search_on(e);
+    e->loaded = false;
+    while (verdict == AGAIN) {
+        if (!begin(e))
+            return tear(e);
+        is_news(e);
+        verdict = search_on(e);
+    }
     return verdict;
 }
 
@@ -443,6 +388,23 @@ static void explorer_close(struct explorer *e)
     free(e->levels);
 }
 
+// Where it stopped before, if it comes from there.
+static gcsim_status take_up(struct explorer *e)
+{
+    if (!e->search->load)
+        return GCSIM_OK;
+    if (!begin(e))
+        return GCSIM_NO_MEMORY;
+    e->loaded = true;
+    return resume_load(e);
+}
+
+static void put_aside(struct explorer *e, uint32_t verdict)
+{
+    bool stopped = verdict == GCSIM_STOPPED || verdict == GCSIM_BOUND;
+    e->out->saved = stopped && !e->torn && e->search->save && resume_save(e);
+}
+
 CORE gcsim_status explore(gcsim_heap *heap, const gcsim_search *given, gcsim_found *out)
 {
     gcsim_search search = {0};
@@ -467,17 +429,22 @@ CORE gcsim_status explore(gcsim_heap *heap, const gcsim_search *given, gcsim_fou
     }
     core_catcher = (struct core_catcher){note_death, &e};
     warm_up(&e);
-    uint32_t verdict = search_all(&e);
+    gcsim_status status = take_up(&e);
+    uint32_t verdict = status == GCSIM_OK ? search_all(&e) : 0;
+    put_aside(&e, verdict);
+    undo_reset(e.undo);
     if (is_violation(verdict) && !is_confirmed(&e, verdict)) {
         e.careful = true;
         verdict = search_all(&e);
+        undo_reset(e.undo);
     }
     if (is_violation(verdict) && search.shortest)
         verdict = find_shortest(&e, verdict);
+    undo_reset(e.undo);
     core_catcher = (struct core_catcher){0};
     heap->gc.exploring = false;
     out->verdict = verdict ? verdict : e.cut ? GCSIM_BOUND : GCSIM_SOUND;
-    out->ns = clock_now() - e.begun_ns;
+    out->ns = explore_ns(&e);
     explorer_close(&e);
-    return GCSIM_OK;
+    return status;
 }

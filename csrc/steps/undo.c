@@ -259,6 +259,27 @@ static void heat(struct undo *u, int r, uint64_t offset)
     u->nlines++;
 }
 
+CORE uint64_t undo_lines(const struct undo *u) { return u->nlines; }
+
+CORE struct undo_place undo_place(const struct undo *u, uint64_t i)
+{
+    return (struct undo_place){(uint64_t)u->lines[i].region, u->lines[i].offset};
+}
+
+CORE bool undo_heat(struct undo *u, struct undo_place at)
+{
+    struct world *w = u->h->world;
+    if (at.region >= WORLD_REGIONS || !is_state((int)at.region) || at.offset % LINE)
+        return false;
+    if (at.offset >= w->regions[at.region].reserved ||
+        !world_commit(w, (int)at.region, at.offset + LINE) || !cover(u, (int)at.region))
+        return false;
+    uint64_t had = u->nlines;
+    if (!u->hot_bits[at.region][at.offset / LINE])
+        heat(u, (int)at.region, at.offset);
+    return u->nlines > had || u->hot_bits[at.region][at.offset / LINE];
+}
+
 static void audit_block(struct undo *u, int r, uint64_t from)
 {
     const char *now = world_at(u->h->world, r), *base = u->base[r];

@@ -29,4 +29,11 @@ CORE uint64_t undo_hash(const struct undo *u);
 // Looks at everything; the number of lines that turned out to be hot. If there are any, or by `undo_reset`: as it was at the beginning.
 CORE uint64_t undo_audit(struct undo *u);
 CORE void undo_reset(struct undo *u);
+// The lines that are known to be hot, and to make one so from the beginning on (then: undo_reset). False: there is no such line, or no memory.
+struct undo_place {
+    uint64_t region, offset;
+};
+CORE uint64_t undo_lines(const struct undo *u);
+CORE struct undo_place undo_place(const struct undo *u, uint64_t i);
+CORE bool undo_heat(struct undo *u, struct undo_place at);
 CORE uint64_t undo_bytes(const struct undo *u); // in use, outside the world

@@ -145,6 +145,11 @@ typedef struct gcsim_search {
     int (*progress)(void *arg, uint64_t states,
                     uint64_t transitions); /* now and then; not 0 = stop */
     void *progress_arg;
+    /* A search that a bound or progress() stopped is put aside by `save`, and taken up again by `load`, with the same heap options, stage
+       and settings but the bounds: a stream of bytes, piece by piece. NULL: neither. Not 0 = it failed. */
+    int (*save)(void *arg, const void *bytes, uint64_t n);
+    int (*load)(void *arg, void *bytes, uint64_t n); /* exactly n */
+    void *stream_arg;
 } gcsim_search;
 
 typedef enum gcsim_verdict {
@@ -166,6 +171,7 @@ typedef struct gcsim_found {
     uint64_t room;                       /* in: of taken */
     gcsim_taken *taken;                  /* in: the counterexample's steps go here */
     char what[160];                      /* the violation in words */
+    uint64_t saved;                      /* 1: `save` has it all */
 } gcsim_found;
 
 /* --- what a state looks like. Nobody runs; nothing is changed, no lock taken. */
