@@ -314,6 +314,7 @@ LARGEST = 1e9  # states, unless a bound is given: hours, and 12 GB
 def _ask_for_a_bound(setup: Setup, bounds: dict[str, Any]) -> None:
     states = estimated_states(setup.program, setup.buffer)
     if states > LARGEST and not (bounds.get("max_states") or bounds.get("max_depth")):
+        setup.heap().close()  # raises what is wrong with the stage itself
         raise OptionError(
             f"{setup}: about {states:.0e} states, too many to visit: give max_states= or"
             " max_depth=, or take fewer mutators, objects, fields or locals"

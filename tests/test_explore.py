@@ -347,7 +347,7 @@ def test_a_stage_needs_a_fresh_step_heap() -> None:
         _core.stage(heap, *stage)
     with gcsim.Heap(mode="steps") as heap:
         with pytest.raises(gcsim.Error, match="a stage"):
-            _core.explore(heap, 0, 0, 0, True, False, False, 0, False, bytearray(4), None)
+            _core.explore(heap, 0, 0, 0, True, False, False, 0, False, bytearray(4), None, -1, -1)
         heap.collect()
         with pytest.raises(gcsim.Error, match="fresh heap"):
             _core.stage(heap, *stage)
