@@ -10,9 +10,9 @@ FLAGS_COMMON = -std=c11 -D_GNU_SOURCE -fno-strict-aliasing -fvisibility=hidden -
 
 FLAGS_release = -O3 -g -DGCSIM_DEBUG=0
 FLAGS_debug = -Og -g -fno-omit-frame-pointer -DGCSIM_DEBUG=1
-FLAGS_asan = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all -DGCSIM_DEBUG=1
-FLAGS_tsan = -O1 -g -fno-omit-frame-pointer -fsanitize=thread -DGCSIM_DEBUG=1
-FLAGS_ubsan = -O1 -g -fno-omit-frame-pointer -fsanitize=undefined -fno-sanitize-recover=all -DGCSIM_DEBUG=1
+FLAGS_asan = -O1 -g1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all -DGCSIM_DEBUG=1
+FLAGS_tsan = -O1 -g1 -fno-omit-frame-pointer -fsanitize=thread -DGCSIM_DEBUG=1
+FLAGS_ubsan = -O1 -g1 -fno-omit-frame-pointer -fsanitize=undefined -fno-sanitize-recover=all -DGCSIM_DEBUG=1
 FLAGS_cov = -O0 -g --coverage -fprofile-update=atomic -DGCSIM_DEBUG=0
 
 LINK_COMMON = -pthread -lm
