@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from gcsim import _core
 from gcsim._errors import OptionError, StateError
 from gcsim._explore_file import SearchFile
-from gcsim._programs import LOCALS, Program, estimated_states, of, operation_text
+from gcsim._programs import Program, estimated_states, of, operation_text
 
 __all__ = ["BARRIERS", "Exploration", "Setup", "explore", "explore_all", "schedule_text"]
 
@@ -143,12 +143,12 @@ class Exploration:
             raise StateError(f"there is no counterexample to show: the search says {self.verdict}")
         with self.setup.heap() as heap:
             c = SteppedCycle._of_stage(heap, self.schedule)
-            views = [_of_stage(c.view())]
+            views = [c.view()]
             steps = _steps(self.schedule)
             for actor, _ in steps[:-1] if self._ends_in_a_step else steps:
                 begins = views[-1].actors[actor].point == "operation"
                 c.step()
-                view = _of_stage(c.view())
+                view = c.view()
                 if begins:
                     view = replace(view, action=operation_text(heap._steps_actors()[actor][9]))
                 views.append(view)
@@ -173,21 +173,6 @@ class Exploration:
         steps = len(_steps(self.schedule))
         first = f"{self.setup}: {self.verdict} in {steps} steps ({size})"
         return f"{first}\n  {self.what}\n  {self.schedule}"
-
-
-def _of_stage(view: View) -> View:
-    """Slots as programs write them: locals x, y, z and w, fields by number."""
-    return replace(
-        view,
-        roots=tuple(
-            replace(r, name=LOCALS[int(r.name[1:]) // 8]) if r.name in _SLOTS else r
-            for r in view.roots
-        ),
-        pointers=tuple(replace(p, field=str(int(p.field[1:]) // 8)) for p in view.pointers),
-    )
-
-
-_SLOTS = ("+0", "+8", "+16", "+24")
 
 
 def _with_losses(view: View) -> View:

@@ -19,6 +19,7 @@ from gcsim._errors import (
     StateError,
 )
 from gcsim._points import NUMBERS, POINTS
+from gcsim._programs import LOCALS
 from gcsim._view import (
     Colour,
     View,
@@ -52,6 +53,8 @@ _TEXT = 5
 _STEPS, _POINT, _ENDED, _DEADLOCK, _MISFIT, _OUT = range(1, 7)  # gcsim_run_end
 _OUTSIDE = 2  # gcsim_timeline_step.how
 _MOST = 1 << 40
+_WORD = _NIL = 2**64 - 1
+_SLOTS = ("+0", "+8", "+16", "+24")
 
 Predicate = Callable[["SteppedCycle"], object]
 
@@ -81,9 +84,23 @@ class _Names:
             names[row[0]] = self.of[key]
         return names
 
+    def field(self, info: TypeInfo | None, offset: int) -> str:
+        """The path of the field at an offset, "next" or "items[2].left"; else its offset."""
+        return (_path(info, offset) if info is not None else "") or f"+{offset}"
+
+    def local(self, name: str) -> str:
+        """A frame's slot."""
+        return name
+
 
 class _Letters(_Names):
-    """Objects of a stage: A, B, ... in the order of their addresses."""
+    """A stage as its programs write it: objects A, B, ..., fields by number, locals x, y, z, w."""
+
+    def field(self, info: TypeInfo | None, offset: int) -> str:
+        return str(offset // 8)
+
+    def local(self, name: str) -> str:
+        return LOCALS[int(name) // 8] if name in _SLOTS else name
 
     def see(self, rows: list[tuple[Any, ...]]) -> dict[int, str]:
         for row in rows:
@@ -97,14 +114,15 @@ class _State:
 
     def __init__(self, raw: tuple[Any, ...], names: _Names) -> None:
         self.arena, self.rows, self.roots, self.queued, self.buffered = raw
+        self.words = names
         self.names = names.see(self.rows)
-        self.starts = [row[0] for row in self.rows]
+        self.starts = [row[0] - row[8] for row in self.rows]  # a header is in front
+        self.root_slots = {root[8]: self._root_slot(root) for root in self.roots}
 
     def row(self, address: int) -> tuple[Any, ...] | None:
-        """The object that an address lies in. A header is in front of its first byte."""
-        i = bisect_right(self.starts, address + 8) - 1
-        row = self.rows[i] if i >= 0 else None
-        return row if row and address < row[0] + row[1] else None
+        """The object that an address lies in, its header included."""
+        i = bisect_right(self.starts, address) - 1
+        return self.rows[i] if i >= 0 and address < self.starts[i] + self.rows[i][1] else None
 
     def name(self, address: int) -> str:
         row = self.row(address)
@@ -115,16 +133,17 @@ class _State:
 
     def slot(self, offset: int) -> str:
         """A pointer slot, by its offset in the heap's pages."""
-        address = self.arena + offset
+        address = self.arena + offset & _WORD
         row = self.row(address)
-        if not row:
-            return "a root slot" if offset >> 40 else f"the slot at {address:#x}"
-        return f"{self.names[row[0]]}.{_field(row[6], address - row[0])}"
+        if row:
+            return f"{self.names[row[0]]}.{self.words.field(row[6], address - row[0])}"
+        return self.root_slots.get(address, "a root slot")
 
-
-def _field(info: TypeInfo | None, offset: int) -> str:
-    """The path of the field at an offset, "next" or "items[2].left"; else its offset."""
-    return (_path(info, offset) if info is not None else "") or f"+{offset}"
+    def _root_slot(self, root: tuple[Any, ...]) -> str:
+        kind, _, owner_name, name, slot, *_ = root
+        if _KINDS[kind - 1] == "frame":
+            return f"{self.words.local(slot)} of {owner_name}"
+        return str(name) if _KINDS[kind - 1] == "global" else f"a {_KINDS[kind - 1]}"
 
 
 def _path(info: TypeInfo, offset: int) -> str:
@@ -438,7 +457,11 @@ class SteppedCycle:
             actor=actor,
             objects=tuple(_object(state, row) for row in state.rows),
             pointers=tuple(
-                ViewPointer(state.names[row[0]], _field(row[6], offset), state.target(target))
+                ViewPointer(
+                    state.names[row[0]],
+                    state.words.field(row[6], offset),
+                    state.target(target),
+                )
                 for row in state.rows
                 for offset, target in row[7]
             ),
@@ -475,7 +498,7 @@ class SteppedCycle:
 
 
 def _object(state: _State, row: tuple[Any, ...]) -> ViewObject:
-    address, size, page, slot, colour, scanning, info, _ = row
+    address, size, page, slot, colour, scanning, info, *_ = row
     return ViewObject(
         name=state.names[address],
         address=address - state.arena,
@@ -489,12 +512,12 @@ def _object(state: _State, row: tuple[Any, ...]) -> ViewObject:
 
 
 def _root(state: _State, row: tuple[Any, ...]) -> ViewRoot:
-    kind, owner, owner_name, name, slot, target, scanned, orphan = row
+    kind, owner, owner_name, name, slot, target, scanned, orphan, _ = row
     word = _KINDS[kind - 1]
     return ViewRoot(
         kind=word,
         owner=f"goroutine {owner} ({owner_name}): {name}" if word == "frame" else "",
-        name=slot if word == "frame" else name if word == "global" else "",
+        name=state.words.local(slot) if word == "frame" else name if word == "global" else "",
         target=state.target(target),
         scanned=scanned,
         orphan=orphan,
@@ -517,7 +540,7 @@ def _actor_of(state: _State) -> Callable[[tuple[Any, ...]], ViewActor]:
             words = stood.words.format(
                 object=state.name(state.arena + where),
                 slot=state.slot(where) if "{slot}" in stood.words else "",
-                target=state.name(state.arena + arg) if arg else "nil",
+                target=state.name(state.arena + arg & _WORD) if arg != _NIL else "nil",
                 where=where,
                 arg=arg,
             )

@@ -158,6 +158,18 @@ def test_a_step_that_the_core_gives_up_in_is_left_out_of_the_film() -> None:
     assert len(died.film()) == len(lost.film()) - 1
 
 
+def test_a_film_names_what_is_lost_and_every_slot_as_its_program_does() -> None:
+    """The stage's first object lies at the arena's first byte: it is no nil and no other object."""
+    film = gcsim.explore("list-insert", late_barrier=True).film()
+    assert [o.name for o in film[-1].objects if o.lost] == ["A"]
+    said = [view.action for view in film]
+    assert {"store A into B.0", "store B into global 0", "look at x of mutator a"} <= set(said)
+    cut = next(view for view in film if view.action == "store B into global 0")
+    assert [r.target for r in cut.roots if r.kind == "global"] == ["B"]
+    nil = gcsim.explore("free", barrier="none", **ONE).film()
+    assert "store nil into global 0" in [view.action for view in nil]
+
+
 class Dies:
     """Unpickling it ends the process, as a broken invariant of the core does."""
 

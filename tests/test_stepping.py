@@ -460,6 +460,24 @@ def test_every_step_point_has_words_and_a_function_that_is_there() -> None:
         assert point.words
 
 
+def test_addresses_are_told_apart_where_objects_are_small_or_have_headers() -> None:
+    with gcsim.Heap(mode="steps") as heap:
+        words = [heap.new(gcsim.ptr[Node]) for _ in range(8)]  # 8 bytes, side by side
+        large = heap.new(gcsim.array[gcsim.ptr[Node], 100])  # its type lies in front
+        for ref in words:
+            heap.globals[f"w{len(heap.globals)}"] = ref
+        heap.globals["large"] = large
+        c = heap.begin_cycle()
+        names = [c.name_of(ref) for ref in (*words, large)]
+        assert len(set(names)) == 9
+        targets = {r.name: r.target for r in c.view().roots if r.kind == "global"}
+        assert [targets[f"w{i}"] for i in range(8)] == names[:8] and targets["large"] == names[8]
+        queued: set[str] = set()
+        while c.step():
+            queued |= set(c.queue)
+        assert queued >= set(names)
+
+
 def test_next_is_in_words(heap: gcsim.Heap) -> None:
     keep = a_list(heap, 2)
     c = heap.begin_cycle()

@@ -627,7 +627,7 @@ static int steps_add(PyObject *list, PyObject *item)
     return result;
 }
 
-// [(address, bytes, page, slot, colour, scanning, TypeInfo or None, [(offset, target)])]
+// [(address, bytes, page, slot, colour, scanning, TypeInfo or None, [(offset, target)], header bytes)]
 static PyObject *steps_objects(struct heap_object *h)
 {
     uint64_t n = stepping()->view_objects(h->heap, NULL, 0);
@@ -644,9 +644,10 @@ static PyObject *steps_objects(struct heap_object *h)
         PyObject *type = key ? PyDict_GetItemWithError(h->types_at, key) : NULL;
         PyObject *pointers = PyErr_Occurred() ? NULL : steps_pointers(h, o);
         if (!pointers ||
-            steps_add(list, Py_BuildValue("(OKKIIION)", key, (unsigned long long)o->slot_bytes,
+            steps_add(list, Py_BuildValue("(OKKIIIONK)", key, (unsigned long long)o->slot_bytes,
                                           (unsigned long long)o->span_page, o->index, all[i].colour,
-                                          all[i].scanning, type ? type : Py_None, pointers)) < 0)
+                                          all[i].scanning, type ? type : Py_None, pointers,
+                                          (unsigned long long)o->header_bytes)) < 0)
             Py_CLEAR(list);
         Py_XDECREF(key);
     }
@@ -675,15 +676,16 @@ static PyObject *steps_slot_name(struct heap_object *h, const gcsim_view_root *r
 static PyObject *steps_root(struct heap_object *h, const gcsim_view_root *r, uint64_t at)
 {
     PyObject *slot = r->kind == GCSIM_ROOT_FRAME ? steps_slot_name(h, r) : PyUnicode_FromString("");
-    return slot ? Py_BuildValue("(IIssNKOO)", r->kind, r->owner, steps_name_text(h, r->owner_name),
+    return slot ? Py_BuildValue("(IIssNKOOK)", r->kind, r->owner, steps_name_text(h, r->owner_name),
                                 steps_name_text(h, r->name), slot,
                                 (unsigned long long)(uintptr_t)r->target,
                                 r->scanned ? Py_True : Py_False,
-                                r->slot && steps_is_orphan(h, r->slot, at) ? Py_True : Py_False)
+                                r->slot && steps_is_orphan(h, r->slot, at) ? Py_True : Py_False,
+                                (unsigned long long)(uintptr_t)r->at)
                 : NULL;
 }
 
-// [(kind, owner, owner's name, name, slot, target, scanned, orphan)]
+// [(kind, owner, owner's name, name, slot, target, scanned, orphan, address of the slot)]
 static PyObject *steps_roots(struct heap_object *h)
 {
     uint64_t n = stepping()->view_roots(h->heap, NULL, 0), at = h->stepping ? steps_at(h) : 0;

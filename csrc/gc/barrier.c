@@ -90,7 +90,7 @@ struct store {
         struct mheap *h_ = mheap_of((s)->m);                                                       \
         uint64_t slot_ = arena_offset(h_, (s)->slot);                                              \
         const void *p_ = (p);                                                                      \
-        uint64_t target_ = p_ ? arena_offset(h_, p_) : 0;                                          \
+        uint64_t target_ = p_ ? arena_offset(h_, p_) : UINT64_MAX; /* 0 is an object */            \
         if ((s)->event)                                                                            \
             EMIT(h_, kind, (s)->m->pub.id, slot_, target_);                                        \
         do                                                                                         \
@@ -243,7 +243,8 @@ static void act_on_all(struct mutator *m, enum part part, const gcsim_type *t, v
 CORE_INLINE void store_word(struct mutator *m, uint64_t *to, uint64_t word)
 {
     do
-        POINT(mheap_of(m), STORE, arena_offset(mheap_of(m), to), word);
+        POINT(mheap_of(m), STORE, arena_offset(mheap_of(m), to),
+              word ? arena_offset(mheap_of(m), (void *)(uintptr_t)word) : UINT64_MAX);
     while (stopped_here(&(struct store){.m = m, .event = true}));
     GCSIM_STORE(to, word);
 }

@@ -124,12 +124,13 @@ struct roots_seen {
     const char *base;    // of them
 };
 
-static void add_root(struct roots_seen *r, uint64_t offset, void *target)
+static void add_root(struct roots_seen *r, uint64_t offset, void *const *slot)
 {
     if (r->n < r->room) {
         r->out[r->n] = r->now;
         r->out[r->n].offset = offset;
-        r->out[r->n].target = target;
+        r->out[r->n].at = slot;
+        r->out[r->n].target = *slot;
     }
     r->n++;
 }
@@ -138,7 +139,7 @@ static void add_slot(struct mheap *h, void **slot, void *ctx)
 {
     struct roots_seen *r = ctx;
     (void)h;
-    add_root(r, (uint64_t)((char *)slot - r->base), *slot);
+    add_root(r, (uint64_t)((char *)slot - r->base), slot);
 }
 
 static void add_frames(struct mheap *h, struct roots_seen *r, bool scanned)
@@ -184,7 +185,7 @@ static void add_globals(struct gc *gc, struct roots_seen *r, bool marking)
                                        .name = global->name,
                                        .scanned = marking && !global_is_left(gc, chunk)};
             if (global->in_use)
-                add_root(r, 0, global->words[0]);
+                add_root(r, 0, &global->words[0]);
         }
 }
 
@@ -197,7 +198,7 @@ static void add_handles(struct gc *gc, struct roots_seen *r, bool marking)
                                        .slot = handle,
                                        .scanned = marking && !handle_is_left(gc, chunk)};
             if (handle->link == HANDLE_LIVE)
-                add_root(r, 0, handle->ptr);
+                add_root(r, 0, &handle->ptr);
         }
 }
 
@@ -216,7 +217,7 @@ CORE uint64_t view_roots(gcsim_heap *heap, gcsim_view_root *out, uint64_t room)
         r.now = (gcsim_view_root){
             .kind = GCSIM_ROOT_TINY, .owner = m->pub.id, .scanned = marking && !first_stop};
         if (m->tiny)
-            add_root(&r, 0, m->tiny);
+            add_root(&r, 0, (void *const *)&m->tiny);
     }
     return r.n;
 }

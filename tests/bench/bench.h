@@ -77,13 +77,10 @@ static inline bool is_stopped(const char *word)
 }
 
 // mark_engine: as in gcsim_options; stopped: the world, while marking. The mutator is inside when this returns.
-static inline struct bench bench_open(int32_t gc_percent, uint32_t mark_engine, bool stopped)
+static inline struct bench bench_open_with(gcsim_options options)
 {
     struct bench b = {.api = gcsim_fast()};
-    gcsim_options options = {.bytes = sizeof options,
-                             .gc_percent = gc_percent,
-                             .mark_engine = mark_engine,
-                             .stop_the_world = stopped};
+    options.bytes = sizeof options;
     gcsim_status status;
     b.heap = b.api->heap_create(&options, &status);
     if (!b.heap)
@@ -96,6 +93,12 @@ static inline struct bench bench_open(int32_t gc_percent, uint32_t mark_engine, 
     if (!b.g)
         die(b.api->status_text(b.m->status));
     return b;
+}
+
+static inline struct bench bench_open(int32_t gc_percent, uint32_t mark_engine, bool stopped)
+{
+    return bench_open_with((gcsim_options){
+        .gc_percent = gc_percent, .mark_engine = mark_engine, .stop_the_world = stopped});
 }
 
 static inline void bench_close(struct bench *b)

@@ -99,6 +99,19 @@ static void run_no_stores(struct work *w)
         store_nothing(w->b.m, w->slots[1], w->slots);
 }
 
+// The object into itself: after the first one both pointers have their marks, as most have.
+static void run_barriers(struct work *w)
+{
+    for (uint64_t n = w->count; n; n--)
+        store(w->b.m, w->slots[1], w->slots[1]);
+}
+
+static void run_no_barriers(struct work *w)
+{
+    for (uint64_t n = w->count; n; n--)
+        store_nothing(w->b.m, w->slots[1], w->slots[1]);
+}
+
 static void run_nothing(struct work *w) { (void)w; }
 
 // A full collection, with its sweep, of as many objects as are counted.
@@ -173,11 +186,26 @@ static void marking(struct work *w)
     w->b.m->shade_end = notes + sizeof notes / sizeof *notes;
 }
 
+// With the mutator's own buffer, which is flushed whenever it is full.
+static void inline_barrier(struct work *w)
+{
+    w->slots[1] = bench_new(w->b.m, w->type);
+    w->b.m->barrier = GCSIM_BARRIER_MARKING;
+}
+
+// No room for the inline path, which knows the hybrid barrier only: all of them go the same way.
+static void called_barrier(struct work *w)
+{
+    inline_barrier(w);
+    w->b.m->shade_end = w->b.m->shade_next;
+}
+
 static const struct mode {
     const char *name;
     uint64_t words;
     void (*prepare)(struct work *w);
     void (*run)(struct work *w);
+    uint32_t barrier;
 } modes[] = {
     {"new_16_fresh", 2, fresh, run_new},
     {"new_16_reused", 2, emptied, run_new},
@@ -193,6 +221,14 @@ static const struct mode {
     {"store", 2, window, run_stores},
     {"store_marking", 2, marking, run_stores},
     {"no_store", 2, window, run_no_stores},
+    {"barrier_inline", 2, inline_barrier, run_barriers, GCSIM_BARRIER_HYBRID},
+    {"barrier_hybrid", 2, called_barrier, run_barriers, GCSIM_BARRIER_HYBRID},
+    {"barrier_conditional", 2, called_barrier, run_barriers, GCSIM_BARRIER_HYBRID_CONDITIONAL},
+    {"barrier_dijkstra", 2, called_barrier, run_barriers, GCSIM_BARRIER_DIJKSTRA},
+    {"barrier_yuasa", 2, called_barrier, run_barriers, GCSIM_BARRIER_YUASA},
+    {"barrier_steele", 2, called_barrier, run_barriers, GCSIM_BARRIER_STEELE},
+    {"barrier_none", 2, called_barrier, run_barriers, GCSIM_BARRIER_NONE},
+    {"no_barrier", 2, called_barrier, run_no_barriers, GCSIM_BARRIER_NONE},
     {"mark_16", 2, all_live, run_collect},
     {"nothing", 2, all_live, run_nothing},
 };
@@ -207,7 +243,9 @@ int main(int argc, char **argv)
     if (mode == end)
         die("no such work");
     uint64_t both = 3, first = 1;
-    struct work w = {.b = bench_open(-1, 0, true), .count = number(argv[2]), .run = mode->run};
+    struct bench b = bench_open_with(
+        (gcsim_options){.gc_percent = -1, .stop_the_world = true, .barrier = mode->barrier});
+    struct work w = {.b = b, .count = number(argv[2]), .run = mode->run};
     w.type = bench_type(&w.b, "object", mode->words, &both, 2);
     w.other = bench_type(&w.b, "other", mode->words, &first, 1);
     w.slots = bench_frame(&w.b, 2);

@@ -53,6 +53,15 @@ WORKS = {
     "hit_64": Work("new 64 B, fast path alone", "hit_64", "no_hit", FEW),
     "store": Work("store, barrier off", "store", "no_store", FEW),
     "store_marking": Work("store, barrier on", "store_marking", "no_store", FEW),
+    "barrier_inline": Work(
+        "store, hybrid inline, buffer flushed", "barrier_inline", "no_barrier", MANY
+    ),
+    **{
+        f"barrier_{name}": Work(
+            f"store, {name}, called, buffer flushed", f"barrier_{name}", "no_barrier", MANY
+        )
+        for name in ("hybrid", "conditional", "dijkstra", "yuasa", "steele", "none")
+    },
     "mark_16": Work("collect 16 B with 2 pointers, world stopped", "mark_16", "nothing", MANY),
 }
 LIMITED = ("new_16_fresh", "new_16_reused")

@@ -207,6 +207,7 @@ typedef struct gcsim_view_root {
     uint64_t offset;          /* of the slot in the frame's slots, or in the global's three words */
     void *target;             /* NULL: nil */
     const gcsim_handle *slot; /* of a handle */
+    void *const *at;          /* the slot itself: where the pointer lies */
     uint32_t scanned;         /* its root job is done, or under way */
     uint32_t unused;
 } gcsim_view_root;
