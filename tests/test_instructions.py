@@ -38,6 +38,16 @@ def test_the_fast_path_is_a_part_of_what_an_allocation_takes(measured: dict[str,
     assert 1 <= measured["store"] <= 4 < measured["store_marking"]
 
 
+def test_a_barrier_costs_what_it_notes(measured: dict[str, float]) -> None:
+    """Two pointers cost twice as much as one; the inline path saves the call, not the marking."""
+    none = measured["barrier_none"]
+    one = [measured[f"barrier_{name}"] - none for name in ("conditional", "dijkstra", "yuasa")]
+    both = measured["barrier_hybrid"] - none
+    assert 0 < measured["barrier_steele"] - none < min(one) <= max(one) < both
+    assert both == pytest.approx(2 * sum(one) / 3, rel=0.1)
+    assert measured["store_marking"] < measured["barrier_inline"] < measured["barrier_hybrid"]
+
+
 @pytest.mark.parametrize("work", instructions.WORKS)
 def test_instruction_counts_are_those_kept(measured: dict[str, float], work: str) -> None:
     kept = instructions.kept()
