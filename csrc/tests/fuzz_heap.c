@@ -6,6 +6,11 @@
 // points to. It only ever uses objects that it reaches from roots, as a program would. After each full collection exactly the objects that
 // the model reaches are left, each with its contents. Stream k depends on seed + k alone; a failing one is printed and replays with
 // `fuzz_heap SEED+k OPERATIONS 1`.
+//
+// `fuzz_heap tell [seed] [operations] [streams]` runs streams with one mutator that are collected by collect() alone, and tells after each
+// collection what it left: the graph by the numbers under which objects were made, marks and MemStats, times aside. Streams of even seeds sweep
+// with the world stopped: then offsets of all objects and pointers, and numbers of spans, are told too. Else a thread sweeps as well, and in which
+// order, and so where later objects lie, is a matter of time. `make equality` compares what the two instantiations tell.
 #include "harness.h"
 
 enum {
@@ -80,6 +85,9 @@ struct model {
     uint32_t nweaks, name;
     uint64_t collections, cycles_seen;
     char *tiny[MUTATORS];
+    bool tells; // one mutator, no collection but by collect()
+    bool sweeps_alone;
+    uint64_t told;
 };
 
 static uint64_t choose(struct model *f, uint64_t n) { return below(&f->random, n); }
@@ -326,11 +334,98 @@ static void check_weaks(struct model *f, bool collected)
         }
 }
 
+// --- what both instantiations must agree in ----------------------------------------------------------------------
+
+static void fold(uint64_t *hash, uint64_t word)
+{
+    *hash = (*hash ^ word) * 0x9e3779b97f4a7c15;
+    *hash ^= *hash >> 29;
+}
+
+static uint64_t place(const struct model *f, const void *p)
+{
+    uint64_t bytes;
+    uint64_t offset = (uint64_t)((const char *)p - API->arena(f->heap, &bytes));
+    return !p ? 0 : offset < bytes ? offset + 1 : UINT64_MAX; // zerobase lies outside
+}
+
+// What the program can see: every reachable object by the number under which it was made, and where its pointers lead. That they really lead
+// there is checked (contents_right). With `places` also where it lies, read from the heap.
+static uint64_t graph_hash(const struct model *f, bool places)
+{
+    uint64_t hash = 1;
+    for (uint32_t i = 0; i < f->nobjects; i++) {
+        const struct object *o = &f->objects[i];
+        if (!o->base || !o->reached)
+            continue;
+        fold(&hash, i);
+        if (places)
+            fold(&hash, place(f, o->base));
+        for (uint64_t k = 0; k < slots_of(f, o); k++)
+            fold(&hash, places ? place(f, *slot_of(f, o, k))
+                               : (uint64_t)o->to[k].object << 32 | o->to[k].offset);
+    }
+    return hash;
+}
+
+static uint64_t live_hash(const struct model *f)
+{
+    gcsim_object found[256];
+    uint64_t hash = 1, cursor = 0, n;
+    while ((n = API->objects(f->now, &cursor, found, 256)))
+        for (uint64_t i = 0; i < n; i++) {
+            fold(&hash, place(f, found[i].base));
+            fold(&hash, found[i].slot_bytes);
+            fold(&hash, (uint64_t)found[i].span_class << 2 | found[i].marked << 1 |
+                            found[i].unswept);
+        }
+    return hash;
+}
+
+#define TELL(field) printf(" " #field " %" PRIu64, (uint64_t)s->field);
+static void tell_stats(const gcsim_memstats *s)
+{
+    TELL(alloc) TELL(total_alloc) TELL(lookups) TELL(mallocs) TELL(frees) TELL(heap_alloc);
+    TELL(heap_objects) TELL(stack_inuse) TELL(stack_sys) TELL(buck_hash_sys) TELL(next_gc);
+    TELL(num_gc) TELL(num_forced_gc) TELL(enable_gc) TELL(debug_gc);
+    uint64_t hash = 1;
+    for (int c = 0; c < 61; c++) {
+        fold(&hash, s->by_size[c].size);
+        fold(&hash, s->by_size[c].mallocs);
+        fold(&hash, s->by_size[c].frees);
+    }
+    printf(" by_size %016" PRIx64, hash);
+}
+
+// The rest of MemStats but times; heap_released, because a background thread decides when memory goes back; and mcache_inuse, mcache_sys,
+// other_sys and sys, because a mutator's record has more fields in the step instantiation.
+static void tell_places(const struct model *f, const gcsim_memstats *s)
+{
+    printf("; offsets %016" PRIx64 " live %016" PRIx64, graph_hash(f, true), live_hash(f));
+    TELL(heap_sys) TELL(heap_idle) TELL(heap_inuse) TELL(mspan_inuse) TELL(mspan_sys) TELL(gc_sys);
+}
+#undef TELL
+
+static void tell_collection(struct model *f, const gcsim_memstats *stats)
+{
+    gcsim_cycle cycle;
+    EXPECT(API->cycle_info(f->heap, 0, &cycle) == GCSIM_OK);
+    printf("collection %" PRIu64 ": graph %016" PRIx64 " marked %" PRIu64 " objects, %" PRIu64
+           " bytes; pointers %" PRIu64 ", scan work %" PRIu64 ";",
+           f->collections, graph_hash(f, false), cycle.objects_marked, cycle.heap_marked,
+           cycle.pointers, cycle.scan_work);
+    tell_stats(stats);
+    if (f->sweeps_alone)
+        tell_places(f, stats);
+    printf("\n");
+    f->told += stats->heap_objects;
+}
+
 static void full_collection(struct model *f)
 {
     EXPECT(verifies(f->now)); // also ends a cycle that is under way, which drops the current blocks
     for (int i = 0; i < MUTATORS; i++)
-        f->tiny[i] = mutator_of(f->m[i])->tiny;
+        f->tiny[i] = f->m[i] ? mutator_of(f->m[i])->tiny : NULL;
     EXPECT(API->collect(f->now) == GCSIM_OK);
     f->collections++;
     model_trace(f);
@@ -343,6 +438,8 @@ static void full_collection(struct model *f)
     gcsim_memstats stats;
     API->memstats(f->now, &stats);
     EXPECT(stats.heap_objects == there);
+    if (f->tells)
+        tell_collection(f, &stats);
     EXPECT(verifies(f->now));
 }
 
@@ -586,7 +683,7 @@ static void op_batch(struct model *f)
 
 static void op_change_mutator(struct model *f)
 {
-    uint64_t i = choose(f, MUTATORS);
+    uint64_t i = choose(f, f->tells ? 1 : MUTATORS);
     gcsim_leave(f->now);
     if (chance(f, 20)) { // another one in its place
         gcsim_status status;
@@ -601,7 +698,9 @@ static void op_change_mutator(struct model *f)
 static void op_tune(struct model *f)
 {
     static const int32_t percents[] = {1, 5, 20, 100, 400, -1};
-    API->set_gc_percent(f->now, percents[choose(f, 6)]);
+    int32_t percent = percents[choose(f, 6)];
+    if (!f->tells)
+        API->set_gc_percent(f->now, percent);
     GCSIM_INSTANTIATION(_whitebox)()->set_mark_engine(f->heap,
                                                       (uint32_t)choose(f, GCSIM_MARK_ENGINES));
     if (chance(f, 30))
@@ -626,26 +725,31 @@ static const struct {
     {op_change_mutator, 10}, {op_tune, 2},       {op_check, 1}, {full_collection, 3},
 };
 
-static bool run_stream(uint64_t count, uint64_t seed)
+static bool run_stream(uint64_t count, uint64_t seed, bool tells)
 {
     static struct model model;
     struct model *f = &model;
     int before = failures;
     memset(f, 0, sizeof *f);
     f->random = seed;
+    f->tells = tells;
     f->objects = calloc(OBJECTS, sizeof *f->objects);
     gcsim_options options = small_heap;
     options.reserve_bytes = 1ull << 30;
-    options.gc_percent = 20;
+    options.gc_percent = tells ? -1 : 20;
     options.no_green_tea = chance(f, 20);
     options.clobber_free = chance(f, 50);
     options.events = chance(f, 30) ? 4096 : 0;
     options.stop_the_world = chance(f, 20) ? 1 + (uint32_t)choose(f, 2) : 0;
+    if (tells)
+        options.stop_the_world = seed % 2 ? 0 : 2;
+    f->sweeps_alone = options.stop_the_world == 2;
     options.shade_entries = chance(f, 50) ? 1 + (uint32_t)choose(f, 4) : 0;
     f->now = f->m[0] = open_heap(options);
     f->heap = f->now->heap;
     gcsim_status status;
-    f->m[1] = API->mutator_attach(f->heap, &status);
+    if (!tells)
+        f->m[1] = API->mutator_attach(f->heap, &status);
     API->name_intern(f->heap, "fuzz", &f->name);
     define_kinds(f);
     unsigned total = 0;
@@ -670,23 +774,26 @@ static bool run_stream(uint64_t count, uint64_t seed)
     free(f->objects);
     gcsim_leave(f->now);
     API->mutator_detach(f->m[0]);
-    API->mutator_detach(f->m[1]);
+    if (f->m[1])
+        API->mutator_detach(f->m[1]);
     API->heap_destroy(f->heap);
     return check(failures == before,
                  "seed %" PRIu64 ": %" PRIu64 " operations, %" PRIu64 " cycles, %" PRIu64
-                 " full collections",
-                 seed, count, cycles, f->collections);
+                 " full collections, %" PRIu64 " objects told",
+                 seed, count, cycles, f->collections, f->told);
 }
 
 int main(int argc, char **argv)
 {
-    bool soak = getenv("GCSIM_SOAK") != NULL;
+    bool soak = getenv("GCSIM_SOAK") != NULL, tells = argc > 1 && strcmp(argv[1], "tell") == 0;
+    argc -= tells, argv += tells;
     uint64_t seed = argc > 1 ? strtoull(argv[1], NULL, 10) : 1;
-    uint64_t usual = soak ? 200000 : GCSIM_DEBUG ? 2000 : 4000;
+    uint64_t usual = tells ? (GCSIM_DEBUG ? 250 : 500) : soak ? 200000 : GCSIM_DEBUG ? 2000 : 4000;
     uint64_t count = argc > 2 ? strtoull(argv[2], NULL, 10) : usual;
-    uint64_t streams = argc > 3 ? strtoull(argv[3], NULL, 10) : soak ? 200 : 5;
+    uint64_t times = tells ? (soak ? 2000 : 200) : soak ? 200 : 5;
+    uint64_t streams = argc > 3 ? strtoull(argv[3], NULL, 10) : times;
     for (uint64_t k = 0; k < streams; k++)
-        if (!run_stream(count, seed + k))
+        if (!run_stream(count, seed + k, tells))
             break;
     return finish();
 }
