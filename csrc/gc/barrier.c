@@ -103,7 +103,7 @@ struct store {
 CORE_INLINE bool stopped_here(struct store *s)
 {
     struct mheap *h = mheap_of(s->m);
-    if (!UNLIKELY(heap_of(h)->gc.preempt_barrier) || !(s->event || s->part != WHOLE) ||
+    if (!GCSIM_STEPS || !heap_of(h)->gc.preempt_barrier || !(s->event || s->part != WHOLE) ||
         !world_wanted(h))
         return false;
     world_poll(s->m);

@@ -13,31 +13,31 @@
 
 enum { SET_OBJECTS = STAGE_OBJECTS * 8 };
 
-struct object {
+struct reached {
     char *base;
     gcsim_span *span; // NULL: the pointer leads to a span that was freed
 };
 
 struct set {
     uint32_t n;
-    struct object objects[SET_OBJECTS];
+    struct reached objects[SET_OBJECTS];
 };
 
 // The object that an address lies in; base = NULL: it lies in none.
-static struct object object_of(struct mheap *h, char *p)
+static struct reached object_of(struct mheap *h, char *p)
 {
     gcsim_span *s = span_of(h, p);
     if (!s || s->state != GCSIM_SPAN_IN_USE || p >= s->limit)
-        return (struct object){0};
-    return (struct object){span_slot(s, span_index(s, p)), s};
+        return (struct reached){0};
+    return (struct reached){span_slot(s, span_index(s, p)), s};
 }
 
-static bool is_white(struct object o)
+static bool is_white(struct reached o)
 {
     return !o.span || !mark_is_set(o.span, span_index(o.span, o.base));
 }
 
-static bool is_free(struct mheap *h, struct object o)
+static bool is_free(struct mheap *h, struct reached o)
 {
     return !o.span || span_is_free(h, o.span, span_index(o.span, o.base));
 }
@@ -50,7 +50,7 @@ static bool set_has(const struct set *set, const char *base)
     return false;
 }
 
-static void set_add(struct set *set, struct object o)
+static void set_add(struct set *set, struct reached o)
 {
     if (o.base && set->n < SET_OBJECTS && !set_has(set, o.base))
         set->objects[set->n++] = o;
@@ -58,7 +58,7 @@ static void set_add(struct set *set, struct object o)
 
 static void add_any(struct mheap *h, void **slot, void *ctx)
 {
-    struct object o = object_of(h, *slot);
+    struct reached o = object_of(h, *slot);
     if (!o.base && arena_offset(h, *slot) >> PAGE_SHIFT < h->grown_pages)
         o.base = *slot;
     set_add(ctx, o);
@@ -66,12 +66,12 @@ static void add_any(struct mheap *h, void **slot, void *ctx)
 
 static void add_white(struct mheap *h, void **slot, void *ctx)
 {
-    struct object o = object_of(h, *slot);
+    struct reached o = object_of(h, *slot);
     if (o.base && is_white(o))
         set_add(ctx, o);
 }
 
-static void each_slot(struct mheap *h, struct object o, mark_visit visit, void *ctx)
+static void each_slot(struct mheap *h, struct reached o, mark_visit visit, void *ctx)
 {
     if (o.span)
         object_pointers(h, o.span, o.base, 0, o.span->slot_bytes, visit, ctx);
@@ -174,7 +174,7 @@ static struct hand hand_of(gcsim_heap *heap, struct actor *a)
     if (a->ended || co->point != EVENT_FIELD)
         return (struct hand){0};
     char *slot = heap->mheap.arena + co->where;
-    struct object o = object_of(&heap->mheap, slot);
+    struct reached o = object_of(&heap->mheap, slot);
     if (o.base)
         return (struct hand){slot, o.base + o.span->slot_bytes};
     for (struct global_chunk *c = heap->gc.global_chunks; c; c = c->next)
@@ -226,7 +226,7 @@ static void add_promised(gcsim_heap *heap, const struct set *grey, struct in_han
     for (uint32_t i = 0; i < grey->n; i++)
         each_slot(h, grey->objects[i], add_white, set);
     for (uint32_t i = 0; i < in->n; i++) {
-        struct object o = object_of(h, in->hands[i].from);
+        struct reached o = object_of(h, in->hands[i].from);
         if (o.base)
             each_slot(h, o, add_white_in_hand, in);
     }
@@ -251,7 +251,7 @@ struct strong {
 static void count_white(struct mheap *h, void **slot, void *ctx)
 {
     struct strong *s = ctx;
-    struct object o = object_of(h, *slot);
+    struct reached o = object_of(h, *slot);
     s->broken += o.base && is_white(o) && !is_in_hand(s->in, slot) && !set_has(&s->noted, o.base);
 }
 
@@ -262,7 +262,7 @@ static uint32_t count_strong(gcsim_heap *heap, const struct set *all, const stru
     struct strong s = {.in = in};
     add_noted(heap, &s.noted);
     for (uint32_t i = 0; i < all->n; i++) {
-        struct object o = all->objects[i];
+        struct reached o = all->objects[i];
         if (!is_white(o) && !set_has(grey, o.base))
             each_slot(&heap->mheap, o, count_white, &s);
     }
