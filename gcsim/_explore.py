@@ -128,6 +128,11 @@ class Exploration:
         """Transitions a second."""
         return self.transitions / self.seconds if self.seconds else 0.0
 
+    @property
+    def steps(self) -> int:
+        """How many steps the counterexample takes; 0: there is none."""
+        return len(_steps(self.schedule))
+
     def __bool__(self) -> bool:
         return self.sound
 
@@ -170,8 +175,7 @@ class Exploration:
             return f"{self.setup}: closed and sound ({size})"
         if self.verdict in ("bound", "stopped"):
             return f"{self.setup}: not closed, {self.verdict} ({size})"
-        steps = len(_steps(self.schedule))
-        first = f"{self.setup}: {self.verdict} in {steps} steps ({size})"
+        first = f"{self.setup}: {self.verdict} in {self.steps} steps ({size})"
         return f"{first}\n  {self.what}\n  {self.schedule}"
 
 

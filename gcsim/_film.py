@@ -121,24 +121,30 @@ class Film(Sequence[View]):
         self,
         file: str | os.PathLike[str] | IO[bytes] | None = None,
         steps: Iterable[int] | None = None,
+        *,
+        frames: int = STRIP_FRAMES,
     ) -> bytes:
         """Several views side by side as a PNG, read row by row; also written to the file.
 
-        steps: places in the film. Without them all, or 12 that say most: the first, the last,
-        and between them those where most changed.
+        steps: places in the film. Without them all, or as many as `frames` that say most: the
+        first, the last, and between them those where most changed.
         """
-        places = self._telling() if steps is None else [self._place(step) for step in steps]
+        if frames < 2:
+            raise OptionError(
+                f"frames={frames}: a filmstrip has at least 2, the first and the last"
+            )
+        places = self._telling(frames) if steps is None else [self._place(step) for step in steps]
         if not places:
             raise OptionError("steps= names no view")
         scene = Scene(self.views, self.title, narrow=True)
-        frames = [scene.shapes(place, panels=False) for place in places]
-        columns = min(len(frames), 2 if len(frames) <= 4 else 3)
-        return _write(file, _png(frames, scene.width, scene.strip_height, columns, 0.75))
+        drawn = [scene.shapes(place, panels=False) for place in places]
+        columns = min(len(drawn), 2 if len(drawn) <= 4 else 3)
+        return _write(file, _png(drawn, scene.width, scene.strip_height, columns, 0.75))
 
-    def _telling(self) -> list[int]:
+    def _telling(self, frames: int) -> list[int]:
         """The places of a filmstrip."""
         count = len(self.views)
-        if count <= STRIP_FRAMES:
+        if count <= frames:
             return list(range(count))
 
         def weight(place: int) -> tuple[int, int]:
@@ -147,7 +153,7 @@ class Film(Sequence[View]):
             moved = len(change.objects) + len(change.pointers) + len(change.roots)
             return moved + 2 * (before.phase != now.phase) + 9 * (before.note != now.note), -place
 
-        middle = sorted(range(1, count - 1), key=weight, reverse=True)[: STRIP_FRAMES - 2]
+        middle = sorted(range(1, count - 1), key=weight, reverse=True)[: frames - 2]
         return [0, *sorted(middle), count - 1]
 
     # ---- HTML ----
@@ -392,6 +398,7 @@ def _png(
 
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from PIL import Image
 
     gap = 0.0 if len(frames) == 1 else 20.0
     rows = -(-len(frames) // columns)
@@ -409,8 +416,10 @@ def _png(
         for shape in shapes:
             order += 1
             _draw(axes, shape, dx, dy, order)
-    out = BytesIO()
-    figure.savefig(out, format="png")
+    drawn, out = BytesIO(), BytesIO()
+    figure.savefig(drawn, format="png")
+    # Few colours: with a palette it is a third as large. Pillow comes with Matplotlib.
+    Image.open(drawn).convert("RGB").quantize(64).save(out, format="png", optimize=True)
     return out.getvalue()
 
 

@@ -74,6 +74,7 @@ def test_what_is_not_is_refuted_by_a_shortest_schedule(
     assert found.verdict == "lost" and not found
     assert "no mark" in found.what and found.schedule in str(found)
     length = len(steps_of(found.schedule))
+    assert found.steps == length
     assert steps is None or length == steps
     any_found = gcsim.explore("free", **ONE, **options, shortest=False)  # type: ignore[arg-type]
     assert len(steps_of(any_found.schedule)) >= length

@@ -408,8 +408,14 @@ def test_a_long_film_is_told_in_twelve_pictures() -> None:
     first = lost_object()[0]
     views = [replace(first, step=i) for i in range(100)]
     views[40] = replace(views[40], queue=("B",), objects=first.objects[:1])
-    assert (places := Film(views)._telling())[0] == 0 and places[-1] == 99
+    assert (places := Film(views)._telling(12))[0] == 0 and places[-1] == 99
     assert len(places) == 12 and {40, 41} <= set(places) and places == sorted(places)
+    assert Film(views)._telling(4) == [0, 40, 41, 99]
+    film = Film(views)
+    assert film.strip(frames=4) == film.strip(steps=[0, 40, 41, 99])
+    with pytest.raises(gcsim.OptionError, match="at least 2"):
+        film.strip(frames=1)
+    assert len(film.strip(frames=4)) < 100_000
 
 
 def test_files_take_what_is_returned(tmp_path: Path) -> None:
