@@ -34,6 +34,8 @@ SECTIONS = {
         "11.7.1 内存分配器原理",
     ),
     "02_gc_cycle_and_tuning": ("11.2.1 GO GC算法演进历史", "11.2.2 GC调优"),
+    "03_evolution_and_tricolour": ("11.2.1 GO GC算法演进历史",),
+    "04_write_barriers": ("11.2.3 写屏障机制深度解析",),
 }
 
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
