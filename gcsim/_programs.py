@@ -106,7 +106,8 @@ def assemble(lines: Iterable[str]) -> bytes:
 def operation_text(code: bytes) -> str:
     """One operation of four bytes in the words of a program."""
     for form, name, nil in _FORMS:
-        if _CODES[code[0]] == name and nil == (NIL in code[1:]):
+        plain = "{" not in form and any(code[1:])  # "again" goes to 0, and nowhere else
+        if _CODES[code[0]] == name and nil == (NIL in code[1:]) and not plain:
             words = re.split(r"\{(.)\}", form)  # text, slot, text, slot, ... text
             for at, operand in zip(range(1, len(words), 2), code[1:], strict=False):
                 words[at] = LOCALS[operand] if words[at] == "L" else str(operand)
