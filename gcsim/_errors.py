@@ -27,12 +27,13 @@ class LostObjectError(Error, ReferenceError):
     """A pointer leads to a slot that was freed too early, because the write barrier is unsound.
 
     Only in a heap with ``mode="steps"`` whose options may lose objects; what is freed there is
-    filled with 0xdeadbeef. ``cycle`` is the number of the last collection that ended, ``address``
-    where the pointer leads, as gcsim.address() gives it, ``span`` the first page of its span and ``slot`` the
-    number in it. ``store`` says which store lost it: one that overwrote a pointer to it before the
-    marker came by, or else put one behind something black; None where none did or where the heap
-    keeps no (or too few) ``events=`` to know. ``schedule`` is what begin_cycle(schedule=) takes to come here again; "" where no
-    cycle is stepped.
+    filled with 0xdeadbeef. ``cycle`` is the number of the last collection that ended,
+    ``address`` where the pointer leads, as gcsim.address() gives it, ``span`` the first page of
+    its span and ``slot`` the number in it. ``store`` says which store lost it: one that
+    overwrote a pointer to it before the marker came by, or else put one behind something black;
+    None where none did or where the heap keeps no (or too few) ``events=`` to know.
+    ``schedule`` is what begin_cycle(schedule=) takes to come here again; "" where no cycle is
+    stepped.
     """
 
     cycle: int = 0

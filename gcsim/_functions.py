@@ -173,7 +173,7 @@ def _ways(function: Callable[[], Any]) -> dict[Answers, _Piece]:
 
 
 def text_of(function: Callable[[], Any]) -> str:
-    """The function as a program's text. ProgramError, ConversionError: see :func:`gcsim.explore`."""
+    """The function as a program's text. Its errors are those of :func:`gcsim.explore`."""
     known = _ways(function)
     lines: list[str] = []
 

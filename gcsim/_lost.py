@@ -22,8 +22,8 @@ def lost(heap: Heap, address: int, where: Where, store: Store) -> LostObjectErro
     text = f"mutator {mutator} {did} +{to:#x}, time {time}" if how else None
     schedule = _schedule(heap)
     words = [
-        f"the object at +{offset:#x}, {slots} the span at page {page}, was freed by cycle {cycle} or before,"
-        " and something still leads to it"
+        f"the object at +{offset:#x}, {slots} the span at page {page}, was freed by cycle {cycle}"
+        " or before, and something still leads to it"
     ]
     words.append(text or "which store lost it is not known (Heap(events=4096) keeps the last ones)")
     words += [f"schedule '{schedule}'"] if schedule else []

@@ -31,15 +31,17 @@ Locals are ``x y z w``. A mutator that operates on nil ends there, as Go would p
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from gcsim._errors import OptionError, TypeDefinitionError
 from gcsim._functions import text_of
 
 __all__ = ["PROGRAMS", "Program", "Stage", "operation_text"]
 
-Function = Callable[[], Generator[str, object, object]]
+#: A generator function: see gcsim._functions.
+Function = Callable[[], Iterator[str]] | Callable[[], Generator[str, Any, Any]]
 
 LOCALS = "xyzw"
 NIL = 255
@@ -52,7 +54,8 @@ _CODES = (
 )
 
 
-# What a line looks like ({L} a local, {N} a number, {P} a place in the program), its code, and whether its last operand is nil.
+# What a line looks like ({L} a local, {N} a number, {P} a place in the program), its code, and
+# whether its last operand is nil.
 _FORMS: tuple[tuple[str, str, bool], ...] = (
     ("{L} = {L}.{N}", "load", False),
     ("{L}.{N} = {L}", "store", False),
@@ -81,7 +84,12 @@ _FORMS: tuple[tuple[str, str, bool], ...] = (
 
 
 def _pattern(form: str) -> re.Pattern[str]:
-    return re.compile(re.escape(form).replace(r"\{L\}", "([xyzw])").replace(r"\{N\}", r"(\d)").replace(r"\{P\}", r"(\d\d?)"))
+    return re.compile(
+        re.escape(form)
+        .replace(r"\{L\}", "([xyzw])")
+        .replace(r"\{N\}", r"(\d)")
+        .replace(r"\{P\}", r"(\d\d?)")
+    )
 
 
 _PATTERNS = tuple((_pattern(form), _CODES.index(code), nil) for form, code, nil in _FORMS)

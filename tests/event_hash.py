@@ -64,7 +64,11 @@ def differences(builds: list[tuple[str, str]], say: bool = False) -> tuple[list[
         for compiler, flags in builds:
             lines = histories(compiler, flags, Path(folder))
             first = first or lines
-            other = [f"{compiler} {flags}: {b}, not {a}" for a, b in zip(first, lines) if a != b]
+            other = [
+                f"{compiler} {flags}: {b}, not {a}"
+                for a, b in zip(first, lines, strict=False)
+                if a != b
+            ]
             other += [f"{compiler} {flags}: {n}" for n in lines if "DIFFERENTLY" in n]
             if len(lines) != len(first):
                 other.append(f"{compiler} {flags}: {len(lines)} lines, not {len(first)}")
@@ -77,7 +81,10 @@ def differences(builds: list[tuple[str, str]], say: bool = False) -> tuple[list[
 def main() -> int:
     builds = [b for b in BUILDS if shutil.which(b[0])]
     first, found = differences(builds, say=True)
-    print("\n".join(found[:40]) or f"one hash for each of {len(first)} histories, in {len(builds)} builds")
+    print(
+        "\n".join(found[:40])
+        or f"one hash for each of {len(first)} histories, in {len(builds)} builds"
+    )
     return 1 if found or not first else 0
 
 

@@ -184,7 +184,7 @@ def test_references_of_a_heap_of_ones_own_are_refused() -> None:
             yield "x = global 0"
             yield thing
 
-        with pytest.raises(gcsim.ConversionError, match="step 1.*heaps and objects of its own"):
+        with pytest.raises(gcsim.ConversionError, match=r"step 1.*heaps and objects of its own"):
             gcsim.explore(wrong)
         assert heap.verify()
 

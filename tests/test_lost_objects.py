@@ -15,7 +15,7 @@ from gcsim import ptr
 
 @gcsim.struct
 class Node:
-    next: ptr["Node"]  # noqa: F821
+    next: ptr["Node"]
     n: int
 
 

@@ -11,11 +11,12 @@ BIND_COLD int heap_lost_long_way(struct heap_object *h, const void *address)
         return 0;
     PyObject *module = PyImport_ImportModule("gcsim._lost");
     PyObject *error =
-        module ? PyObject_CallMethod(module, "lost", "OK(KKKKK)(IIKK)", (PyObject *)h, (u)(uintptr_t)address, (u)lost.cycle,
-                                     (u)lost.offset, (u)lost.span_page, (u)lost.index,
-                                     (u)lost.slot_bytes, lost.store, lost.store_mutator,
-                                     (u)lost.store_slot, (u)lost.store_time)
-               : NULL;
+        module
+            ? PyObject_CallMethod(module, "lost", "OK(KKKKK)(IIKK)", (PyObject *)h,
+                                  (u)(uintptr_t)address, (u)lost.cycle, (u)lost.offset,
+                                  (u)lost.span_page, (u)lost.index, (u)lost.slot_bytes, lost.store,
+                                  lost.store_mutator, (u)lost.store_slot, (u)lost.store_time)
+            : NULL;
     if (error)
         PyErr_SetObject((PyObject *)Py_TYPE(error), error);
     Py_XDECREF(error);

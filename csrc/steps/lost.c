@@ -22,7 +22,8 @@ static void find_store(const struct mheap *h, gcsim_lost *lost)
 {
     enum { POINTERS = 64 };
     const struct event_ring *ring = &h->history->events;
-    uint64_t kept = ring->written < ring->room ? ring->written : ring->room, begin = 0, pointers = 0;
+    uint64_t kept = ring->written < ring->room ? ring->written : ring->room, begin = 0,
+             pointers = 0;
     while (begin < kept && !(event_back(ring, begin)->kind == EVENT_CYCLE_START &&
                              event_back(ring, begin)->arg == lost->cycle))
         begin++;
@@ -33,7 +34,8 @@ static void find_store(const struct mheap *h, gcsim_lost *lost)
         if (pointers++ == 0 && i < begin)
             note_store(lost, GCSIM_LOST_STORED, e);
         for (uint64_t k = i; k-- > 0;) // what became of that pointer
-            if (event_back(ring, k)->kind == EVENT_STORE && event_back(ring, k)->where == e->where) {
+            if (event_back(ring, k)->kind == EVENT_STORE &&
+                event_back(ring, k)->where == e->where) {
                 if (k < begin) {
                     note_store(lost, GCSIM_LOST_OVERWRITTEN, event_back(ring, k));
                     return;

@@ -173,10 +173,8 @@ int main(void)
             tell_stage(&g, name, (gcsim_schedule){.kind = GCSIM_SCHEDULE_RANDOM, .seed = seed});
             snprintf(name, sizeof name, "pct-%" PRIu64, seed);
             tell_stage(&g, name,
-                       (gcsim_schedule){.kind = GCSIM_SCHEDULE_PCT,
-                                        .seed = seed,
-                                        .changes = 3,
-                                        .length = 60});
+                       (gcsim_schedule){
+                           .kind = GCSIM_SCHEDULE_PCT, .seed = seed, .changes = 3, .length = 60});
         }
     }
     tell_workload("binary-trees", (int64_t[]){10});

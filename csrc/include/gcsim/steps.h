@@ -226,10 +226,10 @@ typedef enum gcsim_lost_how {
 
 /* A pointer to a slot that was freed too early: what is known of it. Offsets are from the heap's first byte. */
 typedef struct gcsim_lost {
-    uint64_t cycle;                   /* that ended last: it freed the object, or one before it did */
-    uint64_t offset;                  /* of the address */
-    uint64_t span_page;               /* first page of its span, or its page if the span is gone */
-    uint64_t index;                   /* of the slot in the span */
+    uint64_t cycle;     /* that ended last: it freed the object, or one before it did */
+    uint64_t offset;    /* of the address */
+    uint64_t span_page; /* first page of its span, or its page if the span is gone */
+    uint64_t index;     /* of the slot in the span */
     uint64_t slot_offset, slot_bytes; /* bytes: 1 if the span is gone */
     uint32_t store;                   /* gcsim_lost_how: of the store that lost it */
     uint32_t store_mutator;
