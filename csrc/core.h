@@ -61,6 +61,7 @@
 #include "steps/schedule.c"
 #include "steps/program.c"
 #include "steps/view.c"
+#include "steps/lost.c"
 #include "steps/timeline.c"
 #include "steps/actor.c"
 #include "steps/invariants.c"

@@ -83,10 +83,16 @@ from gcsim._errors import (
     HeapMemoryError as HeapMemoryError,
 )
 from gcsim._errors import (
+    LostObjectError as LostObjectError,
+)
+from gcsim._errors import (
     NotThereYetError as NotThereYetError,
 )
 from gcsim._errors import (
     OptionError as OptionError,
+)
+from gcsim._errors import (
+    ProgramError as ProgramError,
 )
 from gcsim._errors import (
     RangeError as RangeError,

@@ -23,6 +23,27 @@ class StaleReferenceError(Error, ReferenceError):
     """The object, frame or handle that the reference names exists no more."""
 
 
+class LostObjectError(Error, ReferenceError):
+    """A pointer leads to a slot that was freed too early, because the write barrier is unsound.
+
+    Only in a heap with ``mode="steps"`` whose options may lose objects; what is freed there is
+    filled with 0xdeadbeef. ``cycle`` is the number of the last collection that ended,
+    ``address`` where the pointer leads, as gcsim.address() gives it, ``span`` the first page of
+    its span and ``slot`` the number in it. ``store`` says which store lost it: one that
+    overwrote a pointer to it before the marker came by, or else put one behind something black;
+    None where none did or where the heap keeps no (or too few) ``events=`` to know.
+    ``schedule`` is what begin_cycle(schedule=) takes to come here again; "" where no cycle is
+    stepped.
+    """
+
+    cycle: int = 0
+    address: int = 0
+    span: int = 0
+    slot: int = 0
+    store: str | None = None
+    schedule: str = ""
+
+
 class WrongHeapError(Error, ValueError):
     """A reference of one heap was given to another."""
 
@@ -80,6 +101,23 @@ class UnknownNameError(Error, KeyError):
 
     def __str__(self) -> str:  # KeyError would show the repr of the sentence
         return str(self.args[0]) if self.args else ""
+
+
+class ProgramError(Error, RuntimeError):
+    """A function given to :func:`gcsim.explore` raises, or does not do the same each time.
+
+    ``function`` is its name, ``step`` the number of operations that it had done. What it raised is
+    the error's cause.
+    """
+
+    function: str = ""
+    step: int = 0
+
+    @classmethod
+    def at(cls, function: str, step: int, what: str) -> ProgramError:
+        error = cls(f"{function}, step {step}: {what}")
+        error.function, error.step = function, step
+        return error
 
 
 class WorkloadError(Error, RuntimeError):

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from gcsim import _core
 from gcsim._errors import OptionError, StateError
 from gcsim._explore_file import SearchFile
-from gcsim._programs import Program, estimated_states, of, operation_text
+from gcsim._programs import Function, Program, estimated_states, of, operation_text
 
 __all__ = ["BARRIERS", "Exploration", "Setup", "explore", "explore_all", "schedule_text"]
 
@@ -314,7 +314,7 @@ CAREFUL = {"careful": True}
 
 
 def explore(
-    program: Program | str | Sequence[str] | Callable[..., object] = "free",
+    program: Program | str | Function | Sequence[str | Function] = "free",
     *,
     barrier: str = "hybrid",
     stacks: str = "stopped",
@@ -341,17 +341,21 @@ def explore(
     """Run every schedule of `program` under a collector with these options.
 
     `program` is the name of a standard one (``gcsim.PROGRAMS``), a Program, or one text of
-    operations for each mutator; Python functions raise NotThereYetError. ``mutators``,
-    ``objects``, ``locals`` and ``fields`` shape the program "free". Bounds of 0 are none (memory,
-    an int or "2GiB": 1 GiB); a space of more than about 1e9 states asks for one. ``careful`` looks
-    at all memory after each step, not only at what is known to change: a tenth of the speed, and
-    sure. ``invariants`` are checked at every state: with "weak", each white object that a root
-    reaches must be in reach of a grey one through white ones, or be noted in a barrier's buffer;
-    with "strong", no black object may point to a white one either. Where one does not hold the
-    verdict is "broken", often steps before anything is lost. Raises OptionError for a word that is
-    not known; Ctrl-C stops the search. With ``file`` a search that was stopped, by max_states, by
-    memory, by progress or by Ctrl-C, is put aside there, and goes on from there next time; when it
-    ends the file is gone.
+    operations or Python function for each mutator. A function is a generator that yields one
+    operation at a time, and is told whether the local that it set is nil: ``if (yield "x = global
+    0"): yield "x.0 = nil"``. It runs from the start once for each sequence of answers, so it must
+    do the same each time; ProgramError, with its ``step``, says where it does not or raises,
+    ConversionError that it is no generator or yields something else. ``mutators`` shapes the
+    program "free", ``objects``, ``locals`` and ``fields`` also what is given. Bounds of 0 are
+    none (memory, an int or "2GiB": 1 GiB); a space of more than about 1e9 states asks for one.
+    ``careful`` looks at all memory after each step, not only at what is known to change: a tenth
+    of the speed, and sure. ``invariants`` are checked at every state: with "weak", each white
+    object that a root reaches must be in reach of a grey one through white ones, or be noted in a
+    barrier's buffer; with "strong", no black object may point to a white one either. Where one
+    does not hold the verdict is "broken", often steps before anything is lost. Raises OptionError
+    for a word that is not known; Ctrl-C stops the search. With ``file`` a search that was
+    stopped, by max_states, by memory, by progress or by Ctrl-C, is put aside there, and goes on
+    from there next time; when it ends the file is gone.
     """
     if barrier not in BARRIERS:
         raise OptionError(f"barrier='{barrier}' is not known; there are {', '.join(BARRIERS)}")

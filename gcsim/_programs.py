@@ -21,6 +21,8 @@ A program is text, one operation per line, or a sequence of such lines::
     weak 0 = x
     x = weak 0
     again               # from the top
+    go to 7             # to operation 7, counted from 0
+    if x is nil go to 7
     anything            # any load, store or drop that is possible, again and again
 
 Locals are ``x y z w``. A mutator that operates on nil ends there, as Go would panic.
@@ -29,12 +31,17 @@ Locals are ``x y z w``. A mutator that operates on nil ends there, as Go would p
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from gcsim._errors import NotThereYetError, OptionError, TypeDefinitionError
+from gcsim._errors import OptionError, TypeDefinitionError
+from gcsim._functions import text_of
 
 __all__ = ["PROGRAMS", "Program", "Stage", "operation_text"]
+
+#: A generator function: see gcsim._functions.
+Function = Callable[[], Iterator[str]] | Callable[[], Generator[str, Any, Any]]
 
 LOCALS = "xyzw"
 NIL = 255
@@ -43,11 +50,12 @@ NIL = 255
 _CODES = (
     *("end", "load", "store", "new", "drop", "move", "load_global", "store_global", "copy"),
     *("clear", "push", "pop", "handle", "load_handle", "drop_handle", "weak", "load_weak"),
-    *("jump", "tiny", "free"),
+    *("jump", "tiny", "free", "jump_nil"),
 )
 
 
-# What a line looks like ({L} a local, {N} a number), its code, and whether its last operand is nil.
+# What a line looks like ({L} a local, {N} a number, {P} a place in the program), its code, and
+# whether its last operand is nil.
 _FORMS: tuple[tuple[str, str, bool], ...] = (
     ("{L} = {L}.{N}", "load", False),
     ("{L}.{N} = {L}", "store", False),
@@ -69,12 +77,19 @@ _FORMS: tuple[tuple[str, str, bool], ...] = (
     ("weak {N} = {L}", "weak", False),
     ("{L} = weak {N}", "load_weak", False),
     ("again", "jump", False),
+    ("go to {P}", "jump", False),
+    ("if {L} is nil go to {P}", "jump_nil", False),
     ("anything", "free", False),
 )
 
 
 def _pattern(form: str) -> re.Pattern[str]:
-    return re.compile(re.escape(form).replace(r"\{L\}", "([xyzw])").replace(r"\{N\}", r"(\d)"))
+    return re.compile(
+        re.escape(form)
+        .replace(r"\{L\}", "([xyzw])")
+        .replace(r"\{N\}", r"(\d)")
+        .replace(r"\{P\}", r"(\d\d?)")
+    )
 
 
 _PATTERNS = tuple((_pattern(form), _CODES.index(code), nil) for form, code, nil in _FORMS)
@@ -86,7 +101,7 @@ def _operation(text: str) -> bytes:
             operands = [LOCALS.index(g) if g in LOCALS else int(g) for g in match.groups()]
             operands += [NIL] * nil
             return bytes([code, *operands, *[0] * (3 - len(operands))])
-    forms = ", ".join(f"'{form.format(L='x', N=0)}'" for form, _, _ in _FORMS)
+    forms = ", ".join(f"'{form.format(L='x', N=0, P=7)}'" for form, _, _ in _FORMS)
     raise TypeDefinitionError(f"'{text}' is no operation; there are {forms}")
 
 
@@ -99,7 +114,8 @@ def assemble(lines: Iterable[str]) -> bytes:
 def operation_text(code: bytes) -> str:
     """One operation of four bytes in the words of a program."""
     for form, name, nil in _FORMS:
-        if _CODES[code[0]] == name and nil == (NIL in code[1:]):
+        plain = "{" not in form and any(code[1:])  # "again" goes to 0, and nowhere else
+        if _CODES[code[0]] == name and nil == (NIL in code[1:]) and not plain:
             words = re.split(r"\{(.)\}", form)  # text, slot, text, slot, ... text
             for at, operand in zip(range(1, len(words), 2), code[1:], strict=False):
                 words[at] = LOCALS[operand] if words[at] == "L" else str(operand)
@@ -267,17 +283,14 @@ def program(name: str, *, mutators: int, objects: int, locals: int, fields: int)
     return PROGRAMS[name]
 
 
-def of(given: Program | str | Sequence[str] | Callable[..., object], **numbers: int) -> Program:
+def of(given: Program | str | Function | Sequence[str | Function], **numbers: int) -> Program:
     """What :func:`gcsim.explore` was given, as a Program."""
     if isinstance(given, Program):
         return given
     if isinstance(given, str):
         return program(given, **numbers)
-    if callable(given):
-        raise NotThereYetError(
-            "explore() of Python functions is not there yet: give a text of operations for each"
-            " mutator, as in gcsim.PROGRAMS"
-        )
+    texts = [given] if callable(given) else list(given)
     rest = {k: v for k, v in numbers.items() if k in ("objects", "locals", "fields")}
-    base = free_choice(len(given), **rest)
-    return Program("given", "as written", tuple(given), base.stage)
+    base = free_choice(len(texts), **rest)
+    mutators = tuple(text_of(t) if callable(t) else t for t in texts)
+    return Program("given", "as written", mutators, base.stage)

@@ -59,6 +59,14 @@ _SLOTS = ("+0", "+8", "+16", "+24")
 Predicate = Callable[["SteppedCycle"], object]
 
 
+def schedule_text_of(log: bytes) -> str:
+    """The steps of a log (four bytes each: actor, way, how) that were not made from outside."""
+    from gcsim._explore import schedule_text
+
+    rows = [log[i : i + 4] for i in range(0, len(log), 4)]
+    return schedule_text(b"".join(row[:2] for row in rows if row[2] != _OUTSIDE))
+
+
 def _whole(what: str, value: object, low: int, high: int) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
         raise ConversionError(f"{what} takes an int, not {type(value).__name__}")
@@ -375,24 +383,7 @@ class SteppedCycle:
 
         Steps from outside are no part of it: do the same between the same steps.
         """
-        words: list[str] = []
-        last, times = "", 0
-        for actor, choice, how in self._log(0, self.step_number):
-            letter = chr(ord("a") + actor)
-            if how == _OUTSIDE:
-                continue
-            if letter == last and not choice:
-                times += 1
-                continue
-            if last:
-                words.append(f"{last}{times}" if times > 1 else last)
-            last, times = letter, 1
-            if choice:
-                words.append(f"{letter}.{choice}")
-                last, times = "", 0
-        if last:
-            words.append(f"{last}{times}" if times > 1 else last)
-        return " ".join(words)
+        return schedule_text_of(self._check()._steps_log(0, self.step_number))
 
     def _log(self, start: int, end: int) -> Iterator[tuple[int, int, int]]:
         raw = self._check()._steps_log(start, end)

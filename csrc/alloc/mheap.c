@@ -145,8 +145,9 @@ static gcsim_status mheap_grow(struct mheap *h, uint64_t npages)
 CORE uint64_t mheap_mapped_ready(const struct mheap *h)
 {
     uint64_t bytes = GCSIM_LOAD(&h->grown_pages) << PAGE_SHIFT;
-    for (int r = 0; r < REGION_ARENA; r++)
-        bytes += world_committed(h->world, (enum world_region)r);
+    for (int r = 0; r < WORLD_REGIONS; r++)
+        if (r != REGION_ARENA)
+            bytes += world_committed(h->world, (enum world_region)r);
     return bytes - GCSIM_LOAD(&h->bytes.released);
 }
 

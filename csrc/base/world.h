@@ -25,9 +25,9 @@ enum world_region {
     REGION_SUMMARY_2,
     REGION_SUMMARY_3,
     REGION_SUMMARY_4,
-    REGION_COROUTINES, // stacks: of coroutines, or of the collector's own threads
     REGION_HISTORY,    // struct history, events
     REGION_ARENA,      // the objects' pages
+    REGION_COROUTINES, // stacks: of coroutines, or of the collector's own threads. Last: their size depends on the build, and no offset in an event shall
     WORLD_REGIONS
 };
 

@@ -181,7 +181,8 @@ enum heap_attention { // any bit sends heap_enter the long way
     HEAP_SLOW_STEPS = 8, /* step mode: another thread is inside */
     HEAP_LEFT = 16,      /* a workload that cannot be ended was left behind in it */
     HEAP_STEPPED =
-        32 /* a cycle is being stepped: who is about to touch the heap says so first (steps_bind.c) */
+        32, /* a cycle is being stepped: who is about to touch the heap says so first (steps_bind.c) */
+    HEAP_UNSOUND = 64 /* step mode: objects may get lost, so who follows a pointer asks (lost.c) */
 };
 
 struct heap_deferred { // something to drop whose owner died when no mutator could be had
@@ -310,6 +311,13 @@ static inline int heap_check_open(struct heap_object *h)
     return heap_check_open_long_way(h);
 }
 
+// 0, or -1 with LostObjectError: the address leads to a slot that was freed too early. The heap is open.
+BIND_COLD int heap_lost_long_way(struct heap_object *h, const void *address);
+static inline int heap_check_lost(struct heap_object *h, const void *address)
+{
+    return BIND_LIKELY(!(h->attention & HEAP_UNSOUND)) ? 0 : heap_lost_long_way(h, address);
+}
+
 // Number of forks this process has gone through; a pthread_atfork handler counts.
 static volatile uint32_t bind_forks;
 
@@ -322,7 +330,8 @@ static inline void heap_attend(struct heap_object *h, uint32_t set, uint32_t cle
 // False also where it is to be told of first: heap_check_own.
 static inline bool heap_is_own(struct heap_object *h)
 {
-    return BIND_LIKELY(h->heap != NULL && !(h->attention & (HEAP_CLOSING | HEAP_STEPPED)) &&
+    return BIND_LIKELY(h->heap != NULL &&
+                       !(h->attention & (HEAP_CLOSING | HEAP_STEPPED | HEAP_UNSOUND)) &&
                        h->forks == bind_forks);
 }
 

@@ -89,6 +89,12 @@ static void words_read(gcsim_mutator *m, struct type_object *type, const void *s
         out->status = m->status == GCSIM_OK ? GCSIM_NO_MEMORY : m->status;
 }
 
+static int words_check_lost(struct heap_object *h, struct type_object *type, const void *slot)
+{
+    void *const *pointer = (void *const *)slot + (type->kind == GCSIM_KIND_INTERFACE);
+    return type->ptr_bytes ? heap_check_lost(h, GCSIM_LOAD(pointer)) : 0;
+}
+
 static PyObject *words_pointer(struct heap_object *h, struct type_object *elem,
                                gcsim_handle *handle)
 {
@@ -672,7 +678,9 @@ static PyObject *frame_getattro(PyObject *self, PyObject *name)
             frame_no_slot(f, name);
         return found;
     }
-    gcsim_mutator *m = frame_check(f) < 0 ? NULL : heap_enter(h);
+    if (frame_check(f) < 0 || words_check_lost(h, slot->type, frame_slot_at(f, slot)) < 0)
+        return NULL;
+    gcsim_mutator *m = heap_enter(h);
     if (!m)
         return NULL;
     words_read(m, slot->type, frame_slot_at(f, slot), &words);
@@ -869,6 +877,8 @@ static PyObject *globals_subscript(struct globals_object *self, PyObject *name)
         return PyErr_Occurred()
                    ? NULL
                    : raise_named(h->state, "UnknownNameError", "the heap has no global %R", name);
+    if (heap_check_lost(h, GCSIM_LOAD(&slot->global->words[0])) < 0)
+        return NULL;
     gcsim_mutator *m = heap_enter(h);
     if (!m)
         return NULL;

@@ -1,6 +1,7 @@
 // Heap: the Python face of one gcsim heap. Its options, its life (open, closing, closed; forked copies), the types it knows, heap.new,
 // and what it tells. Methods of other files come in through hooks.h.
 #include "bind/bind.h"
+#include "gcsim/steps.h"
 
 #include <ctype.h>
 #include <math.h>
@@ -484,6 +485,8 @@ static int heap_open(struct heap_object *h, const struct heap_given *g)
         return -1;
     }
     h->arena = h->api->arena(h->heap, NULL);
+    if (h->steps && gcsim_stepping()->unsound(h->heap))
+        heap_attend(h, HEAP_UNSOUND, 0);
     h->procs = h->api->procs(h->heap);
     if (pool_grow(h) < 0)
         return -1;

@@ -9,6 +9,7 @@
 #include "bind/enter.c"
 #include "bind/types.c"
 #include "bind/value.c"
+#include "bind/lost.c"
 #include "bind/ref.c"
 #include "bind/switches.c"
 #include "bind/heap.c"

@@ -65,6 +65,8 @@ BIND_COLD void *ref_no_handle(struct heap_object *h, gcsim_status status)
 
 BIND gcsim_handle *heap_root(struct heap_object *h, void *address)
 {
+    if (heap_check_lost(h, address) < 0)
+        return NULL;
     gcsim_mutator *m = heap_enter(h);
     if (!m)
         return NULL;
@@ -97,6 +99,8 @@ BIND PyObject *ref_to(struct heap_object *h, struct type_object *type, void *add
 
 BIND PyObject *ref_load(struct heap_object *h, PyTypeObject *cls, void **slot)
 {
+    if (heap_check_lost(h, GCSIM_LOAD(slot)) < 0)
+        return NULL;
     gcsim_mutator *m = heap_enter(h);
     if (BIND_UNLIKELY(!m))
         return NULL;

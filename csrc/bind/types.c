@@ -751,7 +751,7 @@ BIND_COLD void field_blame(struct field_object *f)
 
 static inline PyObject *field_load(struct field_object *f, struct ref_object *ref)
 {
-    if (heap_check_open(ref->heap) < 0)
+    if (heap_check_open(ref->heap) < 0 || heap_check_lost(ref->heap, ref->address) < 0)
         return NULL;
     char *at = ref->address + f->offset;
     switch (f->kind) {
@@ -790,6 +790,8 @@ static inline int field_store(struct field_object *f, struct ref_object *ref, Py
             return 0;
         }
     }
+    if (ref->heap->heap && heap_check_lost(ref->heap, ref->address) < 0)
+        return -1;
     if (value_set(ref->heap, f->type, at, value) == 0)
         return 0;
     field_blame(f);

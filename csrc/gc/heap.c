@@ -127,6 +127,7 @@ static gcsim_status heap_init(gcsim_heap *heap, struct world *w, uint64_t arena_
     gc->shade_entries = options->shade_entries ? options->shade_entries - 1 : SHADE_BUFFER;
     h->allocate_white = options->allocate_white;
     barrier_choose(gc, options);
+    heap->mheap.clobber_free |= gc->unsound; // what is lost is seen
     gc->conservative_stacks = options->conservative_stacks;
     gc->sbrk = options->sbrk;
     gc->stress_bytes = options->stress_bytes;

@@ -31,6 +31,7 @@ static const struct {
     [GCSIM_OP_LOAD_WEAK] = {'l', 'h', 0},
     [GCSIM_OP_JUMP] = {'j', 0, 0},
     [GCSIM_OP_TINY] = {'l', 0, 0},
+    [GCSIM_OP_JUMP_NIL] = {'l', 'j', 0},
 };
 
 static bool operand_fits(const gcsim_stage *s, uint8_t kind, uint8_t value)
@@ -263,6 +264,10 @@ static void perform(struct actor *a, gcsim_op op)
         break;
     case GCSIM_OP_JUMP:
         a->pc = op.a;
+        break;
+    case GCSIM_OP_JUMP_NIL:
+        if (!get_local(a, op.a))
+            a->pc = op.b;
         break;
     case GCSIM_OP_PUSH:
     case GCSIM_OP_POP:

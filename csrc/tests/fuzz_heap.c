@@ -376,8 +376,8 @@ static uint64_t live_hash(const struct model *f)
         for (uint64_t i = 0; i < n; i++) {
             fold(&hash, place(f, found[i].base));
             fold(&hash, found[i].slot_bytes);
-            fold(&hash, (uint64_t)found[i].span_class << 2 | found[i].marked << 1 |
-                            found[i].unswept);
+            fold(&hash,
+                 (uint64_t)found[i].span_class << 2 | found[i].marked << 1 | found[i].unswept);
         }
     return hash;
 }

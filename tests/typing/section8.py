@@ -4,6 +4,7 @@ Statements of parts that this version does not have raise NotThereYetError when 
 """
 
 from array import array as buffer
+from collections.abc import Iterator
 from typing import Any, Literal
 
 import gcsim
@@ -14,8 +15,9 @@ index_buffer = buffer("i", [1, 2, 3, -1])
 older: Any = None
 
 
-def program(heap: gcsim.Heap) -> None:
-    heap.new(Node)
+def program() -> Iterator[str]:
+    yield "x = global 0"
+    yield "x.0 = nil"
 
 
 # --- the block

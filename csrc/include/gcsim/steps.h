@@ -62,6 +62,7 @@ typedef enum gcsim_op_code {
     GCSIM_OP_JUMP,         /* to operation a */
     GCSIM_OP_TINY,         /* local[a] = new object of 8 bytes without pointers */
     GCSIM_OP_FREE, /* any operation that is possible, again and again until the cycle has ended */
+    GCSIM_OP_JUMP_NIL, /* to operation b if local[a] is nil */
     GCSIM_OP_CODES
 } gcsim_op_code;
 
@@ -216,6 +217,24 @@ typedef struct gcsim_view_buffer { /* a mutator's write barrier buffer */
     uint32_t mutator, n, capacity, unused;
     void *const *entries;
 } gcsim_view_buffer;
+
+typedef enum gcsim_lost_how {
+    GCSIM_LOST_UNKNOWN = 0, /* no store, or none that the event ring still has */
+    GCSIM_LOST_OVERWRITTEN, /* overwrote a pointer to it before the marker came by */
+    GCSIM_LOST_STORED       /* put a pointer to it behind something black */
+} gcsim_lost_how;
+
+/* A pointer to a slot that was freed too early: what is known of it. Offsets are from the heap's first byte. */
+typedef struct gcsim_lost {
+    uint64_t cycle;     /* that ended last: it freed the object, or one before it did */
+    uint64_t offset;    /* of the address */
+    uint64_t span_page; /* first page of its span, or its page if the span is gone */
+    uint64_t index;     /* of the slot in the span */
+    uint64_t slot_offset, slot_bytes; /* bytes: 1 if the span is gone */
+    uint32_t store;                   /* gcsim_lost_how: of the store that lost it */
+    uint32_t store_mutator;
+    uint64_t store_slot, store_time; /* time: of its event */
+} gcsim_lost;
 
 /* --- a timeline: one cycle forwards and backwards. Its steps are numbered from 1; 0 is the beginning. A change that was made from outside
    between two steps counts as one. The state after step k is the same, bit by bit, each time it is come to. Lives outside the world. */
