@@ -230,13 +230,12 @@ CORE void barrier_root(struct mutator *m, void **slot, void *ptr)
 static void act_on_all(struct mutator *m, enum part part, const gcsim_type *t, void **to,
                        void *const *from, uint64_t count)
 {
-    const uint64_t words = t->bytes / 8;
-    for (uint64_t i = 0; i < count; i++, to += words, from = from ? from + words : NULL)
+    for (uint64_t i = 0; i < count * (t->bytes / 8); i += t->bytes / 8)
         for (uint64_t w = 0; w < divide_up(t->ptr_bytes / 8, 64); w++)
             for (uint64_t bits = t->mask[w]; bits; bits &= PLANTED(COPY_ONE_WORD) ? 0 : bits - 1) {
                 uint64_t at = w * 64 + bits_lowest(bits);
-                void *ptr = from ? GCSIM_LOAD(from + at) : NULL;
-                act((struct store){m, to + at, ptr, part, false, true});
+                void *ptr = from ? GCSIM_LOAD(from + i + at) : NULL;
+                act((struct store){m, to + i + at, ptr, part, false, true});
             }
 }
 

@@ -273,7 +273,7 @@ static uint32_t search_on(struct explorer *e)
     return undo_audit(e->undo) ? AGAIN : verdict;
 }
 
-static bool begin(struct explorer *e)
+static bool explorer_begin(struct explorer *e)
 {
     undo_reset(e->undo);
     seen_free(&e->seen);
@@ -315,7 +315,7 @@ static uint32_t search_all(struct explorer *e)
         verdict = search_on(e);
     e->loaded = false;
     while (verdict == AGAIN) {
-        if (!begin(e))
+        if (!explorer_begin(e))
             return tear(e);
         is_news(e);
         verdict = search_on(e);
@@ -393,7 +393,7 @@ static gcsim_status take_up(struct explorer *e)
 {
     if (!e->search->load)
         return GCSIM_OK;
-    if (!begin(e))
+    if (!explorer_begin(e))
         return GCSIM_NO_MEMORY;
     e->loaded = true;
     return resume_load(e);
