@@ -167,7 +167,7 @@ def test_a_film_names_what_is_lost_and_every_slot_as_its_program_does() -> None:
     assert {"store A into B.0", "store B into global 0", "look at x of mutator a"} <= set(said)
     cut = next(view for view in film if view.action == "store B into global 0")
     assert [r.target for r in cut.roots if r.kind == "global"] == ["B"]
-    nil = gcsim.explore("free", barrier="none", **ONE).film()
+    nil = gcsim.explore("handle", late_barrier=True).film()
     assert "store nil into global 0" in [view.action for view in nil]
 
 
