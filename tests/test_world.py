@@ -22,7 +22,7 @@ ffi, whitebox = lowlevel.ffi, lowlevel.whitebox_steps
 
 SOAK = os.environ.get("GCSIM_SOAK") == "1"
 REGIONS = 19
-COROUTINES, HISTORY, ARENA = 16, 17, 18
+HISTORY, ARENA, COROUTINES = 16, 17, 18  # base/world.h
 SIZES = (
     (16, True),
     (24, True),
