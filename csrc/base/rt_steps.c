@@ -117,7 +117,9 @@ static _Thread_local struct rt_sanitizer {
     void *fake_host, *fake_co;
     const void *host_bottom;
     size_t host_bytes;
+#ifdef CORE_TSAN // else the address sanitizer's build of the extension module asks for too much static thread memory
     void *tsan_host, *tsan_co[RT_COROUTINES];
+#endif
 } rt_sanitizer __attribute__((unused));
 
 static char *coroutine_stack(struct rt *rt, uint32_t i)
