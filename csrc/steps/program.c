@@ -340,21 +340,17 @@ struct setting {
     gcsim_status status;
 };
 
-static const gcsim_type *words_type(struct setting *set, const char *name, uint32_t words)
+// Of words, the first `pointers` of which are pointers.
+static const gcsim_type *words_type(struct setting *set, const char *name, uint32_t words,
+                                    uint32_t pointers)
 {
-    uint64_t mask = ALL_ONES(words);
+    uint64_t mask = ALL_ONES(pointers);
     gcsim_type_desc desc = {.name = name,
                             .bytes = words * 8ull,
-                            .ptr_bytes = words * 8ull,
+                            .ptr_bytes = pointers * 8ull,
                             .mask = &mask,
                             .align = 8,
                             .kind = GCSIM_KIND_STRUCT};
-    return type_make(&set->heap->mheap.types, &desc, malloc_resolve_type, &set->status);
-}
-
-static const gcsim_type *tiny_type(struct setting *set)
-{
-    gcsim_type_desc desc = {.name = "tiny", .bytes = 8, .align = 8, .kind = GCSIM_KIND_STRUCT};
     return type_make(&set->heap->mheap.types, &desc, malloc_resolve_type, &set->status);
 }
 
@@ -428,10 +424,10 @@ static void set_stage(void *arg)
         return;
     set->m = mutator_of(m);
     gcsim_enter(m);
-    s->node = words_type(set, "Node", s->given.fields);
-    s->locals = words_type(set, "locals", s->given.locals);
-    s->one = words_type(set, "frame", 1);
-    s->tiny = tiny_type(set);
+    s->node = words_type(set, "Node", s->given.fields, s->given.fields);
+    s->locals = words_type(set, "locals", s->given.locals, s->given.locals);
+    s->one = words_type(set, "frame", 1, 1);
+    s->tiny = words_type(set, "tiny", 1, 0);
     bool made = s->node && s->locals && s->one && s->tiny && make_objects(set, s);
     gcsim_leave(m);
     world_detach(set->m);

@@ -274,10 +274,10 @@ CORE bool undo_heat(struct undo *u, struct undo_place at)
     if (at.offset >= w->regions[at.region].reserved ||
         !world_commit(w, (int)at.region, at.offset + LINE) || !cover(u, (int)at.region))
         return false;
-    uint64_t had = u->nlines;
-    if (!u->hot_bits[at.region][at.offset / LINE])
+    const uint8_t *hot = &u->hot_bits[at.region][at.offset / LINE];
+    if (!*hot)
         heat(u, (int)at.region, at.offset);
-    return u->nlines > had || u->hot_bits[at.region][at.offset / LINE];
+    return *hot;
 }
 
 static void audit_block(struct undo *u, int r, uint64_t from)

@@ -154,16 +154,36 @@ CORE int finish(void)
 }
 
 #if GCSIM_STEPS
+// A heap that marks field by field, with the stage set up in it.
+CORE gcsim_heap *stage_heap(gcsim_options options, const gcsim_stage *stage)
+{
+    options.bytes = small_heap.bytes;
+    options.reserve_bytes = small_heap.reserve_bytes;
+    options.gc_percent = small_heap.gc_percent;
+    options.mark_engine = GCSIM_MARK_FIELD + 1;
+    gcsim_status status;
+    gcsim_heap *heap = API->heap_create(&options, &status);
+    INVARIANT(heap && !gcsim_stepping()->stage_error(stage));
+    INVARIANT(gcsim_stepping()->stage_set(heap, stage) == GCSIM_OK);
+    return heap;
+}
+
+// found.taken stays until the next search.
+CORE gcsim_found explore_stage(gcsim_heap *heap, gcsim_search how)
+{
+    static gcsim_taken taken[1000];
+    gcsim_found found = {.bytes = sizeof found, .taken = taken, .room = 1000};
+    how.bytes = sizeof how;
+    INVARIANT(gcsim_stepping()->explore(heap, &how, &found) == GCSIM_OK);
+    return found;
+}
+
 // A heap whose mutators do anything that is possible: global -> A -> B, one field each, all locals nil.
 CORE gcsim_heap *free_stage(gcsim_options options, uint32_t mutators, uint32_t locals)
 {
     static const gcsim_op ops[] = {{GCSIM_OP_FREE, 0, 0, 0}, {0}};
     static const gcsim_op *const programs[] = {ops, ops, ops, ops};
     static const uint8_t fields[] = {2, 0}, globals[] = {1}, nothing[16];
-    options.bytes = small_heap.bytes;
-    options.reserve_bytes = small_heap.reserve_bytes;
-    options.gc_percent = small_heap.gc_percent;
-    options.mark_engine = GCSIM_MARK_FIELD + 1;
     gcsim_stage stage = {.bytes = sizeof stage,
                          .objects = 2,
                          .fields = 1,
@@ -174,10 +194,6 @@ CORE gcsim_heap *free_stage(gcsim_options options, uint32_t mutators, uint32_t l
                          .field_targets = fields,
                          .global_targets = globals,
                          .local_targets = nothing};
-    gcsim_status status;
-    gcsim_heap *heap = API->heap_create(&options, &status);
-    INVARIANT(heap && !gcsim_stepping()->stage_error(&stage));
-    INVARIANT(gcsim_stepping()->stage_set(heap, &stage) == GCSIM_OK);
-    return heap;
+    return stage_heap(options, &stage);
 }
 #endif

@@ -291,10 +291,7 @@ static uint32_t explored(gcsim_options options)
 {
     options.shade_entries = 1;
     gcsim_heap *heap = free_stage(options, 1, 1);
-    gcsim_search how = {.bytes = sizeof how};
-    static gcsim_taken taken[1000];
-    gcsim_found found = {.bytes = sizeof found, .taken = taken, .room = 1000};
-    INVARIANT(gcsim_stepping()->explore(heap, &how, &found) == GCSIM_OK);
+    gcsim_found found = explore_stage(heap, (gcsim_search){0});
     API->heap_destroy(heap);
     return found.verdict;
 }

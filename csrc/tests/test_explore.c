@@ -5,10 +5,7 @@
 
 static gcsim_found search(gcsim_heap *heap, gcsim_search how)
 {
-    static gcsim_taken taken[1000];
-    gcsim_found found = {.bytes = sizeof found, .taken = taken, .room = 1000};
-    how.bytes = sizeof how;
-    INVARIANT(gcsim_stepping()->explore(heap, &how, &found) == GCSIM_OK);
+    gcsim_found found = explore_stage(heap, how);
     printf("      %" PRIu64 " states, %" PRIu64 " transitions, %" PRIu64 " paths, depth %" PRIu64
            ", %.0f transitions a second\n",
            found.states, found.transitions, found.paths, found.depth,

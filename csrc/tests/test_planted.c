@@ -112,10 +112,7 @@ static const char *const names[BUGS] = {
 
 static gcsim_heap *set_scene(const struct scene *s)
 {
-    gcsim_options options = small_heap;
-    options.mark_engine = GCSIM_MARK_FIELD + 1;
-    options.shade_entries = 1 + s->entries;
-    options.stacks = s->stacks;
+    gcsim_options options = {.shade_entries = 1 + s->entries, .stacks = s->stacks};
     const gcsim_op *programs[PROGRAMS] = {s->programs[0], s->programs[1]};
     gcsim_stage stage = {.bytes = sizeof stage,
                          .objects = s->objects,
@@ -127,11 +124,7 @@ static gcsim_heap *set_scene(const struct scene *s)
                          .field_targets = s->field_targets,
                          .global_targets = s->global_targets,
                          .local_targets = s->local_targets};
-    gcsim_status status;
-    gcsim_heap *heap = API->heap_create(&options, &status);
-    INVARIANT(heap && !gcsim_stepping()->stage_error(&stage));
-    INVARIANT(gcsim_stepping()->stage_set(heap, &stage) == GCSIM_OK);
-    return heap;
+    return stage_heap(options, &stage);
 }
 
 // 0: those that the stage has set.
@@ -140,16 +133,12 @@ static uint64_t points_of(const struct scene *s)
     return s->locks ? STAGE_POINTS | 1ull << EVENT_LOCK : 0;
 }
 
-static gcsim_taken taken[1000];
-
 static gcsim_found search(const struct scene *s, gcsim_search how)
 {
     gcsim_heap *heap = set_scene(s);
-    gcsim_found found = {.bytes = sizeof found, .taken = taken, .room = 1000};
-    how.bytes = sizeof how;
     how.whole_cycle = s->whole_cycle;
     how.points = points_of(s);
-    INVARIANT(gcsim_stepping()->explore(heap, &how, &found) == GCSIM_OK);
+    gcsim_found found = explore_stage(heap, how);
     API->heap_destroy(heap);
     return found;
 }
@@ -210,7 +199,7 @@ static void print_programs(const struct scene *s)
         }
 }
 
-static const char *schedule_text(uint64_t steps)
+static const char *schedule_text(const gcsim_taken *taken, uint64_t steps)
 {
     static char text[8000];
     int n = 0;
@@ -269,7 +258,7 @@ static void replay(const struct scene *s, const gcsim_found *found, const char *
 static void refuted(enum bug bug)
 {
     gcsim_found found = search(&scenes[bug], (gcsim_search){.shortest = 1});
-    const char *text = schedule_text(found.steps);
+    const char *text = schedule_text(found.taken, found.steps);
     if (!check(found.verdict == GCSIM_LOST || found.verdict == GCSIM_BROKEN ||
                    found.verdict == GCSIM_DEADLOCKED,
                "%s: found among %" PRIu64 " states: %s", names[bug], found.states, found.what))
