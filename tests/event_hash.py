@@ -16,6 +16,9 @@ from pathlib import Path
 
 from gcsim import PROGRAMS
 
+sys.path.insert(0, str(Path(__file__).resolve().parent / "bench"))
+import programs
+
 CSRC = Path(__file__).resolve().parent.parent / "csrc"
 #: Compiler and flags; those whose compiler is not there are left out.
 BUILDS = [(c, f) for c in ("gcc", "clang") for f in ("-O0", "-O1", "-O2", "-O3")] + [
@@ -26,10 +29,8 @@ BUILDS = [(c, f) for c in ("gcc", "clang") for f in ("-O0", "-O1", "-O2", "-O3")
 
 
 def common_flags() -> list[str]:
-    """FLAGS_COMMON of flags.mk, and that it is no debug build, whose checks take steps of their own."""
-    lines = (CSRC / "flags.mk").read_text(encoding="utf-8").splitlines()
-    found = next(line for line in lines if line.startswith("FLAGS_COMMON"))
-    return [*shlex.split(found.split("=", 1)[1]), "-DGCSIM_DEBUG=0"]
+    """And that it is no debug build, whose checks take steps of their own."""
+    return [*programs.flags()["FLAGS_COMMON"], "-DGCSIM_DEBUG=0"]
 
 
 def stages() -> str:

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 import gcsim
-from gcsim._explore import Setup, explore_all, schedule_text
+from gcsim._explore import Setup, explore_all, schedule_text, search
 from gcsim._explore import _steps as steps_of
 from gcsim._explore_process import run_search
 from gcsim._programs import (
@@ -33,25 +33,15 @@ from gcsim._programs import (
     operation_text,
 )
 
+sys.path.insert(0, str(Path(__file__).resolve().parent / "explore"))
+import table
+from table import REFUTED, SOUND
+
 pytestmark = pytest.mark.slow  # once in CI is enough
 
 ONE = {"mutators": 1}
 
-# Options under which one mutator that does anything loses an object, and how long the shortest way is.
-UNSOUND = [
-    ({"barrier": "none"}, 10),
-    ({"barrier": "dijkstra", "rescan_stacks": False}, 11),
-    ({"barrier": "steele", "rescan_stacks": False}, None),
-    ({"barrier": "yuasa-store-first"}, None),
-]
-SOUND = [
-    {"barrier": "hybrid"},
-    {"barrier": "hybrid", "stacks": "last"},
-    {"barrier": "hybrid-conditional", "stacks": "last"},
-    {"barrier": "dijkstra"},
-    {"barrier": "steele"},
-    {"barrier": "yuasa"},
-]
+ALONE = [row for row in REFUTED if row.setup.program == table.ONE]
 
 
 def words(options: dict[str, object]) -> str:
@@ -66,19 +56,15 @@ def test_what_is_sound_is_closed(options: dict[str, object], buffer: int) -> Non
     assert found.schedule == "" and found.states > 5000 and found.paths > 100
 
 
-@pytest.mark.parametrize(("options", "steps"), UNSOUND, ids=[words(o) for o, _ in UNSOUND])
-def test_what_is_not_is_refuted_by_a_shortest_schedule(
-    options: dict[str, object], steps: int | None
-) -> None:
-    found = gcsim.explore("free", **ONE, **options)  # type: ignore[arg-type]
+@pytest.mark.parametrize("row", ALONE, ids=str)
+def test_what_is_not_is_refuted_by_a_shortest_schedule(row: table.Row) -> None:
+    found = search(row.setup)
     assert found.verdict == "lost" and not found
     assert "no mark" in found.what and found.schedule in str(found)
     length = len(steps_of(found.schedule))
-    assert found.steps == length
-    assert steps is None or length == steps
-    any_found = gcsim.explore("free", **ONE, **options, shortest=False)  # type: ignore[arg-type]
-    assert len(steps_of(any_found.schedule)) >= length
-    below = gcsim.explore("free", **ONE, **options, max_depth=length - 1)  # type: ignore[arg-type]
+    assert length == found.steps and row.steps in (None, length)
+    assert search(row.setup, shortest=False).steps >= length
+    below = search(row.setup, max_depth=length - 1)
     assert below.verdict == "bound", "no shorter one exists"
 
 
@@ -92,21 +78,6 @@ def test_standard_programs_lose_an_object_without_a_barrier(name: str) -> None:
     assert gcsim.explore(name, barrier="none").verdict == "lost"
 
 
-# Mistakes that need more than one mutator that does anything: a program that shows each.
-MISTAKES: list[tuple[str, dict[str, object]]] = [
-    ("publish", {"barrier": "yuasa", "stacks": "last"}),
-    ("race", {"barrier": "yuasa", "stacks": "last"}),
-    ("race", {"barrier": "yuasa", "stacks": "first"}),
-    ("race", {"barrier": "hybrid-old-last"}),
-    ("copy-race", {"barrier": "dijkstra-store-first", "preempt_barrier": True}),
-    ("list-insert", {"allocate": "white"}),
-    ("copy", {"late_barrier": True}),
-    ("handle", {"late_barrier": True}),
-    ("stack", {"final_flush": False, "buffer": 1}),
-    ("last-worker", {"final_flush": False, "buffer": 2}),
-]
-
-
 def test_a_store_before_the_shade_is_harmless_where_no_stack_is_scanned_in_between() -> None:
     assert gcsim.explore("copy-race", barrier="dijkstra-store-first").sound
     assert gcsim.explore("copy-race", barrier="dijkstra", preempt_barrier=True).sound
@@ -118,11 +89,9 @@ def test_a_careful_search_finds_the_same() -> None:
         assert (fast.states, fast.transitions) == (slow.states, slow.transitions)
 
 
-@pytest.mark.parametrize(
-    ("name", "options"), MISTAKES, ids=[f"{n} {words(o)}" for n, o in MISTAKES]
-)
-def test_mistakes_lose_an_object(name: str, options: dict[str, object]) -> None:
-    found = gcsim.explore(name, **options)  # type: ignore[arg-type]
+@pytest.mark.parametrize("row", [r for r in REFUTED if r not in ALONE], ids=str)
+def test_mistakes_lose_an_object(row: table.Row) -> None:
+    found = search(row.setup)
     assert found.verdict == "lost"
     film = found.film()
     assert film[-1].note == found.what and any(o.lost for o in film[-1].objects)

@@ -11,18 +11,13 @@
 #include <inttypes.h>
 
 #include "gcsim/steps.h"
+#include "tests/fold.h"
 #include "workloads/workloads.c"
 
 enum { EVENTS = 1 << 16, STEPS_MOST = 4000 };
 
 static const gcsim_api *api;
 static const gcsim_stepping_api *steps;
-
-static void fold(uint64_t *hash, uint64_t word)
-{
-    *hash = (*hash ^ word) * UINT64_C(0x9e3779b97f4a7c15);
-    *hash ^= *hash >> 29;
-}
 
 static uint64_t fold_events(gcsim_heap *heap, uint64_t *hash)
 {

@@ -11,6 +11,7 @@
 // collection what it left: the graph by the numbers under which objects were made, marks and MemStats, times aside. Streams of even seeds sweep
 // with the world stopped: then offsets of all objects and pointers, and numbers of spans, are told too. Else a thread sweeps as well, and in which
 // order, and so where later objects lie, is a matter of time. `make equality` compares what the two instantiations tell.
+#include "fold.h"
 #include "harness.h"
 
 enum {
@@ -335,12 +336,6 @@ static void check_weaks(struct model *f, bool collected)
 }
 
 // --- what both instantiations must agree in ----------------------------------------------------------------------
-
-static void fold(uint64_t *hash, uint64_t word)
-{
-    *hash = (*hash ^ word) * 0x9e3779b97f4a7c15;
-    *hash ^= *hash >> 29;
-}
 
 static uint64_t place(const struct model *f, const void *p)
 {

@@ -23,6 +23,9 @@ class Row:
     steps: int | None = None  # of a shortest counterexample; None: any is enough
     size: int = SMALL
 
+    def __str__(self) -> str:
+        return str(self.setup)
+
     @property
     def keeps(self) -> str:
         """The tri-colour invariant that holds at every state, if nothing can be lost."""
@@ -54,7 +57,7 @@ SOUND: list[dict[str, Any]] = [
     {"barrier": "yuasa"},
 ]
 
-# Stated by the issue of every barrier: closed with two mutators, buffers of no entry and of one.
+# Closed with two mutators too, buffers of no entry and of one.
 TWO_SOUND: list[dict[str, Any]] = [
     {"barrier": "hybrid"},
     {"barrier": "hybrid-conditional"},
@@ -75,6 +78,7 @@ REFUTED = [
     refuted(ONE, 11, barrier="steele", rescan_stacks=False),
     refuted(ONE, None, barrier="yuasa-store-first"),
     refuted("publish", None, barrier="yuasa", stacks="last"),
+    refuted("race", 19, barrier="yuasa", stacks="last"),
     refuted("race", 23, barrier="yuasa", stacks="first"),
     refuted("race", 19, barrier="hybrid-old-last"),
     refuted("copy-race", 25, barrier="dijkstra-store-first", preempt_barrier=True),

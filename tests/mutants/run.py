@@ -11,7 +11,6 @@ status 1. Before that the tests have to pass without any mutant.
 import argparse
 import os
 import queue
-import random
 import re
 import shutil
 import signal
@@ -23,6 +22,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from table import MUTANTS, Mutant
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+import sampling
 
 ROOT = Path(__file__).resolve().parents[2]
 WORK = ROOT / "build" / "mutants"
@@ -164,21 +166,10 @@ def run_all(mutants: list[Mutant], jobs: int) -> dict[str, Outcome]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Mistakes in the core that the tests must notice.")
-    parser.add_argument("--sample", type=int, help="only so many, chosen at random")
-    parser.add_argument(
-        "--seed", type=int, default=None, help="of the choice (default: another each day)"
-    )
-    parser.add_argument("--only", help="only mutants whose names contain this")
+    sampling.add_options(parser, "mutant")
     parser.add_argument("--jobs", type=int, default=min(4, len(os.sched_getaffinity(0))))
-    parser.add_argument("--list", action="store_true", help="say what there is, run nothing")
     options = parser.parse_args()
-    mutants = [m for m in MUTANTS if not options.only or options.only in m.name]
-    if options.sample is not None and options.sample < len(mutants):
-        seed = options.seed if options.seed is not None else int(time.time()) // 86400
-        print(f"a sample of {options.sample} of {len(mutants)} mutants, --seed {seed}")
-        mutants = random.Random(seed).sample(mutants, options.sample)
-    if not mutants:
-        parser.error(f"no mutant's name contains {options.only!r}")
+    mutants = sampling.choose(parser, options, MUTANTS, "mutant")
     if options.list:
         for m in mutants:
             print(f"{m.name} [{m.part}] csrc/{m.file}: {m.invariant}")

@@ -4,13 +4,11 @@ python tests/planted/run.py [--sample N] [--seed S] [--only NAME] [--jobs J] [--
 
 csrc/base/bugs.def lists the bugs. For each csrc/tests/test_planted.c is compiled with it and run: the explorer has to
 find a violation on the stage of that bug, and its schedule has to lead a fresh heap there again. Without a bug the
-same stages have to be closed and sound. Exit status 1 if anything is otherwise. --compare compiles the core as it is shipped with and without the list's conditions in the text, and
-compares the object code.
+same stages have to be closed and sound. Exit status 1 if anything is otherwise. --compare compiles the core as it is
+shipped with and without the list's conditions in the text, and compares the object code.
 """
 
 import argparse
-import os
-import random
 import re
 import subprocess
 import sys
@@ -19,14 +17,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "bench"))
+import programs
+import sampling
+
 ROOT = Path(__file__).resolve().parents[2]
 CSRC = ROOT / "csrc"
 WORK = ROOT / "build" / "planted"
 TIMEOUT_S = 600
-FLAGS = (
-    *("-std=c11", "-D_GNU_SOURCE", "-fno-strict-aliasing", "-fvisibility=hidden"),
-    *("-ffp-contract=off", "-fPIC", "-pthread", "-w", "-UNDEBUG"),
-)
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,8 @@ def read_list() -> list[Bug]:
 
 
 def compile_command(*more: str) -> list[str]:
-    return [os.environ.get("CC", "cc"), *FLAGS, f"-I{CSRC}", f"-I{CSRC}/include", *more]
+    common = [*programs.compiler(), *programs.flags()["FLAGS_COMMON"], "-w"]
+    return [*common, f"-I{CSRC}", f"-I{CSRC}/include", *more]
 
 
 SHIPPED = Bug("NONE", "no bug", "")  # every stage is closed and sound
@@ -106,32 +106,16 @@ def row(bug: Bug, said: str) -> str:
     return f"{bug.name:15} {steps:>5} {states:>6} {ms:>7}  {bug.what}"
 
 
-def choose(options: argparse.Namespace) -> list[Bug]:
-    bugs = [b for b in read_list() if not options.only or options.only in b.name]
-    if options.sample is not None and options.sample < len(bugs):
-        seed = options.seed if options.seed is not None else int(time.time()) // 86400
-        print(f"a sample of {options.sample} of {len(bugs)} planted bugs, --seed {seed}")
-        bugs = random.Random(seed).sample(bugs, options.sample)
-    return bugs
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description="Planted bugs, which the explorer must find.")
-    parser.add_argument("--sample", type=int, help="only so many, chosen at random")
-    parser.add_argument(
-        "--seed", type=int, default=None, help="of the choice (default: another each day)"
-    )
-    parser.add_argument("--only", help="only bugs whose names contain this")
+    sampling.add_options(parser, "planted bug")
     parser.add_argument("--jobs", type=int, default=2, help="compilers at the same time")
-    parser.add_argument("--list", action="store_true", help="say what there is, run nothing")
     parser.add_argument("--compare", action="store_true", help="compare the shipped code")
     options = parser.parse_args()
     WORK.mkdir(parents=True, exist_ok=True)
     if options.compare:
         return compare()
-    bugs = choose(options)
-    if not bugs:
-        parser.error(f"no planted bug's name contains {options.only!r}")
+    bugs = sampling.choose(parser, options, read_list(), "planted bug")
     if options.list:
         for b in bugs:
             print(f"{b.name}: {b.what}")
