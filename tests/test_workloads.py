@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -250,18 +251,22 @@ def test_no_thread_to_be_had(run_python: Callable[..., Any]) -> None:
 
 # ---- stopping, and being stuck ----
 
-# Spins without a poll until a file is there; thread 0 polls, so that it allocates when others are to be held up.
+# Spins without a poll until a file is there; of several threads the first polls, waits until another one is deaf,
+# and allocates until its collections have that one to wait for.
 DEAF = """
     gcsim_work_phase(w, "deaf");
+    struct timespec nap = {0, 1000000};
     if (w->thread == 0 && w->threads > 1) {
+        while (access(FILE_NAME ".deaf", F_OK) != 0 && !gcsim_work_poll(m, w))
+            nanosleep(&nap, NULL);
         const gcsim_type *t = gcsim_work_bytes(api, m, "garbage", 4096);
         for (int i = 0; i < 3000 && !gcsim_work_poll(m, w); i++)
             if (!t || !gcsim_new(m, t))
                 return gcsim_work_no_memory(m, w);
         return 0;
     }
-    struct timespec nap = {0, 1000000};
-    while (access(FILE_NAME, F_OK) != 0)
+    close(creat(FILE_NAME ".deaf", 0600));
+    for (int i = 0; i < 60000 && access(FILE_NAME, F_OK) != 0; i++)
         nanosleep(&nap, NULL);
     return 0;
 """
@@ -269,7 +274,7 @@ ENDLESS = "while (!gcsim_work_poll(m, w)) { struct timespec nap = {0, 1000}; nan
 
 
 def deaf(until: Path) -> gcsim.Workload:
-    return mine(DEAF, f'#include <unistd.h>\n#define FILE_NAME "{until}"\n')
+    return mine(DEAF, f'#include <fcntl.h>\n#include <unistd.h>\n#define FILE_NAME "{until}"\n')
 
 
 @pytest.mark.parametrize("mode", ["threads", "steps"])
@@ -289,15 +294,25 @@ def test_ctrl_c_ends_a_workload_at_its_next_poll(mode: str) -> None:
 
 
 def test_the_watchdog_names_a_thread_that_never_polls(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     go_on = tmp_path / "go-on"
-    workload = deaf(go_on)  # compiled before the clock runs
+
+    class Heard(io.StringIO):
+        """Lets the thread go on, a few periods of the watchdog after it was named."""
+
+        def write(self, text: str) -> int:
+            if "no safe point" in text:
+                threading.Timer(1, go_on.touch).start()
+            return super().write(text)
+
+    workload = deaf(go_on)
+    heard = Heard()
+    monkeypatch.setattr(sys, "stderr", heard)
     with gcsim.Heap() as heap:
-        threading.Timer(2.5, go_on.touch).start()
         workload.run(heap, threads=2, watchdog=0.2)
         assert heap.verify()
-    said = capfd.readouterr().err
+    said = heard.getvalue()
     assert said.count("no safe point") == 1, said
     assert "workload mine, thread 1" in said and "last phase: deaf" in said
     assert "cannot be killed" in said
@@ -319,7 +334,7 @@ def test_what_ctrl_c_cannot_end_is_left_behind(
     mode: str, tmp_path: Path, run_python: Callable[..., Any]
 ) -> None:
     """The heap refuses everything until the thread ends; then it is as good as new."""
-    source = f'{HEAD}#include <unistd.h>\n#define FILE_NAME "{tmp_path}/go-on"\n{RUN}{{ gcsim_work *w = arg; {DEAF} }}{TAIL}'
+    source = f'{HEAD}#include <fcntl.h>\n#include <unistd.h>\n#define FILE_NAME "{tmp_path}/go-on"\n{RUN}{{ gcsim_work *w = arg; {DEAF} }}{TAIL}'
     (tmp_path / "deaf.c").write_text(source)
     done = run_python(
         """
