@@ -570,7 +570,7 @@ def test_close_stops_another_threads_collection_and_waits_for_it(mode: str) -> N
         except gcsim.ClosedHeapError:
             outcomes.append("stopped")
 
-    for _ in range(5):  # a collection may be over before close() comes
+    for _ in range(20):  # a collection may be over before close() comes
         heap = gcsim.Heap(mode=mode, gogc=None)
         head = big_list(heap, 1_000_000)
         started = threading.Event()

