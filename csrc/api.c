@@ -48,10 +48,33 @@ static const gcsim_type *api_type_by_id(gcsim_heap *heap, uint32_t id)
     return type_of_id(&H(heap)->types, id);
 }
 
+#if GCSIM_STEPS
+// It waits for a stopped world, so it runs on a coroutine too.
+struct attaching {
+    gcsim_heap *heap;
+    gcsim_status *status;
+    gcsim_mutator *m;
+};
+
+static void run_attaching(void *arg)
+{
+    struct attaching *a = arg;
+    a->m = world_attach(a->heap, false, a->status);
+}
+
+static gcsim_mutator *api_mutator_attach(gcsim_heap *heap, gcsim_status *status)
+{
+    struct attaching a = {.heap = heap, .status = status};
+    *status = GCSIM_DEADLOCK; // unless it comes to an end
+    rt_call(&heap->mheap.rt, run_attaching, &a);
+    return a.m;
+}
+#else
 static gcsim_mutator *api_mutator_attach(gcsim_heap *heap, gcsim_status *status)
 {
     return world_attach(heap, false, status);
 }
+#endif
 static void api_mutator_detach(gcsim_mutator *m) { world_detach(M(m)); }
 static void api_enter_slow(gcsim_mutator *m) { world_enter_slow(M(m)); }
 static void api_leave_slow(gcsim_mutator *m) { world_leave_slow(M(m)); }
@@ -319,7 +342,7 @@ static void api_scavenger(gcsim_mutator *m, gcsim_scavenger *out)
     }                                                                                              \
     static ret table_##name(API_TYPES_##n(__VA_ARGS__))                                            \
     {                                                                                              \
-        struct args_##name args;                                                                   \
+        struct args_##name args = {0}; /* a call that virtual time cannot end returns 0 */         \
         EACH_##n(AS_SAVE, __VA_ARGS__);                                                            \
         rt_call(&m->heap->mheap.rt, run_##name, &args);                                            \
         return args.result;                                                                        \

@@ -42,6 +42,7 @@
 #include "gc/worker.c"
 #include "gc/cycle.c"
 #include "gc/door.c"
+#include "gc/waits.c"
 #include "gc/registry.c"
 #include "gc/heap.c"
 
@@ -63,6 +64,7 @@
 #include "steps/view.c"
 #include "steps/lost.c"
 #include "steps/timeline.c"
+#include "steps/virtual.c"
 #include "steps/actor.c"
 #include "steps/invariants.c"
 #include "steps/seen.c"

@@ -43,6 +43,7 @@ from gcsim._errors import (
     CompileError,
     CompilerNotFoundError,
     ConversionError,
+    DeadlockError,
     DumpFormatError,
     Error,
     FieldError,

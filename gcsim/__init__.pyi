@@ -68,6 +68,9 @@ from gcsim._errors import (
     ConversionError as ConversionError,
 )
 from gcsim._errors import (
+    DeadlockError as DeadlockError,
+)
+from gcsim._errors import (
     DumpFormatError as DumpFormatError,
 )
 from gcsim._errors import (

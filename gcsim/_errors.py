@@ -88,6 +88,10 @@ class StateError(Error, RuntimeError):
     """The call does not fit what the heap is doing: it is busy on this very thread, say."""
 
 
+class DeadlockError(StateError):
+    """Nobody in a heap of mode "steps" or "virtual" can go on: the message says who waits for what."""
+
+
 class OptionError(Error, ValueError):
     """An option was given a word that it does not know."""
 

@@ -53,6 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser, chosen: Workload | None) -> N
         default=0,
         help="1: mark with the world stopped, 2: sweep too (GODEBUG=gcstoptheworld)",
     )
+    add("--virtual", action="store_true", help="virtual time on --procs (to 256) processors")
     add("--mark", choices=("object", "field"), default="object", help="the mark engine")
     add("--json", action="store_true", help="print one JSON object instead of text")
     if chosen and chosen.parameters:
@@ -160,6 +161,8 @@ def main(args: argparse.Namespace) -> int:
             procs=args.procs,
             gcstoptheworld=args.stop_the_world,
             mark=args.mark,
+            mode="virtual" if args.virtual else "threads",
+            seed=args.seed,
         ) as heap:
             values: dict[str, Any] = _parameters(args, chosen)
             result = chosen.run(heap, threads=args.mutators, seed=args.seed, **values)

@@ -14,6 +14,7 @@ from gcsim import _core
 from gcsim._errors import (
     BoundsError,
     ConversionError,
+    DeadlockError,
     OptionError,
     RangeError,
     StateError,
@@ -246,7 +247,7 @@ class SteppedCycle:
     def _ended(self, end: int) -> None:
         if end == _DEADLOCK:
             waits = "; ".join(f"{a.name} waits for {a.waits_for}" for a in self.next)
-            raise StateError(f"nobody can go on after step {self.step_number}: {waits}")
+            raise DeadlockError(f"nobody can go on after step {self.step_number}: {waits}")
         if end == _MISFIT:
             raise StateError(
                 f"the schedule does not fit what can run after step {self.step_number}"
@@ -256,7 +257,7 @@ class SteppedCycle:
         """Takes n steps: how many there were (fewer at the end of the cycle).
 
         actor: this one takes them, by its letter, whatever the schedule says; choice: in which
-        way, where it stands before several. StateError: it cannot run, or nobody can.
+        way, where it stands before several. StateError: it cannot run; DeadlockError: nobody can.
         """
         heap = self._check()
         _whole("n", n, 0, _MOST)

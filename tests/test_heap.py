@@ -99,7 +99,6 @@ def test_an_option_out_of_range_names_itself(
     "options",
     [
         {"mark": "span"},
-        {"mode": "virtual"},
     ],
 )
 def test_an_option_of_later_versions_says_that_it_is_not_there_yet(options: dict[str, Any]) -> None:

@@ -69,6 +69,9 @@ struct history {
     struct alloc_counts counts;
     struct scavenge_counts scavenged;
     uint64_t steps; // the clock of the step instantiation
+#if GCSIM_STEPS
+    char dead[RT_DEAD_BYTES]; // who waits for what, once nobody can run any more
+#endif
     struct event_ring events;
     struct traces traces;
     struct cpu_times cpu;
@@ -165,7 +168,7 @@ struct mheap {
 };
 
 #define EMIT(h, kind, m_id, where, arg)                                                            \
-    (UNLIKELY((h)->events_on) ? event_write(&(h)->history->events, rt_now_ns(&(h)->rt),            \
+    (UNLIKELY((h)->events_on) ? event_write(&(h)->history->events, rt_event_ns(&(h)->rt),          \
                                             EVENT_##kind, (m_id), (where), (arg))                  \
                               : (void)0)
 // A step point: another coroutine may run here (step instantiation), and the event is emitted. A POINT is one without an event.

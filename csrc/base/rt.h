@@ -32,15 +32,19 @@ CORE_INLINE void rt_yield(struct rt *rt); // the same, and whoever is to change 
 // (a compiler fence in inline.h) stands between that store and its load of the stop flag.
 CORE void rt_fence_heavy(struct rt *rt);
 
-// A thread of the collector's own, with every signal blocked; false if the system gives none. The step instantiation has none: there
-// all work is done by the calls that come in.
+// A thread of the collector's own, with every signal blocked; false if the system gives none. The step instantiation has some only in virtual
+// time; else all work is done by the calls that come in.
 struct rt_thread;
 // `stack` is RT_STACK_BYTES of memory that outlives it.
 CORE bool rt_spawn(struct rt *rt, struct rt_thread *thread, char *stack, void *(*run)(void *),
                    void *arg);
 CORE void rt_join(struct rt *rt, struct rt_thread *thread);
+CORE bool rt_has_threads(
+    struct rt *
+        rt); // the collector may have threads of its own; in the step instantiation in virtual time only
 CORE uint32_t
 rt_processors(struct rt *rt); // that this process may use; 2 in the step instantiation
 
 CORE uint64_t rt_now_ns(struct rt *rt);   // monotonic
+CORE uint64_t rt_event_ns(struct rt *rt); // the same for records: nobody else runs because of it
 CORE uint64_t rt_epoch_ns(struct rt *rt); // since 1970

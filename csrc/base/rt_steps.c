@@ -3,6 +3,8 @@
 // Each API call that can reach a step point runs on a coroutine whose stack lies in the world, with its record at the stack's
 // top. At every step point, lock and wait it hands control to whoever resumed it, on the caller's own stack.
 //
+// Virtual time (rt_virtual.c) is another way to run: then the clock is not the number of step points, and the collector has workers.
+//
 // Two ways to run. A call (rt_call) runs to its end: it goes on as long as it can, others in rising number while it waits.
 // An actor (rt_start) stays: nothing of it runs but by rt_resume, one step at a time, or while a call waits. A world is a value
 // at any time when nobody runs: it can be copied, rewound and hashed, live stacks and all.
@@ -26,9 +28,9 @@
 
 // Instrumented frames are larger.
 #if GCSIM_DEBUG || defined(CORE_ASAN) || defined(CORE_TSAN)
-enum { RT_COROUTINES = 320, RT_STACK_BYTES = 256 << 10, RT_HAS_THREADS = 0 };
+enum { RT_COROUTINES = 640, RT_STACK_BYTES = 256 << 10, RT_HAS_THREADS = 0 };
 #else
-enum { RT_COROUTINES = 320, RT_STACK_BYTES = 64 << 10, RT_HAS_THREADS = 0 };
+enum { RT_COROUTINES = 640, RT_STACK_BYTES = 64 << 10, RT_HAS_THREADS = 0 };
 #endif
 enum { RT_NOBODY = RT_COROUTINES };
 
@@ -63,6 +65,17 @@ struct rt {
     int (*host_fn)(void *); // pending rt_on_host
     void *host_arg;
     int host_result;
+    struct rt_virtual *virtual; // NULL: time is steps
+    const char *(*wait_name)(void *arg, const uint32_t *word, char *buffer, size_t room);
+    void *wait_arg;
+    char *
+        dead; // RT_DEAD_BYTES in the history zone: why nobody can run any more; "" while somebody can
+};
+
+struct rt_thread {
+    void *(*run)(void *);
+    void *arg;
+    uint32_t coroutine;
 };
 
 // Switch stacks: save the callee-saved registers and the stack pointer, load the other's. That is read behind the saving: else a register
@@ -134,6 +147,9 @@ CORE_INLINE struct coroutine *coroutine_at(struct rt *rt, uint32_t i)
     return (struct coroutine *)(void *)(coroutine_stack(rt, i) + RT_STACK_BYTES - RECORD_BYTES);
 }
 
+static void virtual_started(struct rt *rt, uint32_t i);
+static void virtual_ended(struct rt *rt, uint32_t i);
+
 static void to_coroutine(struct rt *rt, uint32_t i)
 {
     rt->current = i + 1;
@@ -180,6 +196,8 @@ static void coroutine_main(void *arg)
     struct coroutine *co = coroutine_at(rt, rt->current - 1);
     co->fn(co->args);
     co->status = COROUTINE_FREE;
+    if (rt->virtual)
+        virtual_ended(rt, rt->current - 1);
     to_host(rt, true);
     core_die(__FILE__, __LINE__, "a finished coroutine was resumed");
 }
@@ -203,8 +221,11 @@ CORE void rt_init_in_child(struct rt *rt)
 {
     rt->current = 0;
     rt->host_lock = 0;
-    for (uint32_t i = 0; i < rt->used; i++)
+    for (uint32_t i = 0; i < rt->used; i++) {
         coroutine_at(rt, i)->status = COROUTINE_FREE;
+        if (rt->virtual)
+            virtual_ended(rt, i);
+    }
 }
 
 // --- who may run -------------------------------------------------------------------------------------------------
@@ -292,10 +313,72 @@ CORE uint32_t rt_start(struct rt *rt, rt_call_fn fn, void *args)
     switch_frame(frame, rt, coroutine_main);
     *coroutine_at(rt, i) =
         (struct coroutine){.sp = frame, .fn = fn, .args = args, .status = COROUTINE_RUNNABLE};
+    if (rt->virtual)
+        virtual_started(rt, i);
     return i;
 }
 
+// --- when nobody can run -----------------------------------------------------------------------------------------
+
+enum { RT_DEAD_BYTES = 512 };
+
+static const uint32_t *waits_on(struct rt *rt, uint32_t i);
+
+static bool is_dead(const struct rt *rt) { return rt->dead && rt->dead[0]; }
+
+static void say_dead(struct rt *rt, const char *text)
+{
+    size_t n = strlen(rt->dead);
+    snprintf(rt->dead + n, RT_DEAD_BYTES - n, "%s", text);
+}
+
+// Who waits for what. The text stays, and no coroutine runs again.
+static void note_dead(struct rt *rt, const char *what)
+{
+    if (!rt->dead)
+        core_die(__FILE__, __LINE__, what);
+    say_dead(rt, what);
+    for (uint32_t i = 0; i < rt->used; i++) {
+        char line[128], name[80];
+        const uint32_t *word = waits_on(rt, i);
+        if (!word)
+            continue;
+        snprintf(line, sizeof line, "; coroutine %u waits for %s", (unsigned)i,
+                 rt->wait_name(rt->wait_arg, word, name, sizeof name));
+        say_dead(rt, line);
+    }
+}
+
+#include "base/rt_virtual.c"
+
+static const uint32_t *waits_on(struct rt *rt, uint32_t i)
+{
+    struct coroutine *co = coroutine_at(rt, i);
+    return rt->virtual                       ? rt->virtual->words[i]
+           : co->status == COROUTINE_WAITING ? co->wait_word
+                                             : NULL;
+}
+
 // --- calls and actors --------------------------------------------------------------------------------------------
+
+// Until coroutine i has ended. False: that will never be.
+static bool finish_call(struct rt *rt, uint32_t i)
+{
+    uint32_t other = RT_NOBODY, last = i; // who ran just now; who ran last in its place
+    while (coroutine_at(rt, i)->status != COROUTINE_FREE) {
+        bool looked = other == i && coroutine_at(rt, i)->point == EVENT_WAIT;
+        uint32_t next = looked ? pick_other(rt, i, last) : pick(rt, i);
+        if (next == RT_NOBODY) {
+            note_dead(rt, "deadlock: every coroutine waits");
+            return false;
+        }
+        resume(rt, next);
+        other = next;
+        if (next != i)
+            last = next;
+    }
+    return true;
+}
 
 CORE void rt_call(struct rt *rt, rt_call_fn fn, void *args)
 {
@@ -304,27 +387,16 @@ CORE void rt_call(struct rt *rt, rt_call_fn fn, void *args)
         return;
     }
     host_lock(rt);
-    uint32_t i = rt_start(rt, fn, args);
-    INVARIANT(i != RT_NOBODY);
-    uint32_t other = RT_NOBODY, last = i; // who ran just now; who ran last in its place
-    while (coroutine_at(rt, i)->status != COROUTINE_FREE) {
-        bool looked = other == i && coroutine_at(rt, i)->point == EVENT_WAIT;
-        uint32_t next = looked ? pick_other(rt, i, last) : pick(rt, i);
-        if (next == RT_NOBODY)
-            core_die(__FILE__, __LINE__, "deadlock: every coroutine waits");
-        resume(rt, next);
-        other = next;
-        if (next != i)
-            last = next;
-    }
-    *coroutine_at(rt, i) = (struct coroutine){0};
+    uint32_t i = is_dead(rt) ? RT_NOBODY : rt_start(rt, fn, args);
+    INVARIANT(i != RT_NOBODY || is_dead(rt));
+    if (i != RT_NOBODY && (rt->virtual ? virtual_finish(rt, i) : finish_call(rt, i)))
+        *coroutine_at(rt, i) = (struct coroutine){0};
     host_unlock(rt);
 }
-
 // One step of an actor, in the way `choice` if it stands before one. False: it cannot run.
 CORE bool rt_resume(struct rt *rt, uint32_t i, uint32_t choice)
 {
-    if (i >= rt->used || !rt_can_run(rt, i))
+    if (i >= rt->used || rt->virtual || !rt_can_run(rt, i))
         return false;
     host_lock(rt);
     coroutine_at(rt, i)->choice = choice;
@@ -339,6 +411,8 @@ CORE int rt_on_host(struct rt *rt, int (*fn)(void *), void *arg)
         return fn(arg);
     rt->host_fn = fn;
     rt->host_arg = arg;
+    if (rt->virtual)
+        rt->virtual->at[rt->current - 1] = rt->virtual->now;
     to_host(rt, false);
     return rt->host_result;
 }
@@ -349,6 +423,10 @@ CORE void rt_step(struct rt *rt, uint32_t kind, uint64_t where, uint64_t arg)
     if (!rt->current) // a look from outside takes no time
         return;
     ++*rt->steps;
+    if (rt->virtual) {
+        virtual_step(rt, kind, where, arg);
+        return;
+    }
     if (rt->quiet >> kind & 1)
         return;
     struct coroutine *co = coroutine_at(rt, rt->current - 1);
@@ -391,6 +469,11 @@ CORE void rt_give_up(struct rt *rt)
 // On the caller's own stack: somebody else goes on.
 static void run_another(struct rt *rt)
 {
+    if (rt->virtual) {
+        if (!virtual_run_one(rt))
+            core_die(__FILE__, __LINE__, rt->dead);
+        return;
+    }
     uint32_t next = pick(rt, RT_NOBODY);
     if (next == RT_NOBODY)
         core_die(__FILE__, __LINE__, "deadlock: every coroutine waits");
@@ -410,6 +493,10 @@ static void wait_for(struct rt *rt, const uint32_t *word, uint32_t value)
     if (!rt->current) {
         while (*word == value)
             run_another(rt);
+        return;
+    }
+    if (rt->virtual) {
+        virtual_wait(rt, word, UINT64_MAX);
         return;
     }
     struct coroutine *co = coroutine_at(rt, rt->current - 1);
@@ -437,6 +524,8 @@ CORE void rt_unlock(struct rt *rt, struct rt_lock *lock)
 {
     INVARIANT(lock->holder == (rt->current ? rt->current : UINT32_MAX));
     lock->holder = 0;
+    if (rt->virtual && rt->virtual->waiting)
+        virtual_wake(rt, &lock->holder, 0);
 }
 
 CORE_INLINE bool rt_try_lock(struct rt *rt, struct rt_lock *lock)
@@ -456,24 +545,37 @@ CORE void rt_wait(struct rt *rt, uint32_t *word, uint32_t value)
 
 CORE void rt_wait_for(struct rt *rt, uint32_t *word, uint32_t value, uint64_t ns)
 {
-    (void)word, (void)value, (void)ns;
+    if (rt->virtual && rt->current) {
+        if (*word == value)
+            virtual_wait(rt, word, ns);
+        return;
+    }
+    if (rt->virtual) { // the host waits: others go on
+        run_another(rt);
+        return;
+    }
     rt_step(rt, EVENT_WAIT, 0, 0); // nobody is left waiting by a clock that stands still
 }
 
 CORE_INLINE void rt_relax(void) {}
 
-struct rt_thread {
-    uint32_t unused;
-};
-
 CORE bool rt_spawn(struct rt *rt, struct rt_thread *thread, char *stack, void *(*run)(void *),
                    void *arg)
 {
-    (void)rt, (void)thread, (void)stack, (void)run, (void)arg;
-    return false;
+    (void)stack; // coroutines have theirs
+    return rt->virtual && virtual_spawn(rt, thread, run, arg);
 }
 
-CORE void rt_join(struct rt *rt, struct rt_thread *thread) { (void)rt, (void)thread; }
+CORE bool rt_has_threads(struct rt *rt) { return rt->virtual != NULL; }
+
+CORE void rt_join(struct rt *rt, struct rt_thread *thread)
+{
+    if (rt->current)
+        while (coroutine_at(rt, thread->coroutine)->status != COROUTINE_FREE)
+            rt_yield(rt);
+    else
+        virtual_finish(rt, thread->coroutine);
+}
 
 CORE uint32_t rt_processors(struct rt *rt)
 {
@@ -483,6 +585,10 @@ CORE uint32_t rt_processors(struct rt *rt)
 
 CORE void rt_wake_all(struct rt *rt, uint32_t *word)
 {
+    if (rt->virtual) {
+        virtual_wake(rt, word, rt->virtual->costs[EVENT_WAIT].ps);
+        return;
+    }
     for (uint32_t i = 0; i < rt->used; i++) {
         struct coroutine *co = coroutine_at(rt, i);
         if (co->status == COROUTINE_WAITING && co->wait_word == word)
@@ -496,6 +602,14 @@ CORE void rt_fence_heavy(struct rt *rt)
 }
 
 // The clock counts step points, so that the same schedule gives the same times.
-CORE uint64_t rt_now_ns(struct rt *rt) { return rt->frozen ? 0 : *rt->steps; }
+CORE uint64_t rt_now_ns(struct rt *rt)
+{
+    return rt->virtual ? virtual_now_ns(rt) : rt->frozen ? 0 : *rt->steps;
+}
+
+CORE uint64_t rt_event_ns(struct rt *rt)
+{
+    return rt->virtual ? rt->virtual->now / VIRTUAL_PS : rt_now_ns(rt);
+}
 
 CORE uint64_t rt_epoch_ns(struct rt *rt) { return rt_now_ns(rt); }

@@ -148,6 +148,12 @@ CORE void rt_join(struct rt *rt, struct rt_thread *thread)
     pthread_join(thread->id, NULL);
 }
 
+CORE bool rt_has_threads(struct rt *rt)
+{
+    (void)rt;
+    return true;
+}
+
 CORE uint32_t rt_processors(struct rt *rt)
 {
     (void)rt;
@@ -167,6 +173,8 @@ CORE uint64_t rt_now_ns(struct rt *rt)
     (void)rt;
     return clock_ns(CLOCK_MONOTONIC);
 }
+
+CORE uint64_t rt_event_ns(struct rt *rt) { return rt_now_ns(rt); }
 
 CORE uint64_t rt_epoch_ns(struct rt *rt)
 {

@@ -47,6 +47,7 @@ enum bind_error { // classes of gcsim/_errors.py
     ERR_STATE,
     ERR_OPTION,
     ERR_WORKLOAD,
+    ERR_DEADLOCK,
     BIND_ERRORS
 };
 
@@ -182,7 +183,8 @@ enum heap_attention { // any bit sends heap_enter the long way
     HEAP_LEFT = 16,      /* a workload that cannot be ended was left behind in it */
     HEAP_STEPPED =
         32, /* a cycle is being stepped: who is about to touch the heap says so first (steps_bind.c) */
-    HEAP_UNSOUND = 64 /* step mode: objects may get lost, so who follows a pointer asks (lost.c) */
+    HEAP_UNSOUND = 64, /* step mode: objects may get lost, so who follows a pointer asks (lost.c) */
+    HEAP_DEAD = 128    /* everybody in it waits for somebody else */
 };
 
 struct heap_deferred { // something to drop whose owner died when no mutator could be had
@@ -204,6 +206,7 @@ struct heap_barrier {
         preempt_barrier, conservative_stacks, pacer;
 };
 
+enum { HEAP_COSTS = 64 };
 struct heap_object {
     PyObject_HEAD struct bind_state *state;
     const gcsim_api *api;
@@ -225,7 +228,13 @@ struct heap_object {
     uint32_t types_by_id_room;
     struct type_object **types_by_id; // strong, by gcsim_type.id: heap_type_of
     uint32_t steps;                   // api->steps
-    uint64_t exports;                 // live buffers and views: close() refuses
+    uint32_t is_virtual;              // 1: and time is virtual
+    uint64_t seed;
+    struct {
+        uint32_t n;
+        gcsim_cost each[HEAP_COSTS];
+    } costs;          // of virtual time, where given
+    uint64_t exports; // live buffers and views: close() refuses
     struct heap_deferred *deferred;
     uint64_t serial; // of the heap in this process: survives close, tells heaps apart in repr
     char *arena;     // first byte of page 0: addresses are shown and events counted from here

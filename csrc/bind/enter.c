@@ -6,6 +6,8 @@
 // host), so steps_lock is held by the call that runs without the GIL, and the others wait for it without the GIL.
 #include "bind/bind.h"
 
+#include "gcsim/steps.h"
+
 #include <pthread.h>
 #include <time.h>
 
@@ -61,9 +63,13 @@ BIND_COLD void heap_raise_forked(struct heap_object *h, const char *doing)
                doing);
 }
 
+static int heap_check_runs(struct heap_object *h);
+
 BIND_COLD void *heap_raise_status(struct heap_object *h, gcsim_status status, const char *what)
 {
     struct bind_state *state = h->state;
+    if (heap_check_runs(h) < 0)
+        return NULL;
     switch (status) {
     case GCSIM_OK:
         return bind_raise(state, ERR_STATE, "%s: failed without a reason", what);
@@ -137,9 +143,22 @@ BIND_COLD void heap_raise_own_poll(struct heap_object *h)
                "finalizer runs inside it): use it after the call has returned");
 }
 
+// 0, or -1 with an error: after a deadlock nothing of the heap runs again.
+static int heap_check_runs(struct heap_object *h)
+{
+    const char *why = h->steps && h->heap ? gcsim_stepping()->deadlock(h->heap) : NULL;
+    if (BIND_LIKELY(!why))
+        return 0;
+    heap_attend(h, HEAP_DEAD, 0);
+    bind_raise(h->state, ERR_DEADLOCK, "the heap can only be closed: %s", why);
+    return -1;
+}
+
 // 0, or -1 with an error: waiting for a workload that was left behind could take for ever.
 static int heap_check_left(struct heap_object *h)
 {
+    if (heap_check_runs(h) < 0)
+        return -1;
     if (BIND_LIKELY(!(h->attention & HEAP_LEFT)) || !runs_left(h))
         return 0;
     bind_raise(h->state, ERR_STATE,
@@ -358,6 +377,8 @@ BIND bool slow_failed(struct slow_call *call, gcsim_status status, const char *w
         Py_DECREF(error);
         return true;
     }
+    if (heap_check_runs(call->heap) < 0)
+        return true;
     if (status == GCSIM_INTERRUPTED &&
         (!call->heap->heap || (call->heap->attention & HEAP_CLOSING)))
         heap_raise_closed(call->heap);

@@ -281,8 +281,8 @@ static int64_t heap_swap_limit(struct heap_object *h, int64_t limit)
     return slow_failed(&call, GCSIM_OK, "memory_limit") ? -2 : before;
 }
 
-static const char *const heap_modes[] = {"threads", "steps", NULL}, *const heap_modes_later[] = {
-                                                                        "virtual", NULL};
+static const char *const heap_modes[] = {"threads", "steps", "virtual", NULL};
+static const char *const heap_modes_later[] = {NULL};
 static const char *const heap_marks[] = {"field", "object", NULL}, *const heap_marks_later[] = {
                                                                        "span", NULL};
 static const char *const heap_barriers[] = {
@@ -300,7 +300,7 @@ struct heap_given { // the arguments of Heap(), NULL where not given
     PyObject *gogc, *memory_limit, *procs, *era, *barrier, *mark, *mode, *seed, *reserve, *events,
         *trace_refs, *green_tea, *clobber_free, *gcstoptheworld, *barrier_buffer, *debug,
         *gc_period, *stacks, *rescan_stacks, *allocate, *final_flush, *late_barrier,
-        *preempt_barrier, *roots, *pacer;
+        *preempt_barrier, *roots, *pacer, *costs;
 };
 
 // In the order of heap_given.
@@ -329,6 +329,7 @@ static char *heap_given_names[] = {"gogc",
                                    "preempt_barrier",
                                    "roots",
                                    "pacer",
+                                   "costs",
                                    NULL};
 
 static bool is_given(PyObject *value) { return value && value != Py_None; }
@@ -385,14 +386,68 @@ static int heap_words(struct heap_object *h, const struct heap_given *g)
     struct bind_state *state = h->state;
     int mode = given_word(state, "mode", g->mode, heap_modes, heap_modes_later, 0);
     // "field", whose steps are those of the textbook, where they are seen
-    int mark = mode > 0 ? 0 : GCSIM_MARK_OBJECT;
+    int mark = mode == 1 ? 0 : GCSIM_MARK_OBJECT;
     if (mode < 0 ||
         (mark = given_word(state, "mark", g->mark, heap_marks, heap_marks_later, mark)) < 0)
         return -1;
     h->api = mode ? gcsim_steps() : gcsim_fast();
-    h->steps = (uint32_t)mode;
+    h->steps = mode != 0;
+    h->is_virtual = mode == 2;
     h->mark = (uint32_t)mark;
     return heap_barrier_words(h, g);
+}
+
+// {"scan": ns} or {"scan": (ns, ns per unit)}: what step points cost in virtual time.
+static int cost_from_python(struct heap_object *h, PyObject *name, PyObject *value)
+{
+    const char *text = PyUnicode_Check(name) ? PyUnicode_AsUTF8(name) : NULL;
+    double ns = -1, unit = 0;
+    uint32_t kind = 0;
+    const char *known;
+    while (text && (known = h->api->event_name(kind)) && strcmp(known, text) != 0)
+        kind++;
+    if (!text || !known) {
+        if (!PyErr_Occurred())
+            bind_raise(h->state, ERR_OPTION, "costs: there is no step point %R", name);
+        return -1;
+    }
+    if (PyTuple_Check(value) ? !PyArg_ParseTuple(value, "dd", &ns, &unit)
+                             : (ns = PyFloat_AsDouble(value)) == -1 && PyErr_Occurred() != NULL) {
+        PyErr_Clear();
+        bind_raise(h->state, ERR_CONVERSION, "costs: %R needs ns, or (ns, ns per unit), not %R",
+                   name, value);
+        return -1;
+    }
+    if (!(ns >= 0 && ns <= 1e9 && unit >= 0 && unit <= 1e6) || h->costs.n == HEAP_COSTS) {
+        bind_raise(h->state, ERR_RANGE, "costs: %R=%R: ns are 0 to 1e9, ns per unit 0 to 1e6", name,
+                   value);
+        return -1;
+    }
+    h->costs.each[h->costs.n++] =
+        (gcsim_cost){kind, (uint64_t)(ns * 1000 + 0.5), (uint64_t)(unit * 1000 + 0.5)};
+    return 0;
+}
+
+static int costs_from_python(struct heap_object *h, PyObject *costs)
+{
+    PyObject *name, *value;
+    Py_ssize_t at = 0;
+    h->costs.n = 0;
+    if (!costs || costs == Py_None)
+        return 0;
+    if (!PyDict_Check(costs)) {
+        bind_raise(h->state, ERR_CONVERSION, "costs is a dict of step points, not %s",
+                   Py_TYPE(costs)->tp_name);
+        return -1;
+    }
+    if (!h->is_virtual) {
+        bind_raise(h->state, ERR_OPTION, "costs are for mode=\"virtual\"");
+        return -1;
+    }
+    while (PyDict_Next(costs, &at, &name, &value))
+        if (cost_from_python(h, name, value) < 0)
+            return -1;
+    return 0;
 }
 
 static int heap_numbers(struct heap_object *h, const struct heap_given *g)
@@ -406,7 +461,7 @@ static int heap_numbers(struct heap_object *h, const struct heap_given *g)
     if (clobber < 0 ||
         (g->gogc && percent_from_python(state, "gogc", g->gogc, &h->gc_percent) < 0) ||
         (g->procs && g->procs != Py_None &&
-         option_int(state, "procs", g->procs, 1, 64, &procs) < 0) ||
+         option_int(state, "procs", g->procs, 1, h->is_virtual ? 256 : 64, &procs) < 0) ||
         period_from_python(state, g->gc_period, &h->period_ms) < 0 ||
         (g->gcstoptheworld &&
          option_int(state, "gcstoptheworld", g->gcstoptheworld, 0, 2, &stopped) < 0) ||
@@ -424,10 +479,13 @@ static int heap_numbers(struct heap_object *h, const struct heap_given *g)
         return -1;
     }
     h->procs = (uint32_t)procs;
+    h->seed = (uint64_t)seed;
     h->debug = (struct heap_switches){.stop_the_world = (uint64_t)stopped,
                                       .shade_entries = (uint64_t)shades,
                                       .clobber_free = clobber != 0};
     h->event_room = (uint32_t)events;
+    if (costs_from_python(h, g->costs) < 0)
+        return -1;
     return switches_from_python(state, g->debug, &h->debug);
 }
 
@@ -464,6 +522,10 @@ static int heap_open(struct heap_object *h, const struct heap_given *g)
         .pacer = h->barrier.pacer,
         .poll = heap_poll,
         .poll_arg = h,
+        .virtual_time = h->is_virtual,
+        .virtual_seed = h->seed,
+        .ncosts = h->costs.n,
+        .costs = h->costs.each,
     };
     if (trace && !(h->traces = PyDict_New()))
         return -1;
@@ -476,7 +538,11 @@ static int heap_open(struct heap_object *h, const struct heap_given *g)
     gcsim_status status;
     h->heap = h->api->heap_create(&options, &status);
     if (!h->heap) {
-        if (status == GCSIM_NO_MEMORY)
+        if (status == GCSIM_BAD_SIZE && h->costs.n)
+            bind_raise(h->state, ERR_RANGE,
+                       "costs: lock and wait cost at least 1 ns, and only step points whose arg is "
+                       "an amount cost ns per unit");
+        else if (status == GCSIM_NO_MEMORY)
             bind_raise(h->state, ERR_MEMORY,
                        "the system grants no address space for a heap; a limit (ulimit -v) may be "
                        "in force: pass a smaller reserve=, such as reserve=\"64MiB\"");
@@ -524,11 +590,11 @@ static PyObject *heap_tp_new(PyTypeObject *type, PyObject *args, PyObject *kwarg
     if (!state)
         return NULL;
     if (!PyArg_ParseTupleAndKeywords(
-            args, kwargs, "|$OOOOOOOOOOOOOOOOOOOOOOOOO:Heap", heap_given_names, &g.gogc,
+            args, kwargs, "|$OOOOOOOOOOOOOOOOOOOOOOOOOO:Heap", heap_given_names, &g.gogc,
             &g.memory_limit, &g.procs, &g.era, &g.barrier, &g.mark, &g.mode, &g.seed, &g.reserve,
             &g.events, &g.trace_refs, &g.green_tea, &g.clobber_free, &g.gcstoptheworld,
             &g.barrier_buffer, &g.debug, &g.gc_period, &g.stacks, &g.rescan_stacks, &g.allocate,
-            &g.final_flush, &g.late_barrier, &g.preempt_barrier, &g.roots, &g.pacer))
+            &g.final_flush, &g.late_barrier, &g.preempt_barrier, &g.roots, &g.pacer, &g.costs))
         return NULL;
     PyObject *era = NULL;
     struct heap_object *h = NULL;
@@ -977,7 +1043,7 @@ static PyObject *heap_closed(struct heap_object *h, void *Py_UNUSED(closure))
 }
 static PyObject *heap_mode(struct heap_object *h, void *Py_UNUSED(closure))
 {
-    return PyUnicode_FromString(heap_modes[h->steps]);
+    return PyUnicode_FromString(heap_modes[h->steps + h->is_virtual]);
 }
 static PyObject *heap_mark(struct heap_object *h, void *Py_UNUSED(closure))
 {
@@ -1049,8 +1115,9 @@ static PyObject *heap_repr(PyObject *self)
     if (h->is_rewound)
         return PyUnicode_FromFormat("<gcsim.Heap as it was before it was rewound to step %llu>",
                                     (unsigned long long)h->rewound_to);
-    return PyUnicode_FromFormat("<gcsim.Heap %llu mode=%s gogc=%s%s>",
-                                (unsigned long long)h->serial, heap_modes[h->steps], gogc,
+    return PyUnicode_FromFormat("<gcsim.Heap %llu mode=%s gogc=%s%s%s>",
+                                (unsigned long long)h->serial, heap_modes[h->steps + h->is_virtual],
+                                gogc, h->is_virtual ? " times=virtual" : "",
                                 !h->heap                 ? " closed"
                                 : h->forks != bind_forks ? " forked"
                                                          : "");
@@ -1149,7 +1216,7 @@ static PyType_Slot heap_slots[] = {
          "clobber_free=False, gcstoptheworld=0, barrier_buffer=512, debug=\"\",\n"
          "     gc_period=None, stacks=\"stopped\", rescan_stacks=None, allocate=\"black\", "
          "final_flush=True, late_barrier=False, preempt_barrier=False, roots=\"precise\", "
-         "pacer=\"runway\")\n--\n\n"
+         "pacer=\"runway\", costs=None)\n--\n\n"
          "A heap with Go's allocator and collector. Close it with `with` or close(); or it closes "
          "when it is collected.\n\n"
          "gogc          first gc_percent; None is off\n"
@@ -1160,8 +1227,14 @@ static PyType_Slot heap_slots[] = {
          "collector share; None: the machine's\n"
          "mark          \"object\", or \"field\" (the reference engine; the default with "
          "mode=\"steps\")\n"
-         "mode          \"threads\", or \"steps\": the same collector as coroutines\n"
-         "seed          of schedules, an int from 0; nothing is random yet\n"
+         "mode          \"threads\", or \"steps\": the same collector as coroutines, or "
+         "\"virtual\": coroutines with clocks on procs (to 256) virtual processors;\n"
+         "              all times are virtual ns then, the same in every run\n"
+         "costs         mode=\"virtual\": {step point: ns, or (ns, ns per unit of its arg)}, where "
+         "they differ from the standard table,\n"
+         "              which is set by hand and not calibrated: compare such runs with each "
+         "other, not with a clock\n"
+         "seed          mode=\"virtual\": decides between events at the same time\n"
          "reserve       address space for objects: bytes or \"64MiB\"; None: what the system "
          "grants up to 64 GiB\n"
          "events        records kept in the event ring, 0 to 2**28; 0 is off\n"

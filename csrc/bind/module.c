@@ -155,6 +155,7 @@ static const char *const error_names[BIND_ERRORS] = {
     [ERR_STATE] = "StateError",
     [ERR_OPTION] = "OptionError",
     [ERR_WORKLOAD] = "WorkloadError",
+    [ERR_DEADLOCK] = "DeadlockError",
 };
 
 static int import_errors(struct bind_state *state)

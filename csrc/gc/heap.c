@@ -7,6 +7,7 @@
 #include "gc/barrier.h"
 #include "gc/pace.h"
 #include "gc/registry.h"
+#include "gc/waits.h"
 #include "gc/worker.h"
 
 enum {
@@ -24,6 +25,7 @@ static const char *const status_texts[GCSIM_STATUSES] = {
     [GCSIM_BAD_STATE] = "the call does not fit the state",
     [GCSIM_INTERRUPTED] = "interrupted",
     [GCSIM_FORKED] = "the heap was made before a fork and this is the child",
+    [GCSIM_DEADLOCK] = "everybody waits for somebody else",
 };
 
 CORE const char *heap_status_text(gcsim_status status)
@@ -96,6 +98,38 @@ static bool history_init(struct mheap *h, const gcsim_options *options)
     return true;
 }
 
+#if GCSIM_STEPS
+static const char *name_wait(void *h, const uint32_t *word, char *buffer, size_t room)
+{
+    return wait_name(h, word, buffer, room);
+}
+
+static gcsim_status virtual_init(struct mheap *h, const gcsim_options *options)
+{
+    h->rt.wait_name = name_wait;
+    h->rt.wait_arg = h;
+    h->rt.dead = h->history->dead;
+    if (!options->virtual_time)
+        return GCSIM_OK;
+    struct rt_virtual *v = meta_alloc(&h->meta, &h->rt, sizeof *v);
+    if (!v)
+        return GCSIM_NO_MEMORY;
+    rt_virtual_on(&h->rt, v, options->virtual_seed,
+                  options->procs ? options->procs : rt_processors(&h->rt));
+    for (uint32_t i = 0; i < options->ncosts; i++)
+        if (!rt_virtual_set_cost(&h->rt, options->costs[i].kind, options->costs[i].ps,
+                                 options->costs[i].ps_per_unit))
+            return GCSIM_BAD_SIZE;
+    return GCSIM_OK;
+}
+#else
+static gcsim_status virtual_init(struct mheap *h, const gcsim_options *options)
+{
+    (void)h;
+    return options->virtual_time ? GCSIM_BAD_STATE : GCSIM_OK;
+}
+#endif
+
 static gcsim_status heap_init(gcsim_heap *heap, struct world *w, uint64_t arena_bytes,
                               const gcsim_options *options)
 {
@@ -107,6 +141,9 @@ static gcsim_status heap_init(gcsim_heap *heap, struct world *w, uint64_t arena_
     if (!rt_init(&h->rt, w, &h->history->steps, &h->stop))
         return GCSIM_NO_MEMORY;
     meta_init(&h->meta, w);
+    gcsim_status virtual = virtual_init(h, options);
+    if (virtual != GCSIM_OK)
+        return virtual;
     h->green_tea = !options->no_green_tea;
     h->clobber_free = options->clobber_free;
     h->check_mark = options->check_mark;

@@ -19,7 +19,7 @@ enum {
     HANDLES_PER_CHUNK = 511,
     GLOBALS_PER_CHUNK = 63,
     WORKBUF_BYTES = 2048,
-    GCSIM_MAX_PROCS = 64
+    GCSIM_MAX_PROCS = GCSIM_STEPS ? 256 : 64 // there processors are virtual
 };
 
 // Root slots in chunks that never move. A slot is live (link = HANDLE_LIVE), dropped (on the dropped list, still a root) or free.

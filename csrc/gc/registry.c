@@ -94,7 +94,7 @@ static void in_child(void)
     for (struct registered *r = registry.first; r; r = r->next) {
         gcsim_heap *heap = r->heap;
         // Threads that were inside are gone. What they were doing may be half done: then the heap stays closed to allocation.
-        bool cut = RT_HAS_THREADS ? !r->quiet : heap->mheap.stop & GCSIM_STOP_NOW;
+        bool cut = rt_has_threads(&heap->mheap.rt) ? !r->quiet : heap->mheap.stop & GCSIM_STOP_NOW;
         worker_forget_all(&heap->mheap);
         for (struct mutator *m = heap->mheap.mutators; m; m = m->next) {
             cut |= m->pub.inside != 0;

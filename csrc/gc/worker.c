@@ -156,7 +156,7 @@ CORE void worker_wake(struct mutator *m)
     struct mheap *h = mheap_of(m);
     struct gc *gc = &heap_of(h)->gc;
     struct workers *workers = &gc->workers;
-    if (RT_HAS_THREADS && !m->worker && GCSIM_LOAD(&workers->started) < gc->procs) {
+    if (rt_has_threads(&h->rt) && !m->worker && GCSIM_LOAD(&workers->started) < gc->procs) {
         rt_lock(&h->rt, &workers->lock);
         while (workers->started < gc->procs && !workers->stop && worker_start(h, workers->started))
             GCSIM_STORE(&workers->started, workers->started + 1);

@@ -79,7 +79,7 @@ CORE gcsim_mutator *world_attach(gcsim_heap *heap, bool worker, gcsim_status *st
     heap->gc.processors.mutators += !worker;
     bool too_many = heap->gc.processors.mutators > heap->gc.procs;
     rt_unlock(&h->rt, &h->mutators_lock);
-    if (RT_HAS_THREADS && too_many && !(GCSIM_LOAD(&h->stop) & GCSIM_STOP_TOKENS))
+    if (rt_has_threads(&h->rt) && too_many && !(GCSIM_LOAD(&h->stop) & GCSIM_STOP_TOKENS))
         count_processors(h);
     *status = GCSIM_OK;
     return &m->pub;

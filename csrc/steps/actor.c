@@ -1,6 +1,7 @@
 #include "steps/actor.h"
 
 #include "gc/cycle.h"
+#include "gc/waits.h"
 #include "gc/world.h"
 
 CORE struct actors *actors_of(gcsim_heap *heap) { return heap->actors; }
@@ -112,6 +113,22 @@ static uint32_t steps_actor_collect(gcsim_heap *heap, gcsim_status *status)
     return c.number;
 }
 
+static const char *actor_waits_for(struct actor *a, char *buffer, size_t room)
+{
+    return wait_name(&a->heap->mheap, coroutine_of(a)->wait_word, buffer, room);
+}
+
+CORE void actors_say_waits(struct actors *all, char *text, size_t room)
+{
+    size_t n = (size_t)snprintf(text, room, "nobody can run");
+    for (uint32_t i = 0; i < all->n && n < room; i++) {
+        char name[64];
+        if (!all->each[i].ended)
+            n += (size_t)snprintf(text + n, room - n, "; %c waits for %s", (char)('a' + i),
+                                  actor_waits_for(&all->each[i], name, sizeof name));
+    }
+}
+
 static void describe_actor(struct actors *all, uint32_t i, gcsim_actor *out)
 {
     struct actor *a = &all->each[i];
@@ -131,7 +148,7 @@ static void describe_actor(struct actors *all, uint32_t i, gcsim_actor *out)
     out->where = co->where;
     out->arg = co->arg;
     if (!can)
-        snprintf(out->waits_for, sizeof out->waits_for, "%s", "somebody else");
+        actor_waits_for(a, out->waits_for, sizeof out->waits_for);
 }
 
 static uint64_t steps_actors(gcsim_heap *heap, gcsim_actor *out, uint64_t room)

@@ -258,7 +258,7 @@ static uint32_t search_on(struct explorer *e)
         if (is_deadlock(e)) {
             keep_counterexample(e, (gcsim_taken){0});
             e->out->steps--;
-            snprintf(e->out->what, sizeof e->out->what, "nobody can run");
+            actors_say_waits(e->all, e->out->what, sizeof e->out->what);
             verdict = GCSIM_DEADLOCKED;
         } else if (next_step(e, &step)) {
             verdict = take_step(e, step);

@@ -107,4 +107,6 @@ static const gcsim_workload trees_workload = {
     .name = "binary-trees",
     .about = "trees of 16-byte nodes are built, counted and dropped beside one that lives on",
     .run = trees_run,
+    .op_ps = TREES_OP_PS,
+    .shade_ps = TREES_SHADE_PS,
     GCSIM_PARAMS(trees_params)};

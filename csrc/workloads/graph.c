@@ -143,4 +143,6 @@ static const gcsim_workload graph_workload = {
     .name = "graph",
     .about = "a random graph whose edges, payloads and nodes change",
     .run = graph_run,
+    .op_ps = GRAPH_OP_PS,
+    .shade_ps = GRAPH_SHADE_PS,
     GCSIM_PARAMS(graph_params)};

@@ -1,19 +1,14 @@
 // Bursts of allocation with idle phases between them, as a service has: a thread that sleeps is outside, so nobody waits for it.
 #include "gcsim/workload.h"
 
-#include <time.h>
-
 enum { IDLE_KEPT = 1024, IDLE_BYTES = 256, IDLE_NAP_MS = 20 };
 
 // Outside, in naps, so that the end of the run is seen.
 static void idle_sleep(gcsim_mutator *m, const gcsim_work *w, int64_t ms)
 {
-    gcsim_leave(m);
-    for (; ms > 0 && !GCSIM_LOAD(w->stop); ms -= IDLE_NAP_MS) {
-        struct timespec nap = {0, (ms < IDLE_NAP_MS ? ms : IDLE_NAP_MS) * 1000000};
-        nanosleep(&nap, NULL);
-    }
-    gcsim_enter(m);
+    for (; ms > 0; ms -= IDLE_NAP_MS)
+        if (gcsim_work_sleep(m, w, (uint64_t)(ms < IDLE_NAP_MS ? ms : IDLE_NAP_MS) * 1000000))
+            return;
 }
 
 static int idle_burst(gcsim_mutator *m, gcsim_work *w, const gcsim_type *t, void **kept,
@@ -64,4 +59,6 @@ static const gcsim_workload idle_workload = {
     .name = "idle",
     .about = "bursts of allocation with idle phases between them",
     .run = idle_run,
+    .op_ps = IDLE_OP_PS,
+    .shade_ps = IDLE_SHADE_PS,
     GCSIM_PARAMS(idle_params)};

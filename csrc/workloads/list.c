@@ -2,8 +2,6 @@
 // Every node must be there, each thread's in the order of insertion. Garbage is made beside.
 #include "gcsim/workload.h"
 
-#include <sched.h>
-
 enum { LIST_MOST = 64, LIST_THREADS = 1024 };
 
 struct list_node {
@@ -22,10 +20,10 @@ struct list_shared {
 };
 
 // Who holds it comes to no poll, so waiting for it needs none.
-static void list_lock(struct list_head *list)
+static void list_lock(gcsim_mutator *m, const gcsim_work *w, struct list_head *list)
 {
     while (__atomic_exchange_n(&list->lock, 1u, __ATOMIC_ACQUIRE))
-        sched_yield();
+        gcsim_work_yield(m, w);
 }
 
 static void list_unlock(struct list_head *list)
@@ -68,7 +66,7 @@ static int list_run(const gcsim_api *api, gcsim_mutator *m, void *arg)
         n->thread = w->thread;
         n->number = i;
         n->check = list_check(n, w->seed);
-        list_lock(list);
+        list_lock(m, w, list);
         gcsim_store(m, &n->next, list->head->ptr);
         gcsim_store(m, &list->head->ptr, n);
         list_unlock(list);
@@ -124,5 +122,7 @@ static const gcsim_workload list_workload = {
     .shared_bytes = sizeof(struct list_shared),
     .prepare = list_prepare,
     .run = list_run,
+    .op_ps = LIST_OP_PS,
+    .shade_ps = LIST_SHADE_PS,
     .finish = list_finish,
     GCSIM_PARAMS(list_params)};

@@ -177,4 +177,6 @@ static const gcsim_workload lru_workload = {
     .name = "lru",
     .about = "a cache that drops the least recently used, with few hot keys and many cold ones",
     .run = lru_run,
+    .op_ps = LRU_OP_PS,
+    .shade_ps = LRU_SHADE_PS,
     GCSIM_PARAMS(lru_params)};

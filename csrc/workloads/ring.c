@@ -71,4 +71,6 @@ static const gcsim_workload ring_workload = {
     .name = "ring",
     .about = "each new object takes the place of the oldest of a ring",
     .run = ring_run,
+    .op_ps = RING_OP_PS,
+    .shade_ps = RING_SHADE_PS,
     GCSIM_PARAMS(ring_params)};

@@ -1,5 +1,8 @@
 #include "workloads/run.h"
 
+#include "gcsim/steps.h"
+
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <time.h>
@@ -9,6 +12,29 @@ static uint64_t run_clock(clockid_t clock)
     struct timespec t;
     clock_gettime(clock, &t);
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+// Clocks of the run: the heap's where time is virtual.
+static uint64_t run_now(const struct run *r)
+{
+    return r->is_virtual ? gcsim_stepping()->virtual_now(r->heap) : run_clock(CLOCK_MONOTONIC);
+}
+
+static uint64_t run_cpu(const struct run *r, clockid_t clock)
+{
+    bool all = clock == CLOCK_PROCESS_CPUTIME_ID;
+    return r->is_virtual ? gcsim_stepping()->virtual_cpu(r->heap, all) : run_clock(clock);
+}
+
+static void run_sleep(gcsim_heap *heap, uint64_t ns)
+{
+    (void)heap;
+    if (ns == 0) {
+        sched_yield();
+        return;
+    }
+    struct timespec nap = {(time_t)(ns / 1000000000u), (long)(ns % 1000000000u)};
+    nanosleep(&nap, NULL);
 }
 
 // --- a thread's share ----------------------------------------------------------------------------------------------
@@ -60,11 +86,13 @@ static void *run_thread_main(void *arg)
         run_call(t, r->workload->run);
         run_thread_end(t);
     }
-    t->cpu_ns = run_clock(CLOCK_THREAD_CPUTIME_ID);
+    t->cpu_ns = run_cpu(r, CLOCK_THREAD_CPUTIME_ID);
     pthread_mutex_lock(&r->lock);
     r->running--;
     pthread_cond_broadcast(&r->changed);
     pthread_mutex_unlock(&r->lock);
+    if (r->is_virtual)
+        gcsim_stepping()->virtual_wake(r->heap, &r->running);
     return NULL;
 }
 
@@ -116,14 +144,14 @@ static void run_begin_totals(struct run *r, gcsim_mutator *m, gcsim_memstats *st
     r->first_alloc = stats->total_alloc;
     r->seen_cycle = r->api->cycle_info(m->heap, 0, &c) == GCSIM_OK ? c.number : 0;
     r->first_cycle = r->seen_cycle;
-    r->wall_ns = run_clock(CLOCK_MONOTONIC);
-    r->cpu_ns = run_clock(CLOCK_PROCESS_CPUTIME_ID);
+    r->wall_ns = run_now(r);
+    r->cpu_ns = run_cpu(r, CLOCK_PROCESS_CPUTIME_ID);
 }
 
 static void run_end_totals(struct run *r, gcsim_mutator *m, gcsim_memstats *stats)
 {
-    r->wall_ns = run_clock(CLOCK_MONOTONIC) - r->wall_ns;
-    r->cpu_ns = run_clock(CLOCK_PROCESS_CPUTIME_ID) - r->cpu_ns;
+    r->wall_ns = run_now(r) - r->wall_ns;
+    r->cpu_ns = run_cpu(r, CLOCK_PROCESS_CPUTIME_ID) - r->cpu_ns;
     run_add_cycles(r, m);
     r->api->memstats(m, stats);
     r->totals.cycles = r->seen_cycle - r->first_cycle;
@@ -145,6 +173,11 @@ static void run_deadline(struct timespec *t, uint64_t ns)
     }
 }
 
+static uint64_t run_next_wait(uint64_t wait_ns, uint64_t cycles)
+{
+    return cycles > 64 ? 1000000 : cycles < 16 && wait_ns < 100000000 ? wait_ns * 2 : wait_ns;
+}
+
 // Until all threads have ended. 256 records are kept: looks sooner where cycles are many. The leader is outside while it waits.
 static void run_follow(struct run *r, gcsim_mutator *m)
 {
@@ -159,9 +192,7 @@ static void run_follow(struct run *r, gcsim_mutator *m)
         gcsim_enter(m);
         uint64_t cycles = run_add_cycles(r, m);
         gcsim_leave(m);
-        wait_ns = cycles > 64                          ? 1000000
-                  : cycles < 16 && wait_ns < 100000000 ? wait_ns * 2
-                                                       : wait_ns;
+        wait_ns = run_next_wait(wait_ns, cycles);
         pthread_mutex_lock(&r->lock);
     }
     pthread_mutex_unlock(&r->lock);
@@ -189,6 +220,30 @@ static void run_threads(struct run *r, gcsim_mutator *m)
         pthread_join(r->each[i].id, NULL);
 }
 
+static void run_virtual_main(void *t) { run_thread_main(t); }
+
+// In virtual time all threads are coroutines, this one too.
+static void run_virtual(struct run *r, gcsim_mutator *m)
+{
+    const gcsim_stepping_api *steps = gcsim_stepping();
+    uint64_t wait_ns = 5000000;
+    gcsim_leave(m);
+    for (uint32_t i = 0; i < r->threads && r->status == GCSIM_OK; i++) {
+        r->status = steps->virtual_go(r->heap, run_virtual_main, &r->each[i]);
+        r->running += r->status == GCSIM_OK;
+    }
+    if (r->status != GCSIM_OK)
+        run_ask_to_stop(r);
+    while (r->running) {
+        steps->virtual_wait(r->heap, &r->running, r->running, wait_ns);
+        gcsim_enter(m);
+        uint64_t cycles = run_add_cycles(r, m);
+        gcsim_leave(m);
+        wait_ns = run_next_wait(wait_ns, cycles);
+    }
+    gcsim_enter(m);
+}
+
 // One mutator at a time: a call of the step instantiation runs to its end.
 static void run_in_turn(struct run *r, gcsim_mutator *m)
 {
@@ -209,7 +264,9 @@ static void run_lead(struct run *r, gcsim_memstats *stats)
     run_begin_totals(r, t->m, stats);
     run_call(t, r->workload->prepare);
     if (t->status == GCSIM_OK && t->result == 0) {
-        if (r->api->steps)
+        if (r->is_virtual)
+            run_virtual(r, t->m);
+        else if (r->api->steps)
             run_in_turn(r, t->m);
         else
             run_threads(r, t->m);
@@ -224,7 +281,7 @@ static void run_lead(struct run *r, gcsim_memstats *stats)
     run_end_totals(r, t->m, stats);
 }
 
-static void *run_leader_main(void *arg)
+static void run_leader(void *arg)
 {
     struct run *r = arg;
     gcsim_memstats *stats = malloc(sizeof *stats);
@@ -235,6 +292,21 @@ static void *run_leader_main(void *arg)
         run_thread_end(&r->leader);
     }
     free(stats);
+}
+
+static gcsim_status run_leader_virtual(struct run *r)
+{
+    gcsim_stepping()->virtual_work(r->heap, r->workload->op_ps, r->workload->shade_ps);
+    return gcsim_stepping()->virtual_call(r->heap, run_leader, r);
+}
+
+static void *run_leader_main(void *arg)
+{
+    struct run *r = arg;
+    if (!r->is_virtual)
+        run_leader(r);
+    else if (r->status == GCSIM_OK)
+        r->status = run_leader_virtual(r);
     pthread_mutex_lock(&r->lock);
     r->ended = true;
     pthread_cond_broadcast(&r->changed);
@@ -255,6 +327,8 @@ static void run_thread_init(struct run_thread *t, struct run *r, uint32_t number
                            .params = r->params,
                            .shared = r->shared,
                            .stop = &r->stop,
+                           .sleep = r->is_virtual ? gcsim_stepping()->virtual_sleep : run_sleep,
+                           .op = r->is_virtual ? gcsim_stepping()->virtual_op : NULL,
                            .phase = "start"};
 }
 
@@ -267,6 +341,7 @@ struct run *run_new(const gcsim_workload *workload, const gcsim_api *api, gcsim_
     r->workload = workload;
     r->api = api;
     r->heap = heap;
+    r->is_virtual = api->steps && gcsim_stepping()->is_virtual(heap);
     r->threads = threads;
     r->seed = seed;
     r->each = calloc(threads, sizeof *r->each);

@@ -57,6 +57,7 @@ struct run {
     pthread_cond_t changed;
     uint32_t running;    // threads that have not ended
     bool started, ended; // the leader
+    bool is_virtual;     // its threads are coroutines, its times are the heap's
 };
 
 struct run_stuck {

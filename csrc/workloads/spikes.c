@@ -92,4 +92,6 @@ static const gcsim_workload spikes_workload = {
     .name = "spikes",
     .about = "what lives grows to a size and falls, again and again",
     .run = spikes_run,
+    .op_ps = SPIKES_OP_PS,
+    .shade_ps = SPIKES_SHADE_PS,
     GCSIM_PARAMS(spikes_params)};

@@ -1,6 +1,12 @@
 // The workloads as one unit: those that are built in, and what runs any.
 #include "workloads/run.h"
 
+enum {
+#define WORK_COST(NAME, op, shade) NAME##_OP_PS = (op), NAME##_SHADE_PS = (shade),
+#include "workloads/costs.def"
+#undef WORK_COST
+};
+
 #include "workloads/binary_trees.c"
 #include "workloads/graph.c"
 #include "workloads/idle.c"

@@ -82,25 +82,36 @@ def _make(name: str, sources: list[Path], command: list[str], env: dict[str, str
     return target
 
 
-def c_program(name: str, *, workload: Path | None = None) -> Path:
+def c_program(name: str, *, workload: Path | None = None, runs: bool = False) -> Path:
     """Build tests/bench/<name>.c with the fast instantiation of the core; returns the program.
 
-    With a workload's source, that is linked into it, and what runs workloads."""
+    With a workload's source, that is linked into it, and what runs workloads; that alone with runs.
+    """
     table, env = flags(), clean_environment()
     # Without debugging information: older valgrinds stop at what newer compilers write.
     common = [*compiler(), *table["FLAGS_release"], *table["FLAGS_COMMON"], "-g0"]
     common += ["-Icsrc", "-Icsrc/include"]
-    core_parts = ("base", "types", "alloc", "gc", "watch", "lib", "include")
+    core_parts = ("base", "types", "alloc", "gc", "watch", "lib", "steps", "include")
     sources = [p for part in core_parts for p in (ROOT / "csrc" / part).rglob("*.*")]
     sources += (ROOT / "csrc").glob("*.[ch]")
-    core = _make("core_fast.o", sources, [*common, "-c", "csrc/core_fast.c", "-o", "TARGET"], env)
-    parts = [f"tests/bench/{name}.c", str(core.relative_to(ROOT))]
-    sources = [HERE / f"{name}.c", HERE / "bench.h", core, *(ROOT / "csrc/include").rglob("*.*")]
+    # What runs workloads does so in virtual time too.
+    units = ["core_fast", "core_step"] if workload or runs else ["core_fast"]
+    core = [
+        _make(f"{unit}.o", sources, [*common, "-c", f"csrc/{unit}.c", "-o", "TARGET"], env)
+        for unit in units
+    ]
+    parts = [f"tests/bench/{name}.c", *(str(unit.relative_to(ROOT)) for unit in core)]
+    sources = [HERE / f"{name}.c", HERE / "bench.h", *core, *(ROOT / "csrc/include").rglob("*.*")]
     target = name
+    if workload or runs:
+        parts.append("csrc/workloads/workloads.c")
+        sources += (ROOT / "csrc/workloads").glob("*.[ch]")
     if workload:
-        parts += [str(workload.relative_to(ROOT)), "csrc/workloads/workloads.c"]
-        sources += [workload, *(ROOT / "csrc/workloads").glob("*.[ch]")]
+        parts.append(str(workload.relative_to(ROOT)))
+        sources.append(workload)
         target = f"{name}-{workload.stem}"
+    if runs:
+        common.append("-Wl,--wrap=clock_gettime,--wrap=pthread_cond_timedwait")
     link = [*table["LINK_release"], *table["LINK_COMMON"]]
     return _make(target, sources, [*common, *parts, "-o", "TARGET", *link], env)
 

@@ -53,6 +53,7 @@ typedef enum gcsim_status {
     GCSIM_BAD_STATE, /* the call does not fit the state: popping an empty goroutine, rewinding a running one */
     GCSIM_INTERRUPTED, /* the poll callback asked to stop; the operation was undone */
     GCSIM_FORKED,      /* the heap was made before a fork and this is the child */
+    GCSIM_DEADLOCK, /* step instantiation: nobody can go on (steps.h: deadlock says why); the heap can only be destroyed */
     GCSIM_STATUSES
 } gcsim_status;
 
@@ -124,6 +125,13 @@ typedef enum gcsim_kind { /* Go's kinds; the layout functions and repr use them,
 } gcsim_kind;
 
 /* Options of a heap. Zero-fill, set `bytes`, set what you want: zero means the default. */
+/* What a step point costs in virtual time: ps = 1/1000 ns, for the point and for each unit of its event's arg where that is an amount. Waiting and
+   locks cost at least 1 ns, else who looks again and again would stop the clock. */
+typedef struct gcsim_cost {
+    uint32_t kind; /* event kind */
+    uint64_t ps, ps_per_unit;
+} gcsim_cost;
+
 typedef struct gcsim_options {
     uint32_t bytes; /* sizeof(gcsim_options) */
     int32_t
@@ -169,6 +177,11 @@ typedef struct gcsim_options {
         void
             *); /* called every few thousand objects in long calls; non-zero abandons the call: GCSIM_INTERRUPTED */
     void *poll_arg;
+    /* Step instantiation only. 1: times are virtual ns (steps.h), and procs, up to 256, are virtual processors. `costs`: what differs from the
+       standard table; the seed decides between events at the same time. */
+    uint32_t virtual_time, ncosts;
+    uint64_t virtual_seed;
+    const gcsim_cost *costs;
 } gcsim_options;
 
 /* What type_new copies. `mask` has one bit per 8-byte word of the first ptr_bytes, little endian, 1 = pointer. */

@@ -253,6 +253,10 @@ typedef struct gcsim_timeline_step {
     uint8_t actor, choice, how, unused; /* how: GCSIM_STEP_... */
 } gcsim_timeline_step;
 
+/* --- virtual time (gcsim_options.virtual_time). Each coroutine has a clock, a step point costs what the table says, and whoever is earliest goes
+   on: times are ns of a machine with so many processors, and the same on any. */
+typedef void (*gcsim_virtual_fn)(void *arg);
+
 typedef struct gcsim_stepping_api {
     uint32_t bytes; /* sizeof(gcsim_stepping_api) */
 #define STEPS(ret, name, n, ...) ret (*name)(API_TYPES_##n(__VA_ARGS__));

@@ -38,7 +38,7 @@
 extern "C" {
 #endif
 
-#define GCSIM_WORKLOAD_VERSION 1
+#define GCSIM_WORKLOAD_VERSION 2
 
 // What one thread of a run is given. The runner fills it; the thread writes checksum, phase and error.
 typedef struct gcsim_work {
@@ -55,6 +55,9 @@ typedef struct gcsim_work {
     const char *phase;    // what the thread is doing, for reports: set by gcsim_work_phase
     uint64_t checksum;    // the run's is the sum over prepare, all threads, finish
     char error[240];      // why it returned something else than 0: set by gcsim_work_fail
+    void (*sleep)(gcsim_heap *heap, uint64_t ns); // gcsim_work_sleep, gcsim_work_yield
+    void (*op)(
+        gcsim_heap *heap); // in virtual time: a poll costs what one operation does; else NULL
 } gcsim_work;
 
 // The last parameter is the thread's gcsim_work. 0, or anything else for a failure, with w->error set.
@@ -77,6 +80,9 @@ typedef struct gcsim_workload {
     // prepare runs once before the threads, finish once after them, also after a failure (if prepare returned 0); both may be NULL. They
     // have a gcsim_work of their own, whose frames live as long as the run, so what prepare puts there is a root meanwhile.
     gcsim_workload_fn *prepare, *run, *finish;
+    // Costs in virtual time that are the workload's own (measured: make virtual ARGS=calibrate): what it does between two allocations or polls, and
+    // reaching an object while marking, which depends on how its objects lie in memory. 0: nothing, and what base/costs.def says.
+    uint64_t op_ps, shade_ps;
 } gcsim_workload;
 
 // The one definition of a workload's file: gcsim.workload looks for this name.
@@ -93,9 +99,23 @@ static inline void gcsim_work_phase(gcsim_work *w, const char *text)
     GCSIM_STORE(&w->phase, text);
 }
 
+// Outside the heap for so long; the run's own clock where that is virtual. True: the run is to end.
+static inline int gcsim_work_sleep(gcsim_mutator *m, const gcsim_work *w, uint64_t ns)
+{
+    gcsim_leave(m);
+    w->sleep(m->heap, ns);
+    gcsim_enter(m);
+    return GCSIM_LOAD(w->stop) != 0;
+}
+
+// No poll: between two looks at what another thread is about to change.
+static inline void gcsim_work_yield(gcsim_mutator *m, const gcsim_work *w) { w->sleep(m->heap, 0); }
+
 // A poll. True: the run is to end.
 static inline int gcsim_work_poll(gcsim_mutator *m, const gcsim_work *w)
 {
+    if (GCSIM_UNLIKELY(w->op))
+        w->op(m->heap);
     gcsim_safepoint(m);
     return GCSIM_LOAD(w->stop) != 0;
 }
