@@ -29,10 +29,9 @@ def test_a_run_is_the_same_every_time() -> None:
 
 def trace(seed: int) -> str:
     out = io.StringIO()
-    with gcsim.Heap(mode="virtual", procs=2, seed=seed) as heap:
-        with heap.gctrace(out):
-            gcsim.workloads["ring"].run(heap, threads=2, entries=20000, allocations=1000000)
-            heap.collect()
+    with gcsim.Heap(mode="virtual", procs=2, seed=seed) as heap, heap.gctrace(out):
+        gcsim.workloads["ring"].run(heap, threads=2, entries=20000, allocations=1000000)
+        heap.collect()
     return out.getvalue()
 
 

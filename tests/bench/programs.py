@@ -82,10 +82,13 @@ def _make(name: str, sources: list[Path], command: list[str], env: dict[str, str
     return target
 
 
-def c_program(name: str, *, workload: Path | None = None, runs: bool = False) -> Path:
+def c_program(
+    name: str, *, workload: Path | None = None, runs: bool = False, wraps: str = ""
+) -> Path:
     """Build tests/bench/<name>.c with the fast instantiation of the core; returns the program.
 
     With a workload's source, that is linked into it, and what runs workloads; that alone with runs.
+    wraps: words for the linker.
     """
     table, env = flags(), clean_environment()
     # Without debugging information: older valgrinds stop at what newer compilers write.
@@ -110,9 +113,7 @@ def c_program(name: str, *, workload: Path | None = None, runs: bool = False) ->
         parts.append(str(workload.relative_to(ROOT)))
         sources.append(workload)
         target = f"{name}-{workload.stem}"
-    if runs:
-        common.append("-Wl,--wrap=clock_gettime,--wrap=pthread_cond_timedwait")
-    link = [*table["LINK_release"], *table["LINK_COMMON"]]
+    link = [*table["LINK_release"], *table["LINK_COMMON"], *wraps.split()]
     return _make(target, sources, [*common, *parts, "-o", "TARGET", *link], env)
 
 

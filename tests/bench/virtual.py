@@ -4,6 +4,7 @@
     make virtual ARGS="threads --runs 9"
 
     threads      workloads at 2 processors, with threads and in virtual time: cycles, goals, times
+    recordings   programs that Go ran, with their rates of allocation and marking: cycles and goals
     processors   one workload on 1, 2, 4, 8 and 64 virtual processors
     calibrate    what step points and workloads cost on this machine, as csrc/base/costs.def has it
 
@@ -14,12 +15,16 @@ status: 0, 1 for a program that fails (or, with --strict, a deviation beyond 5 %
 from __future__ import annotations
 
 import argparse
+import csv
+import gzip
 import json
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import mean, median
 from typing import Any
 
@@ -68,7 +73,8 @@ def run(
     gc_percent: int = 100,
     stopped: bool = False,
 ) -> Run:
-    program = programs.c_program("virtual", runs=True)
+    wraps = "-Wl,--wrap=clock_gettime -Wl,--wrap=pthread_cond_timedwait"
+    program = programs.c_program("virtual", runs=True, wraps=wraps)
     words = [how, workload, procs, threads, SEED, gc_percent, int(stopped), *params]
     done = subprocess.run(
         [str(program), *map(str, words)], capture_output=True, text=True, timeout=600
@@ -116,6 +122,128 @@ def compare_threads(runs: int) -> bool:
     return beyond
 
 
+# --- recordings of Go
+
+RECORDINGS = programs.ROOT.parent / "shared" / "data" / "gctrace"
+MARKED = re.compile(r"% CPU \(\d+ exp\.\) for (\d+)\+\d+\+\d+ B work .* in (\d+) B -> (\d+) B ")
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """One cycle of a Go program: its row of runtime/metrics, its line of gcpacertrace."""
+
+    row: dict[str, float]
+    scanned: int
+    trigger: int
+    end: int
+
+    def __getitem__(self, name: str) -> float:
+        return self.row[name]
+
+    @property
+    def live(self) -> float:
+        """What outlives the cycle: what was allocated meanwhile was marked because it was new."""
+        return max(self["/gc/heap/live:bytes"] - (self.end - self.trigger), 0.0)
+
+    @property
+    def mark_s(self) -> float:
+        kinds = ("assist", "dedicated", "idle")
+        return sum(self[f"/cpu/classes/gc/mark/{kind}:cpu-seconds"] for kind in kinds)
+
+    @property
+    def spare_s(self) -> float:
+        """Processor time that the program left: to nobody, or to marking."""
+        idle = self["/cpu/classes/idle:cpu-seconds"]
+        return idle + self["/cpu/classes/gc/mark/idle:cpu-seconds"]
+
+
+def recording(path: Path) -> list[Recorded]:
+    """The cycles that have a row (very short ones may have none)."""
+    log = gzip.open(path, "rt", encoding="utf-8").read()
+    lines = [tuple(map(int, found)) for found in MARKED.findall(log)]
+    metrics = path.with_name(path.name.replace(".log.", ".metrics.csv."))
+    with gzip.open(metrics, "rt", encoding="utf-8") as file:
+        rows = [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+    numbers = [int(row["/gc/cycles/total:gc-cycles"]) for row in rows]
+    return [
+        Recorded(row, *lines[n - 1])
+        for row, n in zip(rows, numbers, strict=True)
+        if n <= len(lines)
+    ]
+
+
+def stretches(cycles: list[Recorded]) -> str:
+    """From each cycle to the next, as tests/bench/replay.c reads it."""
+    text = []
+    for before, c in zip([None, *cycles[:-1]], cycles, strict=True):
+
+        def grown(
+            get: Callable[[Recorded], float], now: Recorded = c, then: Recorded | None = before
+        ) -> float:
+            return get(now) - (get(then) if then else 0.0)
+
+        allocated = grown(lambda r: r["/gc/heap/allocs:bytes"])
+        if allocated <= 0:
+            continue
+        compute = grown(lambda r: r["/cpu/classes/user:cpu-seconds"]) * 1e12 / allocated
+        spare = max(grown(lambda r: r.spare_s), 0.0) * 1e12 / allocated
+        mark = grown(lambda r: r.mark_s) * 1e12 / c.scanned
+        pointers = min(c.scanned / max(c["/gc/heap/live:bytes"], 1), 1.0)
+        text.append(
+            f"{allocated:.0f} {c.live:.0f} {pointers:.4f} {compute:.1f} {spare:.1f} {mark:.1f}"
+        )
+    return "\n".join(text) + "\n"
+
+
+def compare_recordings(runs: int) -> bool:
+    """Programs of Go with a GOGC, replayed with their rates."""
+    print(
+        f"{'recording':26} {'cycles: Go':>10} {'virtual':>7} {'off':>7} {'mean goal':>10} {'virtual':>9} {'off':>7} {'in marking: Go':>14} {'virtual':>8} {'real s':>7}"
+    )
+    program = programs.c_program("replay", runs=True)
+    beyond = False
+    for path in sorted(RECORDINGS.glob("*.log.gz")):
+        procs, percent = (
+            re.findall(r"\.p(\d+)\.gogc(\d+)\.log", path.name)[0:1][0]
+            if re.search(r"\.gogc\d+\.log", path.name)
+            else (0, 0)
+        )
+        if not procs:
+            continue
+        go = recording(path)
+        globals_, stacks = (
+            round(mean(c[f"/gc/scan/{k}:bytes"] for c in go)) for k in ("globals", "stack")
+        )
+        words = [procs, percent, globals_, stacks, SEED]
+        began = time.monotonic()
+        done = subprocess.run(
+            [str(program), *map(str, words)],
+            input=stretches(go),
+            capture_output=True,
+            text=True,
+            timeout=600,
+        )
+        if done.returncode != 0:
+            raise programs.BuildError(f"replay of {path.name}: {done.stderr.strip()}")
+        ours = json.loads(done.stdout)["cycles"]
+        count = int(go[-1]["/gc/cycles/total:gc-cycles"])
+        theirs = mean(c["/gc/heap/goal:bytes"] for c in go)
+        goal = mean(c["goal"] for c in ours)
+        runway = (
+            mean((c.end - c.trigger) for c in go),
+            mean(c["heap_end"] - c["trigger"] for c in ours),
+        )
+        far = max(abs(off(len(ours), count)), abs(off(goal, theirs)))
+        beyond |= far > GOAL
+        print(
+            f"{path.name.removesuffix('.log.gz'):26} {count:10} {len(ours):7} {off(len(ours), count):+7.1%}"
+            f" {theirs / 1e6:7.2f} MB {goal / 1e6:6.2f} MB {off(goal, theirs):+7.1%} {runway[0] / 1e6:11.2f} MB {runway[1] / 1e6:5.2f} MB"
+            f" {time.monotonic() - began:7.2f}{'  beyond 5 %' if far > GOAL else ''}",
+            flush=True,
+        )
+    return beyond
+
+
 # --- calibrating
 
 COSTS = programs.ROOT / "csrc/base/costs.def"
@@ -133,7 +261,9 @@ ALLOCATORS = [
     ["1000", "16384", "40000"],
 ]
 SCAN_PS = 3000
-ALLOC_PS = 3000  # the inline path: about 20 instructions. What else an allocation takes is the workload's
+ALLOC_PS = (
+    3000  # the inline path: about 20 instructions. What else an allocation takes is the workload's
+)
 
 
 @dataclass(frozen=True)
@@ -210,7 +340,9 @@ def of_workload(s: Sample, costs: dict[str, tuple[float, float]]) -> tuple[float
             for key in [p.replace(" ", "_").upper()]
         )
 
-    own = s.mutator_s * 1e12 - known("alloc", "alloc large", "window", "span cache", "sweep span", "lock")
+    own = s.mutator_s * 1e12 - known(
+        "alloc", "alloc large", "window", "span cache", "sweep span", "lock"
+    )
     reach = s.real.mark_cpu_s * 1e12 - known("scan", "mark root")
     polls = s.n("alloc") + s.n("alloc large") + s.n("operation")
     return max(own / polls, 0), max(reach / max(s.n("shade"), 1), 0)
@@ -237,7 +369,9 @@ def calibrate(runs: int, write: bool) -> None:
     new = marking([s for s in work.values() if s.n("shade")])
     new |= allocating([sample("ring", params, runs) for params in ALLOCATORS])
     stops = median(
-        (s.real.total_stop_s - s.real.mark_cpu_s) * 1e12 / s.real.cycles for s in work.values() if s.real.cycles
+        (s.real.total_stop_s - s.real.mark_cpu_s) * 1e12 / s.real.cycles
+        for s in work.values()
+        if s.real.cycles
     )
     # A cycle has two stops; what is not theirs is put on the two that switch marking on and off.
     rest = max(stops - 2 * costs["WORLD_STOP"][0] - costs["CYCLE_START"][0], 0) / 2
@@ -253,16 +387,20 @@ def calibrate(runs: int, write: bool) -> None:
             print(f"  {name:12} {a:10.0f} {b:8.0f}   ({before[name][0]}, {before[name][1]})")
         if write:
             path.write_text(with_costs(path.read_text("utf-8"), macro, given), "utf-8")
-    print("what is left out: time of the virtual run beside the clock's, before these costs are in force")
+    print(
+        "what is left out: time of the virtual run beside the clock's, before these costs are in force"
+    )
     for name, s in work.items():
-        print(f"  {name:12} {s.ours.cpu_s * 1e3:8.1f} ms, {s.real.cpu_s * 1e3:8.1f} ms by the clock ({off(s.ours.cpu_s, s.real.cpu_s):+.1%})")
+        print(
+            f"  {name:12} {s.ours.cpu_s * 1e3:8.1f} ms, {s.real.cpu_s * 1e3:8.1f} ms by the clock ({off(s.ours.cpu_s, s.real.cpu_s):+.1%})"
+        )
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    sections = {"threads": compare_threads}
+    sections = {"threads": compare_threads, "recordings": compare_recordings}
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=", ".join(sections))
     parser.add_argument("--runs", type=int, default=SAMPLES, help="threaded runs (default: 5)")
     parser.add_argument("--strict", action="store_true")
