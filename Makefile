@@ -37,7 +37,7 @@ help: ## this list
 
 # ---- what people run ----
 
-.PHONY: demo test test-c bench bench-peers closed-loop reach notebooks soak mutants planted explore explore-all
+.PHONY: demo test test-c bench bench-peers closed-loop reach virtual notebooks soak mutants planted explore explore-all
 demo: $(VENV)/.viz $(VENV)/.core-$(MODE) ## rebuild a real Go heap, collect it, compare every number
 	@$(PY) -m gcsim demo $(ARGS)
 
@@ -59,6 +59,9 @@ closed-loop: $(VENV)/.test $(VENV)/.core-$(MODE) ## the same programs in Go and 
 
 reach: $(VENV)/.test $(VENV)/.core-$(MODE) ## stops, shares, limits, memory after a spike: what concurrency must reach
 	@$(PY) tests/bench/reach.py $(ARGS)
+
+virtual: $(VENV)/.test $(VENV)/.core-$(MODE) ## virtual time beside threads and beside recordings of Go (ARGS=calibrate: its costs)
+	@$(PY) tests/bench/virtual.py $(ARGS)
 
 notebooks: $(VENV)/.notebook $(VENV)/.core-$(MODE) ## run every notebook from top to bottom (nothing is written)
 	@ls notebooks/*.ipynb >/dev/null 2>&1 || $(call not_yet,notebooks)

@@ -89,7 +89,7 @@ class StateError(Error, RuntimeError):
 
 
 class DeadlockError(StateError):
-    """Nobody in a heap of mode "steps" or "virtual" can go on: the message says who waits for what."""
+    """Nobody in a heap of coroutines can go on; the message says who waits for what."""
 
 
 class OptionError(Error, ValueError):

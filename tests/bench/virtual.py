@@ -122,6 +122,24 @@ def compare_threads(runs: int) -> bool:
     return beyond
 
 
+def compare_processors(_: int) -> bool:
+    """64 mutators on more and more processors."""
+    print(
+        f"{'processors':>10} {'cycles':>7} {'mean goal':>10} {'wall ms':>9} {'in use':>7}"
+        f" {'collecting':>10} {'longest stop us':>15} {'real s':>7}"
+    )
+    for procs in (1, 2, 4, 8, 64):
+        r = run("virtual", "ring", ["2000", "64", "100000"], procs=procs, threads=64)
+        collecting = (r.mark_cpu_s + r.assist_cpu_s) / r.cpu_s
+        print(
+            f"{procs:10} {r.cycles:7} {r.goal / 1e6:7.2f} MB {r.wall_s * 1e3:9.2f}"
+            f" {r.cpu_s / r.wall_s / procs:7.1%} {collecting:10.1%}"
+            f" {r.worst_stop_s * 1e6:15.1f} {r.real_s:7.2f}",
+            flush=True,
+        )
+    return False
+
+
 # --- recordings of Go
 
 RECORDINGS = programs.ROOT.parent / "shared" / "data" / "gctrace"
@@ -159,7 +177,8 @@ class Recorded:
 
 def recording(path: Path) -> list[Recorded]:
     """The cycles that have a row (very short ones may have none)."""
-    log = gzip.open(path, "rt", encoding="utf-8").read()
+    with gzip.open(path, "rt", encoding="utf-8") as file:
+        log = file.read()
     lines = [tuple(map(int, found)) for found in MARKED.findall(log)]
     metrics = path.with_name(path.name.replace(".log.", ".metrics.csv."))
     with gzip.open(metrics, "rt", encoding="utf-8") as file:
@@ -400,7 +419,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    sections = {"threads": compare_threads, "recordings": compare_recordings}
+    sections = {
+        "threads": compare_threads,
+        "processors": compare_processors,
+        "recordings": compare_recordings,
+    }
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=", ".join(sections))
     parser.add_argument("--runs", type=int, default=SAMPLES, help="threaded runs (default: 5)")
     parser.add_argument("--strict", action="store_true")
