@@ -28,9 +28,19 @@
 
 // Instrumented frames are larger.
 #if GCSIM_DEBUG || defined(CORE_ASAN) || defined(CORE_TSAN)
-enum { RT_COROUTINES = 640, RT_STACK_BYTES = 256 << 10, RT_HAS_THREADS = 0 };
+enum {
+    RT_COROUTINES = 640,
+    RT_FEW_COROUTINES = 320,
+    RT_STACK_BYTES = 256 << 10,
+    RT_HAS_THREADS = 0
+};
 #else
-enum { RT_COROUTINES = 640, RT_STACK_BYTES = 64 << 10, RT_HAS_THREADS = 0 };
+enum {
+    RT_COROUTINES = 640,
+    RT_FEW_COROUTINES = 320,
+    RT_STACK_BYTES = 64 << 10,
+    RT_HAS_THREADS = 0
+};
 #endif
 enum { RT_NOBODY = RT_COROUTINES };
 

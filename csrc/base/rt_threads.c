@@ -16,9 +16,9 @@
 
 // No coroutines here; stacks are those of the collector's own threads. The thread sanitizer's thread-local data lies on them too.
 #ifdef CORE_TSAN
-enum { RT_COROUTINES = 0, RT_STACK_BYTES = 2 << 20, RT_HAS_THREADS = 1 };
+enum { RT_COROUTINES = 0, RT_FEW_COROUTINES = 0, RT_STACK_BYTES = 2 << 20, RT_HAS_THREADS = 1 };
 #else
-enum { RT_COROUTINES = 0, RT_STACK_BYTES = 256 << 10, RT_HAS_THREADS = 1 };
+enum { RT_COROUTINES = 0, RT_FEW_COROUTINES = 0, RT_STACK_BYTES = 256 << 10, RT_HAS_THREADS = 1 };
 #endif
 
 struct rt {

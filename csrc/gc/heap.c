@@ -53,8 +53,9 @@ static void region_sizes(uint64_t reserved[WORLD_REGIONS], uint64_t arena_bytes,
     for (int level = 0; level < PAGEALLOC_MAX_LEVELS; level++)
         reserved[REGION_SUMMARY_0 + level] = pagealloc_part_bytes(
             chunks, levels, (enum pagealloc_part)(PAGEALLOC_PART_LEVEL_0 + level));
+    uint32_t coroutines = options->virtual_time ? RT_COROUTINES : RT_FEW_COROUTINES;
     reserved[REGION_COROUTINES] =
-        (uint64_t)(GCSIM_STEPS ? RT_COROUTINES : GCSIM_MAX_PROCS) * RT_STACK_BYTES;
+        (uint64_t)(GCSIM_STEPS ? coroutines : GCSIM_MAX_PROCS) * RT_STACK_BYTES;
     reserved[REGION_HISTORY] =
         sizeof(struct history) + 64 + (uint64_t)options->events * 2 * sizeof(gcsim_event);
     reserved[REGION_ARENA] = arena_bytes;
