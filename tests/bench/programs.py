@@ -117,6 +117,15 @@ def c_program(
     return _make(target, sources, [*common, *parts, "-o", "TARGET", *link], env)
 
 
+def c_library(name: str) -> Path:
+    """Build tests/bench/<name>.c, which needs nothing of the core, as a shared library."""
+    table, env = flags(), clean_environment()
+    words = [*compiler(), *table["FLAGS_release"], *table["FLAGS_COMMON"], "-g0", "-shared"]
+    source = HERE / f"{name}.c"
+    words += [str(source.relative_to(ROOT)), "-o", "TARGET"]
+    return _make(f"{name}.so", [source], words, env)
+
+
 def go_program(name: str, *, experiment: str = "", source: Path | None = None) -> Path | None:
     """Build tests/bench/go/<name>.go (or `source`), with GOEXPERIMENT if given; None without Go."""
     tool = go()

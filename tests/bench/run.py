@@ -209,7 +209,7 @@ CASES = [
                 "",
                 goal=instructions.LIMIT if name in instructions.LIMITED else None,
             )
-            for name, work in instructions.WORKS.items()
+            for name, work in (instructions.WORKS | instructions.PYTHON_WORKS).items()
         ],
         repeats=1,
     ),
