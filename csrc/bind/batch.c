@@ -210,6 +210,7 @@ typedef uint64_t (*batch_loop)(gcsim_mutator *m, struct batch_object *b, uint64_
 struct progress {
     PyObject *call; // NULL: nobody wants to know
     uint64_t done, total;
+    uint64_t each; // what is done for an object in batch_run
 };
 
 static int progress_tell(struct progress *p, uint64_t more)
@@ -240,7 +241,7 @@ static int batch_run(struct batch_object *b, batch_loop loop, void *ctx, const c
             *at = done;
             return 1;
         }
-        if (progress && progress_tell(progress, to - from) < 0)
+        if (progress && progress_tell(progress, (to - from) * progress->each) < 0)
             return -1;
         from = to;
     }
@@ -274,27 +275,48 @@ static inline bool link_read(const struct link_plan *p, uint64_t i, int64_t *to)
            (field_offset(&p->field, i) != NO_FIELD && link_fits(p, i, (uint64_t)*to));
 }
 
+// Indexes at the front, in whole blocks, that are numbers up to `last` or -1. The sign of `bad` tells, so that the compiler takes several
+// indexes of a block at once. Who writes to the buffer meanwhile is found out by the loop that links.
+#define GOOD_BLOCKS(name, type)                                                                    \
+    static uint64_t name(const type *index, uint64_t n, type last)                                 \
+    {                                                                                              \
+        enum { BLOCK = 1024 };                                                                     \
+        uint64_t i = 0;                                                                            \
+        for (type bad = 0; n - i >= BLOCK; i += BLOCK) {                                           \
+            for (const type *at = index + i; at < index + i + BLOCK; at++)                         \
+                bad |= (last - *at) | (*at + 1);                                                   \
+            if (bad >> (8 * sizeof bad - 1))                                                       \
+                break;                                                                             \
+        }                                                                                          \
+        return i;                                                                                  \
+    }
+GOOD_BLOCKS(good_blocks_32, uint32_t)
+GOOD_BLOCKS(good_blocks_64, uint64_t)
+
 // The first object whose index is not good, or count.
 static uint64_t link_check(const struct link_plan *p)
 {
     int64_t to;
-    uint64_t i = 0, n = p->field.batch->count;
-    if (p->field.is_simple && p->column.view.itemsize == 4) { // the common case, with less to ask
-        const int32_t *index = p->column.view.buf;
-        while (i < n && (uint64_t)(int64_t)GCSIM_LOAD(index + i) + 1 <= n)
-            i++;
-        return i;
-    }
+    uint64_t i = 0, n = p->field.batch->count, last = n - 1; // n is not 0
+    if (p->field.is_simple)                                  // the common case, with less to ask
+        i = p->column.view.itemsize == 4
+                ? good_blocks_32(p->column.view.buf, n,
+                                 last < INT32_MAX ? (uint32_t)last : INT32_MAX)
+                : good_blocks_64(p->column.view.buf, n, last);
     while (i < n && link_read(p, i, &to))
         i++;
     return i;
 }
 
-static uint64_t link_loop(gcsim_mutator *m, struct batch_object *b, uint64_t from, uint64_t to,
-                          void *ctx)
+// Links objects from..to by one plan; returns `to`, or the number of the object whose index is not good. The barrier does not change meanwhile.
+typedef uint64_t (*link_loop)(gcsim_mutator *m, const struct link_plan *p, uint64_t from,
+                              uint64_t to, bool marking);
+
+static uint64_t link_any(gcsim_mutator *m, const struct link_plan *p, uint64_t from, uint64_t to,
+                         bool marking)
 {
-    const struct link_plan *p = ctx;
-    void **objects = b->batch->objects;
+    (void)marking;
+    void **objects = p->field.batch->batch->objects;
     for (uint64_t i = from; i < to; i++) {
         int64_t target;
         if (BIND_UNLIKELY(!link_read(p, i, &target)))
@@ -302,33 +324,65 @@ static uint64_t link_loop(gcsim_mutator *m, struct batch_object *b, uint64_t fro
         uint64_t offset = p->field.is_simple ? p->field.offset[0] : field_offset(&p->field, i);
         if (offset != NO_FIELD)
             gcsim_store(m, (char *)objects[i] + offset, target < 0 ? NULL : objects[target]);
-        if (BIND_UNLIKELY(i % SAFEPOINT_EVERY == 0))
-            gcsim_safepoint(m);
     }
     return to;
 }
 
 // The same for the common case, where all that varies is the width of the index.
 #define LINK_LOOP(name, type)                                                                      \
-    static uint64_t name(gcsim_mutator *m, struct batch_object *b, uint64_t from, uint64_t to,     \
-                         void *ctx)                                                                \
+    static inline uint64_t name##_part(gcsim_mutator *m, const struct link_plan *p, uint64_t i,    \
+                                       uint64_t to, bool marking)                                  \
     {                                                                                              \
-        const struct link_plan *p = ctx;                                                           \
         const type *index = p->column.view.buf;                                                    \
-        void **objects = b->batch->objects;                                                        \
-        uint64_t offset = p->field.offset[0], count = b->count;                                    \
-        for (uint64_t i = from; i < to; i++) {                                                     \
+        void **objects = p->field.batch->batch->objects;                                           \
+        uint64_t offset = p->field.offset[0], count = p->field.batch->count;                       \
+        for (; i < to; i++) {                                                                      \
             int64_t target = GCSIM_LOAD(index + i);                                                \
             if (BIND_UNLIKELY((uint64_t)target + 1 > count))                                       \
-                return i;                                                                          \
-            gcsim_store(m, (char *)objects[i] + offset, target < 0 ? NULL : objects[target]);      \
-            if (BIND_UNLIKELY(i % SAFEPOINT_EVERY == 0))                                           \
-                gcsim_safepoint(m);                                                                \
+                break;                                                                             \
+            void *ptr = target < 0 ? NULL : objects[target];                                       \
+            void *slot = (char *)objects[i] + offset;                                              \
+            marking ? gcsim_store(m, slot, ptr) : GCSIM_STORE((void **)slot, ptr);                 \
         }                                                                                          \
-        return to;                                                                                 \
+        return i;                                                                                  \
+    }                                                                                              \
+    static uint64_t name(gcsim_mutator *m, const struct link_plan *p, uint64_t from, uint64_t to,  \
+                         bool marking)                                                             \
+    {                                                                                              \
+        return marking ? name##_part(m, p, from, to, true) : name##_part(m, p, from, to, false);   \
     }
-LINK_LOOP(link_loop_32, int32_t)
-LINK_LOOP(link_loop_64, int64_t)
+LINK_LOOP(link_32, int32_t)
+LINK_LOOP(link_64, int64_t)
+
+static link_loop link_loop_of(const struct link_plan *p)
+{
+    return !p->field.is_simple ? link_any : p->column.view.itemsize == 4 ? link_32 : link_64;
+}
+
+struct link_plans {
+    struct link_plan *all, *stopped; // stopped: whose index was not good
+    Py_ssize_t count;
+};
+
+// All plans between two safe points, while the objects are in the processor's cache.
+static uint64_t link_loop_all(gcsim_mutator *m, struct batch_object *b, uint64_t from, uint64_t to,
+                              void *ctx)
+{
+    (void)b;
+    struct link_plans *plans = ctx;
+    for (uint64_t end; from < to; from = end) {
+        end = to - from < SAFEPOINT_EVERY ? to : from + SAFEPOINT_EVERY;
+        for (struct link_plan *p = plans->all; p < plans->all + plans->count; p++) {
+            uint64_t done = link_loop_of(p)(m, p, from, end, m->barrier != 0);
+            if (done == end)
+                continue;
+            plans->stopped = p;
+            return done;
+        }
+        gcsim_safepoint(m);
+    }
+    return to;
+}
 
 static void *link_refused(struct link_plan *p, uint64_t at)
 {
@@ -391,21 +445,16 @@ static int link_prepare(struct batch_object *b, struct link_plan *p, PyObject *n
     return -1;
 }
 
-static int link_all(struct batch_object *b, struct link_plan *plans, Py_ssize_t n,
+static int link_all(struct batch_object *b, struct link_plan *all, Py_ssize_t n,
                     struct progress *progress)
 {
+    struct link_plans plans = {.all = all, .count = n};
     uint64_t at;
-    for (Py_ssize_t i = 0; i < n; i++) {
-        batch_loop loop = !plans[i].field.is_simple            ? link_loop
-                          : plans[i].column.view.itemsize == 4 ? link_loop_32
-                                                               : link_loop_64;
-        int result = batch_run(b, loop, &plans[i], "link objects", progress, &at);
-        if (result > 0)
-            link_refused(&plans[i], at);
-        if (result)
-            return -1;
-    }
-    return 0;
+    progress->each = (uint64_t)n;
+    int result = n ? batch_run(b, link_loop_all, &plans, "link objects", progress, &at) : 0;
+    if (result > 0)
+        link_refused(plans.stopped, at);
+    return result ? -1 : 0;
 }
 
 // --- building

@@ -28,21 +28,51 @@ static uint64_t build_piece(struct mutator *m, const gcsim_build *what, void **o
 {
     for (uint64_t i = from; i < to; i++) {
         const gcsim_type *t = what->types[type_number(what, i)];
-        objects[i] = !what->counts || what->counts[i] == 1 ? gcsim_new(&m->pub, t)
-                                                           : malloc_array(m, t, what->counts[i]);
-        if (UNLIKELY(!objects[i]))
+        void *p = !what->counts || what->counts[i] == 1 ? gcsim_new(&m->pub, t)
+                                                        : malloc_array(m, t, what->counts[i]);
+        if (UNLIKELY(!p))
             return i - from;
+        GCSIM_STORE(&objects[i], p); // a marker may be reading the batch
     }
     return to - from;
 }
 
-// The same for the common case: all of one type.
+// Objects in free slots of the window, at most `room` of them; how many. As gcsim_new makes them one by one, which it is left to where the
+// window is used up or was prepared for other pointer bits.
+static uint64_t take_from_window(gcsim_span *s, const gcsim_type *t, void **objects, uint64_t room)
+{
+    uint64_t free = s->free, slot_bytes = s->slot_bytes32, n = 0;
+    if (UNLIKELY(!free || t->slot_ptrs != s->window_ptrs))
+        return 0;
+    char *p = s->window + bits_lowest(free) * slot_bytes;
+    uint64_t run = free >> bits_lowest(free);
+    if (!(run & (run + 1))) { // one free slot behind the other, as in memory that is new
+        uint64_t slots = bits_highest(run) + 1;
+        for (slots = slots < room ? slots : room; n < slots; n++, p += slot_bytes)
+            GCSIM_STORE(&objects[n], p);
+        free &= ~(bits_low((unsigned)n) << bits_lowest(free));
+    } else {
+        for (char *window = s->window; free && n < room; free &= free - 1)
+            GCSIM_STORE(&objects[n++], window + bits_lowest(free) * slot_bytes);
+    }
+    s->free = free;
+    return n;
+}
+
+// The same as build_piece for the common case: all of one type.
 static uint64_t build_piece_alike(struct mutator *m, const gcsim_type *t, void **objects,
                                   uint64_t from, uint64_t to)
 {
-    for (uint64_t i = from; i < to; i++)
-        if (UNLIKELY(!(objects[i] = gcsim_new(&m->pub, t))))
+    for (uint64_t i = from, n; i < to; i += n) {
+        n = take_from_window(m->pub.alloc[t->fast_class], t, objects + i, to - i);
+        if (n)
+            continue;
+        void *p = gcsim_new(&m->pub, t);
+        if (UNLIKELY(!p))
             return i - from;
+        GCSIM_STORE(&objects[i], p);
+        n = 1;
+    }
     return to - from;
 }
 
