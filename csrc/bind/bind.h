@@ -476,6 +476,20 @@ BIND PyObject *ref_load(struct heap_object *h, PyTypeObject *cls, void **slot);
 // WrongHeapError, ClosedHeapError. Borrowed: valid while `value` is.
 BIND int ref_address_for(struct heap_object *h, struct type_object *elem, PyObject *value,
                          void **out);
+// The same for the usual case: None, or a Ref of the class that stands for `elem`. False: ask the long way.
+static inline bool ref_address_at_once(struct heap_object *h, struct type_object *elem,
+                                       PyObject *value, void **out)
+{
+    if (value == Py_None) {
+        *out = NULL;
+        return true;
+    }
+    struct ref_object *ref = (struct ref_object *)value;
+    if (BIND_UNLIKELY(Py_TYPE(value) != elem->cls || ref->heap != h))
+        return false;
+    *out = ref->address;
+    return true;
+}
 // The type a Ref points to; borrowed, NULL with an error.
 BIND struct type_object *ref_type_of(struct bind_state *state, PyObject *ref);
 

@@ -5,11 +5,21 @@
 
 // --- making and unmaking
 
-static inline struct ref_object *ref_memory(struct bind_state *state)
+// A Ref of class `cls`, whose own words are not set. What was one before needs but a class and a count (and tracemalloc goes on to name
+// the line that it was made by first).
+static inline struct ref_object *ref_memory(struct bind_state *state, PyTypeObject *cls)
 {
-    if (BIND_LIKELY(state->free_count))
-        return state->free_refs[--state->free_count];
-    return PyObject_Malloc(sizeof(struct ref_object));
+#ifndef Py_REF_DEBUG // a debug build of CPython counts all references there are
+    if (BIND_LIKELY(state->free_count)) {
+        struct ref_object *ref = state->free_refs[--state->free_count];
+        Py_SET_REFCNT((PyObject *)ref, 1);
+        Py_SET_TYPE((PyObject *)ref, (PyTypeObject *)Py_NewRef(cls));
+        return ref;
+    }
+#endif
+    struct ref_object *ref = state->free_count ? state->free_refs[--state->free_count]
+                                               : PyObject_Malloc(sizeof(struct ref_object));
+    return ref ? (struct ref_object *)PyObject_Init((PyObject *)ref, cls) : NULL;
 }
 
 static inline void ref_give_back(struct bind_state *state, struct ref_object *ref)
@@ -26,12 +36,11 @@ BIND_COLD void ref_unwatch(struct heap_object *h, struct ref_object *ref);
 BIND inline PyObject *ref_from_handle(struct heap_object *h, PyTypeObject *cls,
                                       gcsim_handle *handle)
 {
-    struct ref_object *ref = ref_memory(h->state);
+    struct ref_object *ref = ref_memory(h->state, cls);
     if (BIND_UNLIKELY(!ref)) {
         heap_unroot(h, handle);
         return PyErr_NoMemory();
     }
-    PyObject_Init((PyObject *)ref, cls);
     ref->heap = (struct heap_object *)Py_NewRef(h);
     ref->handle = handle;
     ref->address = handle->ptr;
@@ -144,15 +153,15 @@ BIND_COLD int ref_refused(struct heap_object *h, struct type_object *elem, PyObj
 BIND int ref_address_for(struct heap_object *h, struct type_object *elem, PyObject *value,
                          void **out)
 {
+    if (elem && ref_address_at_once(h, elem, value, out))
+        return 0;
     *out = NULL;
     if (value == Py_None)
         return 0;
     struct ref_object *ref = (struct ref_object *)value;
-    PyTypeObject *cls = Py_TYPE(value);
     // Two classes may stand for one type: the cell with the class was run twice.
-    bool fits = elem && cls == elem->cls;
-    if (BIND_UNLIKELY(!fits) && IS_REF(h->state, value))
-        fits = !elem || ((struct struct_class *)cls)->type == elem;
+    bool fits =
+        IS_REF(h->state, value) && (!elem || ((struct struct_class *)Py_TYPE(value))->type == elem);
     if (BIND_UNLIKELY(!fits || ref->heap != h))
         return ref_refused(h, elem, value);
     *out = ref->address;

@@ -789,6 +789,17 @@ static inline int field_store(struct field_object *f, struct ref_object *ref, Py
             GCSIM_STORE((int64_t *)(void *)at, n);
             return 0;
         }
+    } else if (f->kind == GCSIM_KIND_POINTER && heap_is_own(ref->heap)) {
+        struct type_object *elem = f->type->elem;
+        void *p;
+        if (BIND_LIKELY(elem && ref_address_at_once(ref->heap, elem, value, &p))) {
+            gcsim_mutator *m = heap_enter(ref->heap);
+            if (BIND_UNLIKELY(!m))
+                return -1;
+            gcsim_store(m, at, p);
+            heap_leave(ref->heap, m);
+            return 0;
+        }
     }
     if (ref->heap->heap && heap_check_lost(ref->heap, ref->address) < 0)
         return -1;

@@ -218,10 +218,10 @@ def python_name() -> str:
     return f"{programs.compiler_name()}, {python}"
 
 
-def kept(key: str) -> dict[str, float] | None:
-    """The counts in instructions.json for a compiler or python_name; None if it has none."""
+def kept(key: str | None = None) -> dict[str, float] | None:
+    """The counts in instructions.json for a compiler (the one at hand) or a python_name, if any."""
     by_key: dict[str, dict[str, float]] = json.loads(KEPT.read_text(encoding="utf-8"))
-    return by_key.get(key)
+    return by_key.get(key or programs.compiler_name())
 
 
 def keep(key: str, measured: dict[str, float]) -> None:
