@@ -281,6 +281,32 @@ def test_a_pointer_takes_its_own_type_of_its_own_heap_only(heap: gcsim.Heap) -> 
     assert node.next is None
 
 
+def test_of_classes_for_one_type_the_newest_that_lives_is_what_pointers_give(
+    heap: gcsim.Heap,
+) -> None:
+    def declare() -> Any:
+        @gcsim.struct
+        class Local:
+            next: ptr["Local"]
+
+            def mine(self) -> type:
+                return Local
+
+        return Local
+
+    classes = [declare() for _ in range(4)]
+    refs = [heap.new(cls) for cls in classes]
+    refs[0].next = refs[0]
+    for dropped in (1, 2, 1):  # of 0 1 2 3; of 0 2 3; of 0 2
+        newest = classes[-1]
+        assert type(refs[0].next) is newest is refs[0].next.mine()
+        del classes[dropped], refs[dropped], newest
+        gc.collect()
+    assert type(refs[0].next) is classes[0] is refs[0].next.mine()
+    del classes
+    assert heap.verify()
+
+
 def test_the_same_struct_declared_twice_is_one_type(heap: gcsim.Heap) -> None:
     def declare() -> Any:
         @gcsim.struct

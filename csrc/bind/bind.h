@@ -149,7 +149,8 @@ struct struct_class { // what a class made by make_struct_class is
     struct type_object *type; // NULL until resolved: class_type
     PyObject *
         resolver; // callable(cls) -> TypeInfo; NULL: this is a class statement's raw class, not a struct
-    struct struct_class *base0;   // strong: the class whose struct is embedded first, at offset 0
+    struct struct_class *base0; // strong: the class whose struct is embedded first, at offset 0
+    struct struct_class *older; // borrowed: of the same type, made before (type->cls is the newest)
     struct field_object **fields; // strong
     Py_ssize_t field_count;
 };

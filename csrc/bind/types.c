@@ -319,6 +319,7 @@ static int class_bind_fields(struct struct_class *cls, struct type_object *type)
     PyMem_Free(found);
     if (ok) {
         cls->type = (struct type_object *)Py_NewRef(type);
+        cls->older = (struct struct_class *)type->cls;
         type->cls = (PyTypeObject *)cls;
     }
     return done == n ? 0 : -1;
@@ -543,10 +544,18 @@ BIND PyTypeObject *type_class(struct type_object *t)
     return type_make_class(t);
 }
 
+// The class stands for its type no more; the newest of the others does, if there is one.
 static void class_forget(struct struct_class *cls)
 {
-    if (cls->type && cls->type->cls == (PyTypeObject *)cls)
-        cls->type->cls = NULL;
+    if (!cls->type)
+        return;
+    struct struct_class *newer = (struct struct_class *)cls->type->cls;
+    while (newer && newer != cls && newer->older != cls)
+        newer = newer->older;
+    if (newer == cls)
+        cls->type->cls = (PyTypeObject *)cls->older;
+    else if (newer)
+        newer->older = cls->older;
 }
 
 static int struct_class_traverse(PyObject *self, visitproc visit, void *arg)
