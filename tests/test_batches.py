@@ -11,6 +11,7 @@ import threading
 import time
 from array import array as buffer
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -82,7 +83,7 @@ def test_batches_lie_between_what_lives_and_share_no_slot(heap: gcsim.Heap, keep
     trees = [tree for batch in batches for tree in batch]
     assert len({gcsim.address(ref) for ref in [other, *kept, *trees]}) == 1 + len(kept) + 3830
     assert {(tree.left, tree.right) for tree in trees} == {(None, None)}
-    for a, b in zip(trees, trees[1:], strict=False):
+    for a, b in pairwise(trees):
         a.right = b
     first, count = trees[0], len(trees)
     del batches, trees, a, b
