@@ -47,12 +47,11 @@ test: test-c $(VENV)/.test $(VENV)/.core-$(MODE) ## the C tests, then the Python
 test-c: ## the C tests alone (no Python needed)
 	@$(MAKE) -C csrc -j$(JOBS) --output-sync=target test
 
-bench: $(VENV)/.test $(VENV)/.core-$(MODE) ## speed and memory, each figure beside its goal
+bench: $(VENV)/.test $(VENV)/.core-$(MODE) ## speed and memory beside their bars and other memories (ARGS=table, short, growth or a group)
 	@$(PY) tests/bench/run.py $(ARGS)
 
-bench-peers: $(VENV)/.test $(VENV)/.core-$(MODE) ## the same work in Go and in other allocators, where they are installed
-	@test -e tests/bench/peers || $(call not_yet,the comparison programs of tests/bench/peers)
-	@$(PY) tests/bench --peers $(ARGS)
+bench-peers: $(VENV)/.made ## build what `bench` compares with: Go, Java, bdwgc, mimalloc, jemalloc; names those that are missing
+	@$(PY) tests/bench/peers.py
 
 closed-loop: $(VENV)/.test $(VENV)/.core-$(MODE) ## the same programs in Go and here: cycles and goals side by side (needs Go)
 	@$(PY) tests/bench/closed_loop.py $(ARGS)

@@ -38,6 +38,7 @@ from gcsim._core import (
     typeof,
 )
 from gcsim._errors import (
+    BenchFormatError,
     BoundsError,
     ClosedHeapError,
     CompileError,

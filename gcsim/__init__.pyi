@@ -53,6 +53,9 @@ from gcsim._eras import (
     eras as eras,
 )
 from gcsim._errors import (
+    BenchFormatError as BenchFormatError,
+)
+from gcsim._errors import (
     BoundsError as BoundsError,
 )
 from gcsim._errors import (

@@ -64,6 +64,10 @@ class DumpFormatError(Error, ValueError):
     """A file is not a heap dump, or is truncated, or contradicts itself."""
 
 
+class BenchFormatError(Error, ValueError):
+    """A file holds no results of the benchmark, or is truncated, or contradicts itself."""
+
+
 class UnsupportedDumpError(DumpFormatError):
     """A heap dump of a machine, Go version or format that is not supported."""
 

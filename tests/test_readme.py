@@ -153,7 +153,7 @@ def test_the_commands_and_cases_that_it_names_exist() -> None:
         for target in re.findall(r"(?:^|  |=\w+ )make ([a-z][a-z-]*)", words)
     ]
     assert {"demo", "test", "bench"} <= set(named) <= targets
-    bench = (ROOT / "tests" / "bench" / "run.py").read_text(encoding="utf-8")
+    bench = (ROOT / "tests" / "bench" / "cases.py").read_text(encoding="utf-8")
     for case in re.findall(r"ARGS=([a-z]+)", TEXT):
         assert f'"{case}"' in bench, case
 

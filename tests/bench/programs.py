@@ -1,4 +1,7 @@
-"""Builds the measuring programs into build/bench: C with the release flags, Go where there is Go.
+"""Builds the measuring programs: C with the release flags, Go and Java where they are installed.
+
+Those of tests/bench go into build/bench, the works of tests/bench/work, which run on many memories,
+into build/peers.
 
 A program is built again when its command line or any source that it could depend on has changed.
 """
@@ -10,11 +13,14 @@ import os
 import shlex
 import shutil
 import subprocess
+from functools import cache
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 OUT = ROOT / "build" / "bench"
+PEERS = ROOT / "build" / "peers"
+WORK = HERE / "work"
 
 
 class BuildError(Exception):
@@ -53,6 +59,7 @@ def go() -> str | None:
 def clean_environment(**more: str) -> dict[str, str]:
     """The environment without what would change the programs: preloaded sanitizers, Go's knobs."""
     dropped = ("LD_PRELOAD", "GOGC", "GOMAXPROCS", "GOMEMLIMIT", "GODEBUG", "GOEXPERIMENT")
+    dropped += ("MARK_ENGINE", "STOP_THE_WORLD", "GC_MARKERS", "JAVA_TOOL_OPTIONS")
     return {k: v for k, v in os.environ.items() if k not in dropped} | more
 
 
@@ -63,23 +70,44 @@ def _digest(sources: list[Path], command: list[str]) -> str:
     return digest.hexdigest()
 
 
-def _make(name: str, sources: list[Path], command: list[str], env: dict[str, str]) -> Path:
-    """Run `command`, in which "TARGET" stands for the file to write, unless it has been done."""
-    target, stamp = OUT / name, OUT / f"{name}.stamp"
+def _make(
+    name: str, sources: list[Path], command: list[str], env: dict[str, str], out: Path = OUT
+) -> Path:
+    """Run `command`, in which "TARGET" stands for the file (or, for javac, the folder) to write,
+    unless it has been done."""
+    target, stamp = out / name, out / f"{name}.stamp"
     tool = [command[0], "version" if command[0].endswith("go") else "--version"]
     version = subprocess.run(tool, capture_output=True, text=True).stdout
     digest = _digest(sources, [*command, version, env.get("GOEXPERIMENT", "")])
     if target.exists() and stamp.exists() and stamp.read_text(encoding="utf-8") == digest:
         return target
-    OUT.mkdir(parents=True, exist_ok=True)
-    fresh = OUT / f"{name}.{os.getpid()}.new"  # two runs may build at once
+    out.mkdir(parents=True, exist_ok=True)
+    fresh = out / f"{name}.{os.getpid()}.new"  # two runs may build at once
     words = [str(fresh) if word == "TARGET" else word for word in command]
     done = subprocess.run(words, cwd=ROOT, env=env, stderr=subprocess.PIPE, text=True)
     if done.returncode != 0:
         raise BuildError(f"{name} could not be built:\n{done.stderr.strip()}")
+    if target.is_dir():
+        shutil.rmtree(target)
     os.replace(fresh, target)
     stamp.write_text(digest, encoding="utf-8")
     return target
+
+
+def _compile() -> list[str]:
+    table = flags()
+    # Without debugging information: older valgrinds stop at what newer compilers write.
+    common = [*compiler(), *table["FLAGS_release"], *table["FLAGS_COMMON"], "-g0"]
+    return [*common, "-Icsrc", "-Icsrc/include"]
+
+
+def _core(unit: str) -> Path:
+    """core_fast or core_step."""
+    core_parts = ("base", "types", "alloc", "gc", "watch", "lib", "steps", "include")
+    sources = [p for part in core_parts for p in (ROOT / "csrc" / part).rglob("*.*")]
+    sources += (ROOT / "csrc").glob("*.[ch]")
+    command = [*_compile(), "-c", f"csrc/{unit}.c", "-o", "TARGET"]
+    return _make(f"{unit}.o", sources, command, clean_environment())
 
 
 def c_program(
@@ -90,20 +118,11 @@ def c_program(
     With a workload's source, that is linked into it, and what runs workloads; that alone with runs.
     wraps: words for the linker.
     """
-    table, env = flags(), clean_environment()
-    # Without debugging information: older valgrinds stop at what newer compilers write.
-    common = [*compiler(), *table["FLAGS_release"], *table["FLAGS_COMMON"], "-g0"]
-    common += ["-Icsrc", "-Icsrc/include"]
-    core_parts = ("base", "types", "alloc", "gc", "watch", "lib", "steps", "include")
-    sources = [p for part in core_parts for p in (ROOT / "csrc" / part).rglob("*.*")]
-    sources += (ROOT / "csrc").glob("*.[ch]")
+    table, env, common = flags(), clean_environment(), _compile()
     # What runs workloads does so in virtual time too.
     units = ["core_fast", "core_step"] if workload or runs else ["core_fast"]
-    core = [
-        _make(f"{unit}.o", sources, [*common, "-c", f"csrc/{unit}.c", "-o", "TARGET"], env)
-        for unit in units
-    ]
-    parts = [f"tests/bench/{name}.c", *(str(unit.relative_to(ROOT)) for unit in core)]
+    core = [_core(unit) for unit in units]
+    parts = [f"tests/bench/{name}.c", *_words(core)]
     sources = [HERE / f"{name}.c", HERE / "bench.h", *core, *(ROOT / "csrc/include").rglob("*.*")]
     target = name
     if workload or runs:
@@ -137,3 +156,60 @@ def go_program(name: str, *, experiment: str = "", source: Path | None = None) -
     source = source or HERE / "go" / f"{name}.go"
     command = [tool, "build", "-o", "TARGET", str(source.relative_to(ROOT))]
     return _make("-".join(filter(None, ["go", name, experiment])), [source], command, env)
+
+
+# ---- the works of tests/bench/work ----
+
+
+def _files(folder: str) -> list[Path]:
+    return sorted(p for p in (WORK / folder).iterdir() if p.is_file())
+
+
+def _words(paths: list[Path]) -> list[str]:
+    return [str(p.relative_to(ROOT)) for p in paths]
+
+
+@cache
+def has_library(header: str, library: str) -> bool:
+    command = [*compiler(), "-xc", "-", "-include", header, f"-l{library}", "-o", os.devnull]
+    source = "int main(void) { return 0; }"
+    return subprocess.run(command, input=source, text=True, capture_output=True).returncode == 0
+
+
+def work_of_c(memory: str, library: str = "") -> Path:
+    """The works on gcsim, bdwgc or malloc (tests/bench/work/c/memory.h)."""
+    files, table = _files("c"), flags()
+    sources = [*files, HERE / "bench.h", *(ROOT / "csrc/include").rglob("*.*")]
+    parts = _words([f for f in files if f.suffix == ".c"])
+    if memory == "gcsim":
+        core = _core("core_fast")
+        parts += _words([core])
+        sources.append(core)
+    link = [*table["LINK_release"], *table["LINK_COMMON"]]
+    if library:  # needed or not: it defines malloc in the C library's stead
+        link = ["-Wl,--no-as-needed", f"-l{library}", *link]
+    command = [*_compile(), f"-DMEMORY_{memory.upper()}", *parts, "-o", "TARGET", *link]
+    return _make(f"work-{library or memory}", sources, command, clean_environment(), PEERS)
+
+
+def work_of_go(experiment: str = "") -> Path | None:
+    tool = go()
+    if tool is None:
+        return None
+    env = clean_environment(GO111MODULE="off", GOFLAGS="")
+    if experiment:
+        env["GOEXPERIMENT"] = experiment
+    # store.go reads a variable of the runtime.
+    command = [tool, "build", "-ldflags=-checklinkname=0", "-o", "TARGET"]
+    command.append("./" + str((WORK / "go").relative_to(ROOT)))
+    name = "-".join(filter(None, ["work-go", experiment]))
+    return _make(name, _files("go"), command, env, PEERS)
+
+
+def work_of_java() -> Path | None:
+    """A folder of classes; None without a JDK."""
+    if not (shutil.which("java") and shutil.which("javac")):
+        return None
+    files = _files("java")
+    command = ["javac", "-d", "TARGET", *_words(files)]
+    return _make("work-java", files, command, clean_environment(), PEERS)

@@ -1,474 +1,378 @@
-"""Speed and memory of gcsim beside their goals, and the same work in Go.
+"""Speed and memory of gcsim beside their bars, and the same work on what people use instead.
+
+    make bench                          everything but growth
+    make bench ARGS=table               the table of what must be reached
+    make bench ARGS=short               the same, small, beside Go alone; times are not judged
+    make bench ARGS=growth              per object, for 2^16 to 2^24 objects and 1 to 64 mutators
+    make bench ARGS="mark trees"        some groups, or single cases by their names
 
 The programs of a case run in turn (A B A B ...), after one round that is thrown away, each in a
-process of its own. What is printed is the median of all samples with their range;
-build/bench/NAME.json keeps every sample, with what is known of the machine. Figures are compared
-within one run only: a machine that does other work at the same time spoils the absolute ones, so
-the load is printed too.
+process of its own. What is printed is the median of all samples with their range. Every sample is
+kept in build/bench/results.json (or --out FILE), with what is known of the machine and of the other
+work that it did; Ctrl-C keeps what was measured, and --resume FILE goes on from there. Figures are
+compared within one run only; --compare FILE sets an earlier run of the same machine beside this one.
 
 The exit status is 1 if a program failed or the programs of a case disagree about their work, and,
-with CI=true in the environment, if there is no Go. A goal that is missed is shown, and is no
-failure.
+with CI=true in the environment, if a program is missing; 2 for wrong arguments and files that
+cannot be used; 130 for Ctrl-C. A bar that is missed is shown, and is no failure.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import platform
+import re
 import resource
 import shutil
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
-import instructions
+import cases
 import programs
 
-Samples = dict[str, list[float]]
-Command = tuple[list[str], dict[str, str]]  # words, environment
+import gcsim
+from gcsim import _bench
+from gcsim._bench import Program, Results, Round
 
-
-@dataclass(frozen=True)
-class Program:
-    """One side of a comparison. `prepare` builds it, and returns None if its tool is missing."""
-
-    prepare: Callable[[], Command | None]
-    tool: str = ""  # named when it is missing
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of the table: a metric of a program, its goal, the peer's figure for the same."""
-
-    what: str
-    metric: str
-    unit: str
-    scale: float = 1.0
-    goal: float | None = None  # at most
-    ratio_goal: float | None = None  # of measured / peer, at most
-    program: str = "gcsim"
-    peer: str | None = None
-    less: str | None = None  # subtract this program's median
-
-
-@dataclass(frozen=True)
-class Case:
-    name: str
-    about: str
-    programs: dict[str, Program]
-    rows: list[Row]
-    repeats: int = 5  # at least; --repeats can ask for more
-
-
-@dataclass
-class Result:
-    samples: dict[str, Samples] = field(default_factory=dict)
-    commands: dict[str, str] = field(default_factory=dict)
-    missing: dict[str, str] = field(default_factory=dict)  # program: tool
-    failures: list[str] = field(default_factory=list)
-    loads: list[float] = field(default_factory=list)
-
-
-# ---- programs ----
-
-
-def c(name: str, *arguments: object) -> Program:
-    def prepare() -> Command:
-        return [str(programs.c_program(name)), *map(str, arguments)], programs.clean_environment()
-
-    return Program(prepare)
-
-
-def go(name: str, *arguments: object, experiment: str = "", procs: int = 0) -> Program:
-    def prepare() -> Command | None:
-        program = programs.go_program(name, experiment=experiment)
-        env = programs.clean_environment(**({"GOMAXPROCS": str(procs)} if procs else {}))
-        return ([str(program), *map(str, arguments)], env) if program else None
-
-    return Program(prepare, tool="go")
-
-
-def python(*arguments: str) -> Program:
-    return Program(lambda: ([sys.executable, *arguments], dict(os.environ)))
-
-
-def python_installed(*arguments: str) -> Program:
-    """With bytecode, as an installed package has it: the round that is thrown away writes it."""
-    words = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
-    words["PYTHONPYCACHEPREFIX"] = str(programs.OUT / "bytecode")
-    return Program(lambda: ([sys.executable, *arguments], words))
-
-
-def mark(program: Callable[..., Program], *more: object, **options: Any) -> Program:
-    return program("mark", 1 << 21, 1, 5, *more, **options)
-
-
-# The last word of the C programs says whether collections stop the world while they mark. The goals
-# are for one thread with the world stopped; beside them stands what the concurrent collector takes.
-
-
-DEPTH, MIB = 18, 1 << 20
-
-CASES = [
-    Case(
-        "trees",
-        f"binary trees, depth {DEPTH}, one thread; collections stop the world unless it says `concurrent`",
-        {
-            "gcsim": c("trees", DEPTH, "flat", "stopped"),
-            "go": go("trees", DEPTH),
-            "concurrent": c("trees", DEPTH, "flat", "concurrent"),
-            "frames": c("trees", DEPTH, "frames", "stopped"),
-            "go, 1 proc": go("trees", DEPTH, procs=1),
-        },
-        [
-            Row("wall time", "seconds", "s", ratio_goal=0.5, peer="go"),
-            Row("  of which the world is stopped", "stopped_seconds", "s"),
-            Row("  peer with GOMAXPROCS=1", "seconds", "s", peer="go, 1 proc"),
-            Row("  a frame pushed per call", "seconds", "s", program="frames", peer="go"),
-            Row("  concurrent", "seconds", "s", program="concurrent", peer="go"),
-            Row("  concurrent, world stopped", "stopped_seconds", "s", program="concurrent"),
-            Row("processor time", "cpu", "s", peer="go"),
-            Row("  concurrent", "cpu", "s", program="concurrent", peer="go"),
-            Row("peak memory", "peak_bytes", "MiB", scale=1 / MIB, ratio_goal=1.0, peer="go"),
-        ],
-    ),
-    Case(
-        "mark",
-        "full collection of 2^21 randomly linked 16-byte objects, per marked object; it stops the"
-        " world unless it says `concurrent`",
-        {
-            "gcsim": mark(c, "object", "stopped"),
-            "go": mark(go),
-            "go, 1 proc": mark(go, procs=1),
-            "concurrent": mark(c, "object", "concurrent"),
-            "field": mark(c, "field", "stopped"),
-            "go, no green tea": mark(go, experiment="nogreenteagc", procs=1),
-        },
-        [
-            Row("object engine", "ns_per_object", "ns", goal=40, peer="go, 1 proc"),
-            Row("  peer with all processors", "ns_per_object", "ns", peer="go"),
-            Row("  peer with one, nogreenteagc", "ns_per_object", "ns", peer="go, no green tea"),
-            Row("  concurrent", "ns_per_object", "ns", program="concurrent", peer="go"),
-            Row("field engine", "ns_per_object", "ns", program="field", peer="go, 1 proc"),
-        ],
-    ),
-    Case(
-        "alloc",
-        "objects with pointers, dropped at once, their share of (stopped) collections included",
-        {
-            "gcsim": c("alloc", 16, 10_000_000, 3, "stopped"),
-            "go": go("alloc", 16, 10_000_000, 3),
-            "gcsim 64": c("alloc", 64, 5_000_000, 3, "stopped"),
-            "go 64": go("alloc", 64, 5_000_000, 3),
-        },
-        [
-            Row("16 B", "ns_per_object", "ns", ratio_goal=1 / 3, peer="go"),
-            Row("64 B", "ns_per_object", "ns", program="gcsim 64", peer="go 64"),
-        ],
-    ),
-    Case(
-        "resident",
-        "memory as the kernel counts it",
-        {
-            "gcsim": c("resident", "objects", 10_000_000),
-            "go": go("resident", 10_000_000),
-            "empty": c("resident", "empty"),
-        },
-        [
-            Row("10^7 objects of 16 B / payload", "payload_ratio", "", goal=1.10, peer="go"),
-            Row("  after a collection", "collected_ratio", "", goal=1.10, peer="go"),
-            Row("empty heap", "empty_bytes", "KiB", 1 / 1024, goal=256, program="empty"),
-            Row("  with a mutator and one object", "used_bytes", "KiB", 1 / 1024, program="empty"),
-        ],
-    ),
-    Case(
-        "heaps",
-        "10^5 heaps created, used and destroyed in turn",
-        {"gcsim": c("resident", "heaps", 100_000)},
-        [
-            Row("growth over the last 90 %", "growth_bytes", "KiB", 1 / 1024, goal=256),
-            Row("one heap", "ns_per_heap", "us", 1e-3),
-        ],
-        repeats=1,
-    ),
-    Case(
-        "instructions",
-        f"instructions per object, counted under valgrind, {programs.compiler_name()}",
-        {"gcsim": python(str(programs.HERE / "instructions.py"), "--json")},
-        [
-            Row(
-                work.what,
-                name,
-                "",
-                goal=instructions.LIMIT if name in instructions.LIMITED else None,
-            )
-            for name, work in (instructions.WORKS | instructions.PYTHON_WORKS).items()
-        ],
-        repeats=1,
-    ),
-    Case(
-        "python",
-        f"operations from Python {platform.python_version()}",
-        {"gcsim": python(str(programs.HERE / "python_ops.py"))},
-        [
-            Row("heap.new(T), one int field", "new", "ns", goal=60),
-            Row("  heap.new(T, n=7)", "new_with_value", "ns", goal=60),
-            Row("int field get", "int_get", "ns", goal=45),
-            Row("int field set", "int_set", "ns", goal=45),
-            Row("ref get", "ref_get", "ns", goal=50),
-            Row("ref set", "ref_set", "ns", goal=55),
-            Row("bulk build, a node with one link column", "build", "ns", goal=15),
-        ],
-    ),
-    Case(
-        "steps",
-        "a cycle step by step from Python, and a search of every interleaving over the real code",
-        {"gcsim": python(str(programs.HERE / "steps.py"))},
-        [
-            Row("c.step()", "step_ns", "ns", goal=10_000),
-            Row("c.back(n), n up to 100", "back_us", "us", goal=1000),
-            Row("a transition of a search", "transition_ns", "ns", goal=2000),
-        ],
-        repeats=1,
-    ),
-    Case(
-        "import",
-        "a fresh process",
-        {
-            "gcsim": python_installed("-c", "import gcsim"),
-            "pass": python_installed("-c", "pass"),
-        },
-        [
-            Row("import gcsim (less `python -c pass`)", "wall", "ms", 1e3, goal=30, less="pass"),
-            Row("  python -c pass", "wall", "ms", 1e3, program="pass"),
-        ],
-        repeats=21,
-    ),
-]
-
-# ---- running ----
+RESULTS = programs.OUT / "results.json"
+DURATIONS = programs.OUT / "durations.json"  # of each program, for the time left
+TIMEOUT = 900
 
 
 def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def children_cpu_seconds() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+# ---- the machine ----
 
 
-def processor_ticks() -> tuple[int, int]:
-    """Of all processors since boot: idle, all."""
+def version(*words: str) -> str:
+    if shutil.which(words[0]) is None:
+        return "not found"
+    done = subprocess.run(words, capture_output=True, text=True)
+    return (done.stdout + done.stderr).strip().splitlines()[0]
+
+
+def from_file(path: str, key: str) -> str:
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except OSError:
+        return ""
+    found = re.search(rf"^{key}\s*:?\s*(.*)$", text, re.M)
+    return found[1].strip() if found else ""
+
+
+def package(name: str) -> str:
+    """The version of a Debian package, where there is dpkg."""
+    if shutil.which("dpkg-query") is None:
+        return "unknown"
+    words = ["dpkg-query", "-W", "-f", "${Version}", name]
+    done = subprocess.run(words, capture_output=True, text=True)
+    return done.stdout.strip() or "not found"
+
+
+def machine() -> dict[str, Any]:
+    return {
+        "cpu": from_file("/proc/cpuinfo", "model name") or platform.machine(),
+        "cpus": os.cpu_count(),
+        "memory_bytes": int(from_file("/proc/meminfo", "MemTotal").split()[0]) * 1024,
+        "kernel": platform.release(),
+        "id": hashlib.sha256(from_file("/etc/machine-id", "").encode()).hexdigest()[:16],
+    }
+
+
+def versions() -> dict[str, str]:
+    built = gcsim.build_info()
+    return {
+        "gcsim": f"{built['version']} {built['mode']}, {built['compiler']}",
+        "commit": version("git", "-C", str(programs.ROOT), "describe", "--always", "--dirty"),
+        "compiler": version(*programs.compiler(), "--version"),
+        "go": version("go", "version"),
+        "java": version("java", "--version"),
+        "python": platform.python_version(),
+        "glibc": " ".join(platform.libc_ver()),
+        "bdwgc": package("libgc-dev"),
+        "mimalloc": package("libmimalloc-dev"),
+        "jemalloc": package("libjemalloc-dev"),
+    }
+
+
+def processor_ticks() -> tuple[int, int, int]:
+    """Of all processors since boot: idle, stolen, all."""
     with open("/proc/stat", encoding="utf-8") as lines:
         ticks = [int(word) for word in next(lines).split()[1:9]]
-    return ticks[3] + ticks[4], sum(ticks)
+    return ticks[3] + ticks[4], ticks[7], sum(ticks)
+
+
+def cpu_seconds() -> float:
+    """Of this process and of the children that it has waited for."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(u.ru_utime + u.ru_stime for u in used)
+
+
+class Watch:
+    """What the machine did while a round ran."""
+
+    def __init__(self) -> None:
+        self.load, self.ticks, self.own = os.getloadavg()[0], processor_ticks(), cpu_seconds()
+
+    def round(self) -> Round:
+        idle, stolen, total = (b - a for a, b in zip(self.ticks, processor_ticks(), strict=True))
+        own = (cpu_seconds() - self.own) * os.sysconf("SC_CLK_TCK")
+        total = max(total, 1)
+        others = max(0.0, (total - idle - stolen - own) / total)
+        return Round((self.load, os.getloadavg()[0]), others, stolen / total)
 
 
 def wait_for_quiet(deadline: float) -> None:
     """Until the processors have been idle for half a second, or until the deadline."""
     while time.monotonic() < deadline:
-        idle, total = processor_ticks()
+        idle, _, total = processor_ticks()
         time.sleep(0.5)
-        idle_now, total_now = processor_ticks()
+        idle_now, _, total_now = processor_ticks()
         if idle_now - idle >= 0.85 * (total_now - total):
             return
 
 
-def run_once(words: list[str], env: dict[str, str]) -> dict[str, Any]:
-    """What the program printed, as JSON, with its times in s; RuntimeError if it failed."""
-    start, used = time.perf_counter(), children_cpu_seconds()
-    done = subprocess.run(words, env=env, capture_output=True, text=True, timeout=900)
-    times = {"wall": time.perf_counter() - start, "cpu": children_cpu_seconds() - used}
+# ---- running ----
+
+
+def run_once(words: list[str], env: dict[str, str], log: list[str] | None = None) -> dict[str, Any]:
+    """What the program printed, as JSON, with its times in s; RuntimeError if it failed. What it
+    wrote to standard error is appended to `log`."""
+    start, used = time.perf_counter(), cpu_seconds()
+    done = subprocess.run(words, env=env, capture_output=True, text=True, timeout=TIMEOUT)
+    times = {"wall": time.perf_counter() - start, "cpu": cpu_seconds() - used}
     if done.returncode != 0:
         said = done.stderr.strip().splitlines() or [f"status {done.returncode}"]
         raise RuntimeError(said[-1])
+    if log is not None:
+        log.append(done.stderr)
     return times | json.loads(done.stdout or "{}")
 
 
-def prepare(case: Case, result: Result) -> dict[str, Command]:
-    ready: dict[str, Command] = {}
-    for name, program in case.programs.items():
-        try:
-            command = program.prepare()
-        except programs.BuildError as error:
-            result.failures.append(str(error))
-            continue
-        if command is None:
-            result.missing[name] = program.tool
-        else:
-            ready[name] = command
-            result.commands[name] = " ".join(command[0])
-    return ready
+def add_stops(into: Program, stops: list[tuple[float, float]]) -> dict[str, float]:
+    into.stops.append(stops)
+    lengths = [length for _, length in stops]
+    if not lengths:
+        return {}
+    return {"worst_stop": max(lengths), "median_stop": statistics.median(lengths)}
 
 
-def add_samples(into: Samples, metrics: dict[str, Any]) -> None:
+def add_samples(into: Program, metrics: dict[str, Any]) -> None:
     for metric, value in metrics.items():
-        into.setdefault(metric, []).extend(value if isinstance(value, list) else [value])
+        into.samples.setdefault(metric, []).extend(value if isinstance(value, list) else [value])
 
 
-def disagreement(samples: dict[str, Samples]) -> str | None:
+def disagreement(case: _bench.Case) -> str | None:
     """The programs of a case that report a `check` must report the same one."""
-    checks = {name: set(s["check"]) for name, s in samples.items() if "check" in s}
-    return (
-        f"the programs did different work: {checks}"
-        if len(set().union(*checks.values())) > 1
-        else None
-    )
+    checks = {name: set(p.samples.get("check", [])) for name, p in case.programs.items()}
+    for key in ("n", "mutators"):  # each point of a growing case has work of its own
+        for point in {name.partition(f" {key}=")[2] for name in checks} - {""}:
+            here = {n: c for n, c in checks.items() if n.endswith(f" {key}={point}")}
+            if len(set().union(*here.values())) > 1:
+                return f"the programs did different work: {here}"
+            checks = {n: c for n, c in checks.items() if n not in here}
+    if len(set().union(*checks.values())) > 1:
+        return f"the programs did different work: {checks}"
+    return None
 
 
-def run_case(case: Case, repeats: int, quiet_seconds: float) -> Result:
-    result = Result()
-    say(f"{case.name}: building")
-    ready = prepare(case, result)
-    deadline = time.monotonic() + quiet_seconds
-    rounds = max(repeats, case.repeats) if case.repeats > 1 else 1
-    for i in range(0 if rounds > 1 else 1, rounds + 1):
-        say(f"{case.name}: round {i} of {rounds}" if i else f"{case.name}: warm-up")
-        result.loads.append(os.getloadavg()[0])
-        for name in list(ready):
-            try:
-                wait_for_quiet(deadline)
-                metrics = run_once(*ready[name])
-            except (RuntimeError, ValueError, OSError, subprocess.TimeoutExpired) as error:
-                result.failures.append(f"{name}: {error}")
-                del ready[name]
-                result.samples.pop(name, None)
+class Runner:
+    """Runs cases into `results`, which are kept in a file from round to round."""
+
+    def __init__(self, results: Results, out: Path, chosen: list[cases.Case], quiet: float) -> None:
+        self.results, self.out, self.chosen, self.quiet = results, out, chosen, quiet
+        self.failures: list[str] = []
+        try:
+            self.durations: dict[str, float] = json.loads(DURATIONS.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            self.durations = {}
+
+    def keep(self) -> None:
+        self.out.parent.mkdir(parents=True, exist_ok=True)
+        self.results.write(self.out)
+        DURATIONS.parent.mkdir(parents=True, exist_ok=True)
+        DURATIONS.write_text(json.dumps(self.durations), encoding="utf-8")
+
+    def rounds(self, case: cases.Case) -> int:
+        return max(self.results.repeats, case.repeats) if case.repeats > 1 else 1
+
+    def done(self, case: cases.Case, name: str) -> int:
+        there = self.results.cases.get(case.name)
+        program = there.programs.get(name) if there else None
+        return len(program.seconds) if program else 0
+
+    def key(self, case: cases.Case, name: str) -> str:
+        return f"{self.results.form} {case.name}: {name}"
+
+    def seconds_left(self) -> float | None:
+        """By how long each program took the last time; what never ran is taken to be as the others."""
+        runs: list[tuple[float | None, int]] = []
+        for case in self.chosen:
+            recorded = self.results.cases.get(case.name)
+            for name in case.programs:
+                there = recorded.programs.get(name) if recorded else None
+                if there and (there.missing or there.failure):
+                    continue
+                left = self.rounds(case) - self.done(case, name)
+                started = bool(there and there.command)
+                left += case.repeats > 1 and left > 0 and not started
+                runs.append((self.durations.get(self.key(case, name)), left))
+        known = [seconds for seconds, _ in runs if seconds is not None]
+        if not known:
+            return None
+        usual = statistics.mean(known)
+        return sum((usual if seconds is None else seconds) * left for seconds, left in runs)
+
+    def progress(self, text: str) -> None:
+        left = self.seconds_left()
+        soon = (
+            ""
+            if left is None
+            else f", about {left / 60:.0f} min left"
+            if left > 90
+            else f", about {left:.0f} s left"
+        )
+        say(f"{text}{soon}")
+
+    def prepare(self, case: cases.Case, into: _bench.Case) -> dict[str, cases.Command]:
+        ready: dict[str, cases.Command] = {}
+        for name, runnable in case.programs.items():
+            program = into.programs.setdefault(name, Program())
+            program.missing = program.failure = None
+            if len(program.seconds) >= self.rounds(case):
                 continue
-            if i:
-                add_samples(result.samples.setdefault(name, {}), metrics)
-    if problem := disagreement(result.samples):
-        result.failures.append(problem)
-    return result
+            try:
+                command = runnable.prepare()
+            except programs.BuildError as error:
+                program.failure = str(error)
+                continue
+            if command is None:
+                program.missing = runnable.install
+            else:
+                ready[name] = command
+                program.command = " ".join(command[0])
+        return ready
+
+    def run_program(
+        self, case: cases.Case, into: Program, name: str, command: cases.Command, warm_up: bool
+    ) -> None:
+        runnable, log = case.programs[name], list[str]()
+        metrics = run_once(*command, log)
+        stops = metrics.pop("stops", None)
+        self.durations[self.key(case, name)] = metrics["wall"]
+        if warm_up:
+            return
+        if stops is not None:
+            metrics |= add_stops(into, [(at / 1e9, took / 1e9) for at, took in stops])
+        elif runnable.stops and (found := runnable.stops(log[0])):
+            metrics |= add_stops(into, found)
+        if runnable.derive:
+            metrics |= runnable.derive(metrics)
+        add_samples(into, metrics)
+        into.seconds.append(metrics["wall"])
+
+    def run_case(self, case: cases.Case) -> None:
+        into = self.results.cases.setdefault(
+            case.name, _bench.Case(case.name, case.about, case.rows)
+        )
+        into.about, into.rows = case.about, case.rows
+        self.progress(f"{case.name}: building")
+        ready = self.prepare(case, into)
+        deadline = time.monotonic() + self.quiet
+        rounds = self.rounds(case)
+        first = min((self.done(case, name) for name in ready), default=rounds)
+        for i in range(first if rounds > 1 else 1, rounds + 1):
+            warm_up = i == first and rounds > 1
+            if not ready:
+                break
+            self.progress(f"{case.name}: {'warm-up' if warm_up else f'round {i} of {rounds}'}")
+            watch = Watch()
+            for name in list(ready):
+                if self.done(case, name) >= i and not warm_up:
+                    continue
+                program = into.programs[name]
+                try:
+                    wait_for_quiet(deadline)
+                    self.run_program(case, program, name, ready[name], warm_up)
+                except (RuntimeError, ValueError, OSError, subprocess.TimeoutExpired) as error:
+                    program.failure = str(error)
+                    program.samples.clear()
+                    program.seconds.clear()
+                    program.stops.clear()
+                    del ready[name]
+            into.rounds.append(watch.round())
+            self.keep()
+        self.after(into)
+
+    def after(self, case: _bench.Case) -> None:
+        for name, program in case.programs.items():
+            if program.failure:
+                self.failures.append(f"{case.name}: {name}: {program.failure}")
+            if program.missing and os.environ.get("CI") == "true":
+                self.failures.append(f"{case.name}: {name} is missing: {program.missing}")
+        if problem := disagreement(case):
+            self.failures.append(f"{case.name}: {problem}")
+
+    def run(self) -> None:
+        for case in self.chosen:
+            self.run_case(case)
+            print(
+                "\n" + "\n".join(_bench.table(self.results.cases[case.name], self.results.judged))
+            )
+            sys.stdout.flush()
+        self.results.complete = True
+        self.keep()
 
 
 # ---- telling ----
 
 
-def version(*words: str) -> str:
-    if shutil.which(words[0]) is None:
-        return f"{words[0]} not found"
-    return subprocess.run(words, capture_output=True, text=True).stdout.strip().splitlines()[0]
+def print_comparison(ours: Results, theirs: Results) -> None:
+    print(f"\ncompared with {theirs.started} ({theirs.versions.get('commit', '?')}):")
+    lines = [["", "then", "now", "ratio"]]
+    for name, case in ours.cases.items():
+        before = theirs.cases.get(name)
+        for row in case.rows if before else []:
+            now, then = _bench.line(case, row).ours, _bench.line(before, row).ours
+            if now is None or then is None:
+                continue
+            words = [f"{name}: {row.what.strip()}", _bench.figure(then, row.unit)]
+            lines.append(
+                [*words, _bench.figure(now, row.unit), f"{now / then:.2f}" if then else ""]
+            )
+    print("\n".join("  " + text for text in _bench.aligned(lines)))
 
 
-def gcsim_version() -> str:
-    code = "import gcsim; i = gcsim.build_info(); print(i['version'], i['mode'], i['compiler'])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    return done.stdout.strip() if done.returncode == 0 else "cannot be imported"
+def choose(words: list[str], parser: argparse.ArgumentParser) -> tuple[str, list[cases.Case]]:
+    """The form of the run, and its cases in order."""
+    if words == ["short"]:
+        return "short", cases.short_cases()
+    every = cases.all_cases()
+    if not words:
+        return "full", [case for case in every if case.group != "growth"]
+    wanted = {w for word in words for w in (cases.TABLE if word == "table" else [word])}
+    names = {case.group for case in every} | {case.name for case in every}
+    if unknown := sorted(wanted - names):
+        groups = ", ".join(dict.fromkeys(["table", "short", *(case.group for case in every)]))
+        parser.error(f"no such case: {', '.join(unknown)}; there are {groups} (--list: all names)")
+    return "full", [case for case in every if case.group in wanted or case.name in wanted]
 
 
-def cpu_model() -> str:
-    with open("/proc/cpuinfo", encoding="utf-8") as lines:
-        for line in lines:
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    return platform.machine()
-
-
-def machine() -> dict[str, Any]:
-    return {
-        "time": datetime.now(UTC).isoformat(timespec="seconds"),
-        "cpu": cpu_model(),
-        "cpus": os.cpu_count(),
-        "kernel": platform.release(),
-        "load": os.getloadavg(),
-        "compiler": version(*programs.compiler(), "--version"),
-        "go": version("go", "version"),
-        "python": platform.python_version(),
-        "gcsim": gcsim_version(),
-    }
-
-
-def figure(value: float, unit: str) -> str:
-    digits = 0 if value == int(value) or abs(value) >= 1000 else 1 if abs(value) >= 100 else 2
-    return f"{value:,.{digits}f} {unit}".rstrip()
-
-
-def median(result: Result, program: str, row: Row) -> float | None:
-    values = result.samples.get(program, {}).get(row.metric)
-    return statistics.median(values) * row.scale if values else None
-
-
-def goal_text(row: Row) -> str:
-    if row.goal is not None:
-        return figure(row.goal, row.unit)
-    return "" if row.ratio_goal is None else f"{row.ratio_goal:.2f} x {row.peer}"
-
-
-def peer_text(row: Row, result: Result, peer: float | None) -> str:
-    if row.peer is None:
-        return ""
-    if row.peer in result.missing:
-        return f"{result.missing[row.peer]} not found"
-    if peer is None:
-        return f"{row.peer} failed"
-    return f"{figure(peer, row.unit)} ({row.peer})"
-
-
-def line(row: Row, result: Result) -> list[str]:
-    """what, median, range, goal, peer, ratio, met"""
-    measured = median(result, row.program, row)
-    peer = median(result, row.peer, row) if row.peer else None
-    less = median(result, row.less, row) if row.less else 0.0
-    goal, beside = goal_text(row), peer_text(row, result, peer)
-    if measured is None or less is None:
-        return [row.what, "failed", "", goal, beside, "", "NO" if goal else ""]
-    values = [value * row.scale - less for value in result.samples[row.program][row.metric]]
-    spread = f"{figure(min(values), '')} .. {figure(max(values), '')}" if len(values) > 1 else ""
-    measured -= less
-    ratio = measured / peer if peer else None
-    reached, limit = (measured, row.goal) if row.goal is not None else (ratio, row.ratio_goal)
-    met = "" if limit is None or reached is None else "yes" if reached <= limit else "NO"
-    ratio_text = f"{ratio:.2f}" if ratio is not None else ""
-    return [row.what, figure(measured, row.unit), spread, goal, beside, ratio_text, met]
-
-
-def print_table(case: Case, result: Result) -> None:
-    lines = [["", "median", "range", "goal", "peer", "ratio", "met"]]
-    lines += [line(row, result) for row in case.rows]
-    widths = [max(len(cells[i]) for cells in lines) for i in range(len(lines[0]))]
-    load = f"{min(result.loads):.1f} .. {max(result.loads):.1f}"
-    print(f"\n{case.name}: {case.about} (load {load})")
-    for cells in lines:
-        aligned = [
-            cell.ljust(width) if i in (0, 4) else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(cells, widths, strict=True))
-        ]
-        print("  " + "  ".join(aligned).rstrip())
-    for failure in result.failures:
-        print(f"  FAILED  {failure}")
-    sys.stdout.flush()
-
-
-def keep(case: Case, result: Result, about: dict[str, Any]) -> None:
-    programs.OUT.mkdir(parents=True, exist_ok=True)
-    record = {
-        "case": case.name,
-        "about": case.about,
-        "machine": about,
-        "loads": result.loads,
-        "commands": result.commands,
-        "missing": result.missing,
-        "failures": result.failures,
-        "samples": result.samples,
-    }
-    path = programs.OUT / f"{case.name}.json"
-    path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-
-
-def main() -> int:
+def arguments() -> tuple[argparse.Namespace, argparse.ArgumentParser]:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    names = [case.name for case in CASES]
-    parser.add_argument("case", nargs="*", help=f"only these: {', '.join(names)}")
+    parser.add_argument("case", nargs="*", help="groups or cases; table, short, growth")
     parser.add_argument(
         "--repeats", type=int, default=5, help="rounds after the warm-up (default 5)"
     )
@@ -479,28 +383,84 @@ def main() -> int:
         metavar="SECONDS",
         help="per case, wait so long at most for other work on the machine to pause",
     )
+    parser.add_argument(
+        "--out", type=Path, default=RESULTS, metavar="FILE", help="keeps every sample"
+    )
+    parser.add_argument(
+        "--resume", type=Path, metavar="FILE", help="go on with a run that was cut short"
+    )
+    parser.add_argument(
+        "--compare", type=Path, metavar="FILE", help="an earlier run on this machine"
+    )
     parser.add_argument("--list", action="store_true", help="list the cases")
-    args = parser.parse_args()
-    if unknown := sorted(set(args.case) - set(names)):
-        parser.error(f"no such case: {', '.join(unknown)}; there are {', '.join(names)}")
-    if args.repeats < 5:
-        parser.error("fewer than 5 rounds say nothing")
-    chosen = [case for case in CASES if not args.case or case.name in args.case]
+    return parser.parse_args(), parser
+
+
+def opened(path: Path, here: dict[str, Any], what: str) -> Results:
+    """The results in a file of this machine; SystemExit(2) if they are none."""
+    try:
+        there = _bench.read(path)
+    except (OSError, gcsim.BenchFormatError) as error:
+        say(f"make bench: {error}")
+        raise SystemExit(2) from None
+    if difference := _bench.other_machine(here, there.machine):
+        say(f"make bench: {path} is of another machine, {what}: {difference}")
+        raise SystemExit(2)
+    return there
+
+
+def resumed(path: Path, fresh: Results) -> Results:
+    there = opened(path, fresh.machine, "so it cannot be gone on with")
+    for key in ("commit", "gcsim", "go", "compiler"):
+        if there.versions.get(key) != fresh.versions.get(key):
+            say(
+                f"make bench: {path} was measured with {key} {there.versions.get(key)!r}, here is"
+                f" {fresh.versions.get(key)!r}: start anew"
+            )
+            raise SystemExit(2)
+    if there.form != fresh.form:
+        say(f"make bench: {path} is of the {there.form} form, this run is {fresh.form}: start anew")
+        raise SystemExit(2)
+    there.repeats, there.complete = fresh.repeats, False
+    return there
+
+
+def main() -> int:
+    args, parser = arguments()
+    form, chosen = choose(args.case, parser)
     if args.list:
         for case in chosen:
-            print(f"{case.name:13} {case.about}")
+            print(f"{case.name:28} {case.about}")
         return 0
-    about = machine()
-    print("\n".join(f"{key:9} {value}" for key, value in about.items()))
-    failed = False
-    for case in chosen:
-        result = run_case(case, args.repeats, args.quiet)
-        keep(case, result, about)
-        print_table(case, result)
-        failed |= bool(result.failures)
-        failed |= bool(result.missing) and os.environ.get("CI") == "true"
-    print(f"\nEvery sample: {programs.OUT.relative_to(programs.ROOT)}/*.json")
-    return 1 if failed else 0
+    if args.repeats < 5:
+        parser.error("fewer than 5 rounds say nothing")
+    started = datetime.now(UTC).isoformat(timespec="seconds")
+    results = Results(form, form == "full", machine(), versions(), started, args.repeats)
+    baseline = (
+        opened(args.compare, results.machine, "its times say nothing here")
+        if args.compare
+        else None
+    )
+    if args.resume:
+        results = resumed(args.resume, results)
+    about = {"time": results.started} | results.machine | results.versions
+    print("\n".join(f"{key:13} {value}" for key, value in about.items()))
+    out = args.resume or args.out
+    runner = Runner(results, out, chosen, args.quiet)
+    try:
+        runner.run()
+    except KeyboardInterrupt:
+        runner.keep()
+        say(f"\ncut short; what was measured is in {out}: go on with --resume {out}")
+        return 130
+    if baseline:
+        print_comparison(results, baseline)
+    for text in results.warnings:
+        print(f"\nNOTE: {text}")
+    for failure in runner.failures:
+        print(f"\nFAILED  {failure}")
+    print(f"\nEvery sample: {out}; pictures: python -m gcsim bench-report {out}")
+    return 1 if runner.failures else 0
 
 
 if __name__ == "__main__":
