@@ -1,5 +1,5 @@
 """The command line: ``python -m gcsim demo``, ``conform FILE...``, ``run WORKLOAD``,
-``explore``.
+``explore``, ``bench-report FILE...``.
 
 Exit status: 0 all is as it should be; 1 a comparison differs, or a workload fails; 2 wrong
 arguments, a file that cannot be read or written or does not compile, a missing package, or a
@@ -19,7 +19,6 @@ _LATER = {
     "serve": "show a live heap in the browser",
     "convert": "turn dumps and profiles into one another",
     "escape": "predict what escapes to the heap",
-    "bench-report": "compare benchmark runs",
     "learn": "work through the exercises",
     "quiz": "questions about a heap",
 }
@@ -77,6 +76,12 @@ def _explore(args: argparse.Namespace) -> int:
     return main(args)
 
 
+def _bench_report(args: argparse.Namespace) -> int:
+    from gcsim._bench_report import main
+
+    return main(args)
+
+
 def _later(args: argparse.Namespace) -> int:
     print(f"python -m gcsim {args.command}: not there yet", file=sys.stderr)
     return 2
@@ -84,6 +89,7 @@ def _later(args: argparse.Namespace) -> int:
 
 def _parser(arguments: Sequence[str] = ()) -> argparse.ArgumentParser:
     from gcsim import __version__
+    from gcsim._bench_report import add_arguments as add_report_arguments
     from gcsim._explore_main import STATUS as explore_status
     from gcsim._explore_main import add_arguments as add_explore_arguments
     from gcsim._run import STATUS, add_arguments, choose
@@ -158,6 +164,17 @@ def _parser(arguments: Sequence[str] = ()) -> argparse.ArgumentParser:
         + explore_status,
     )
     add_explore_arguments(explore)
+
+    report = command(
+        "bench-report",
+        _bench_report,
+        "draw what `make bench` measured",
+        "Prints the tables of benchmark results and draws them: ratios, time against memory, stops,"
+        " minimum mutator utilisation, growth; as PNG and as one HTML page. Of several files the"
+        " last one is drawn and the others are set beside it. Exit status 2 if a file is none, or"
+        " of another machine.",
+    )
+    add_report_arguments(report)
 
     for name, help in _LATER.items():
         later = command(name, _later, f"{help} (not there yet)", f"To {help}: not there yet.")

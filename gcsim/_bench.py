@@ -284,6 +284,21 @@ def peers(case: Case, row: Row) -> dict[str, float]:
     return dict(sorted(there.items(), key=lambda item: item[1]))
 
 
+def comparison(now: Results, before: Results) -> list[list[str]]:
+    """The rows that both runs have, under a head."""
+    rows = [["", "then", "now", "ratio"]]
+    for name, case in now.cases.items():
+        there = before.cases.get(name)
+        for row in case.rows if there else []:
+            new, old = line(case, row).ours, line(there, row).ours if there else None
+            if new is not None and old:
+                words = f"{name}: {row.what.strip()}"
+                rows.append(
+                    [words, figure(old, row.unit), figure(new, row.unit), f"{new / old:.2f}"]
+                )
+    return rows
+
+
 def aligned(lines: Sequence[Sequence[str]], left: Iterable[int] = (0,)) -> list[str]:
     widths = [max(len(words[i]) for words in lines) for i in range(len(lines[0]))]
     left = set(left)

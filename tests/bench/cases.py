@@ -93,7 +93,8 @@ def works(names: tuple[str, ...], *words: object, procs: int = 0) -> dict[str, R
     def one(name: str) -> Runnable:
         peer = peers.variant(name)
         text = [str(word) for word in words]
-        return Runnable(lambda: peers.command(peer, text, procs), peer.install, peer.stops)
+        stops = peer.stops if text[0] == "stops" else None
+        return Runnable(lambda: peers.command(peer, text, procs), peer.install, stops)
 
     return {name: one(name) for name in names}
 
@@ -392,7 +393,11 @@ def counted(s: Sizes) -> list[Case]:
 def allocs(s: Sizes) -> list[Case]:
     sizes = (16, 32, 64, 256, 1024, 65536)
     return [
-        replace(alloc_case(way, threads, sizes, s, what), group="allocs")
+        replace(
+            alloc_case(way, threads, sizes, s, what),
+            name=f"allocs {what} {way} {threads}",
+            group="allocs",
+        )
         for what in ("pointers", "plain")
         for way in ("dropped", "ring")
         for threads in (1, 2)

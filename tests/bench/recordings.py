@@ -23,7 +23,7 @@ def flatten(source: Path, target: Path) -> None:
 
     try:
         with np.load(source) as file:
-            ops = json.loads(str(file["meta_json"]))["ops"]
+            ops = json.loads(bytes(file["meta_json"]))["ops"]
             op, number, size, noscan = (file[key] for key in ("op", "id", "size", "noscan"))
     except (OSError, KeyError, ValueError, BadZipFile) as error:
         raise programs.BuildError(f"{source} is no recording: {error}") from None

@@ -274,8 +274,8 @@ class Runner:
             return
         if stops is not None:
             metrics |= add_stops(into, [(at / 1e9, took / 1e9) for at, took in stops])
-        elif runnable.stops and (found := runnable.stops(log[0])):
-            metrics |= add_stops(into, found)
+        elif runnable.stops:
+            metrics |= add_stops(into, runnable.stops(log[0]))
         if runnable.derive:
             metrics |= runnable.derive(metrics)
         add_samples(into, metrics)
@@ -335,22 +335,6 @@ class Runner:
 
 
 # ---- telling ----
-
-
-def print_comparison(ours: Results, theirs: Results) -> None:
-    print(f"\ncompared with {theirs.started} ({theirs.versions.get('commit', '?')}):")
-    lines = [["", "then", "now", "ratio"]]
-    for name, case in ours.cases.items():
-        before = theirs.cases.get(name)
-        for row in case.rows if before else []:
-            now, then = _bench.line(case, row).ours, _bench.line(before, row).ours
-            if now is None or then is None:
-                continue
-            words = [f"{name}: {row.what.strip()}", _bench.figure(then, row.unit)]
-            lines.append(
-                [*words, _bench.figure(now, row.unit), f"{now / then:.2f}" if then else ""]
-            )
-    print("\n".join("  " + text for text in _bench.aligned(lines)))
 
 
 def choose(words: list[str], parser: argparse.ArgumentParser) -> tuple[str, list[cases.Case]]:
@@ -454,7 +438,8 @@ def main() -> int:
         say(f"\ncut short; what was measured is in {out}: go on with --resume {out}")
         return 130
     if baseline:
-        print_comparison(results, baseline)
+        print(f"\ncompared with {baseline.started} ({baseline.versions.get('commit', '?')}):")
+        print("\n".join(_bench.aligned(_bench.comparison(results, baseline))))
     for text in results.warnings:
         print(f"\nNOTE: {text}")
     for failure in runner.failures:

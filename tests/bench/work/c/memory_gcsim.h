@@ -92,7 +92,9 @@ static inline void park(struct thread *t)
 // Start and length in ns of every stop since the heap was made, as the last 256 cycles tell.
 static inline void print_stops(struct thread *t)
 {
-    uint64_t last = bench_cycle(&t->b).number;
+    gcsim_metrics s;
+    t->b.api->metrics(t->b.m, &s);
+    uint64_t last = s.cycles;
     printf("\"stops\": [");
     for (uint64_t n = last > 256 ? last - 255 : 1; n <= last; n++) {
         gcsim_cycle c;
