@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from gcsim._errors import BenchFormatError
 
@@ -277,6 +279,57 @@ def cells(case: Case, one: Line, judged: bool) -> list[str]:
     return [row.what, ours, spread, peer, ratio, *limits]
 
 
+# ---- programs with a setting ----
+
+_VARIANT = re.compile(r"^(.*) (GOGC|n|mutators)=(\S+)$")
+
+
+class Point(NamedTuple):
+    at: float  # of the setting: GOGC, n, mutators
+    x: float
+    y: float
+
+
+def setting(name: str) -> tuple[str, str, float] | None:
+    """Of a program such as `go GOGC=50`: what it is, of what setting, with which value."""
+    match = _VARIANT.match(name)
+    if not match:
+        return None
+    base, power, exponent = match[3].partition("^")
+    return match[1], match[2], float(base) ** float(exponent) if power else float(base)
+
+
+def series(case: Case) -> dict[str, list[Point]]:
+    """Of each program with settings n or mutators: the row's metric at each, in its unit."""
+    found: dict[str, list[Point]] = {}
+    if not case.rows:
+        return found
+    for name in case.programs:
+        there, value = setting(name), case.median(name, case.rows[0])
+        if there and there[1] in ("n", "mutators") and value is not None:
+            found.setdefault(there[0], []).append(Point(there[2], there[2], value))
+    return {name: sorted(points) for name, points in found.items()}
+
+
+def bends(case: Case) -> list[str]:
+    """Whether each series stays flat: the last over the first, and the steepest step."""
+    said = []
+    for name, points in series(case).items():
+        if len(points) < 2 or points[0].y <= 0:
+            continue
+        steps = [(b.y / a.y if a.y > 0 else 1.0, a.x, b.x) for a, b in pairwise(points)]
+        factor, low, high = max(steps, key=lambda step: step[0])
+        whole = points[-1].y / points[0].y
+        said.append(
+            f"{name}: {points[-1].x:,.0f} costs {whole:.2f} times what {points[0].x:,.0f} does;"
+            f" steepest from {low:,.0f} to {high:,.0f}: {factor:.2f} times"
+        )
+    return said
+
+
+# ---- as text ----
+
+
 def peers(case: Case, row: Row) -> dict[str, float]:
     """The medians of every program that has this row's metric, fastest first."""
     medians = {name: case.median(name, row) for name in case.programs}
@@ -324,11 +377,12 @@ def table(case: Case, judged: bool) -> list[str]:
     shown: set[str] = set()
     for row in case.rows:
         others_there = peers(case, row)
-        if row.metric in shown or len(others_there) <= 2:
+        if row.metric in shown or len(others_there) <= 2 or any(map(setting, others_there)):
             continue
         shown.add(row.metric)
         each = ", ".join(f"{name} {figure(value)}" for name, value in others_there.items())
         said.append(f"  {row.metric} {row.unit}: {each}")
+    said += [f"  {text}" for text in bends(case)]
     for name, program in case.programs.items():
         if program.missing:
             said.append(f"  MISSING {name}: {program.missing}")

@@ -7,12 +7,11 @@ who see fewer; markers say the same again.
 from __future__ import annotations
 
 import bisect
-import re
 import statistics
-from itertools import accumulate, pairwise
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from gcsim._bench import Case, Results, Stop, figure, line
+from gcsim._bench import Case, Point, Results, Stop, figure, line, series, setting
 from gcsim._pictures import new_axes
 
 if TYPE_CHECKING:
@@ -21,13 +20,6 @@ if TYPE_CHECKING:
 MIB = 1 << 20
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#999999")
 _MARKERS = "os^DvPX*<>"
-_VARIANT = re.compile(r"^(.*) (GOGC|n|mutators)=(\S+)$")
-
-
-class Point(NamedTuple):
-    at: float  # of the setting: GOGC, n, mutators
-    x: float
-    y: float
 
 
 def _style(index: int) -> dict[str, Any]:
@@ -35,15 +27,6 @@ def _style(index: int) -> dict[str, Any]:
         "color": _COLOURS[index % len(_COLOURS)],
         "marker": _MARKERS[index % len(_MARKERS)],
     }
-
-
-def setting(name: str) -> tuple[str, str, float] | None:
-    """Of a program such as `go GOGC=50`: what it is, of what setting, with which value."""
-    match = _VARIANT.match(name)
-    if not match:
-        return None
-    base, power, exponent = match[3].partition("^")
-    return match[1], match[2], float(base) ** float(exponent) if power else float(base)
 
 
 # ---- rows ----
@@ -256,34 +239,6 @@ def minimum_utilisation(
 
 
 # ---- growth ----
-
-
-def series(case: Case) -> dict[str, list[Point]]:
-    """Of each program with settings n or mutators: the row's metric at each, in its unit."""
-    found: dict[str, list[Point]] = {}
-    if not case.rows:
-        return found
-    for name in case.programs:
-        there, value = setting(name), case.median(name, case.rows[0])
-        if there and there[1] in ("n", "mutators") and value is not None:
-            found.setdefault(there[0], []).append(Point(there[2], there[2], value))
-    return {name: sorted(points) for name, points in found.items()}
-
-
-def bends(case: Case) -> list[str]:
-    """Whether each series stays flat: the last over the first, and the steepest step."""
-    said = []
-    for name, points in series(case).items():
-        if len(points) < 2 or points[0].y <= 0:
-            continue
-        steps = [(b.y / a.y if a.y > 0 else 1.0, a.x, b.x) for a, b in pairwise(points)]
-        factor, low, high = max(steps, key=lambda step: step[0])
-        whole = points[-1].y / points[0].y
-        said.append(
-            f"{name}: {points[-1].x:,.0f} costs {whole:.2f} times what {points[0].x:,.0f} does;"
-            f" steepest from {low:,.0f} to {high:,.0f}: {factor:.2f} times"
-        )
-    return said
 
 
 def growth(case: Case, ax: Axes | None = None) -> tuple[Axes, dict[str, list[Point]]]:

@@ -20,6 +20,7 @@ from gcsim._bench import (
     HEAD,
     Case,
     Results,
+    bends,
     cells,
     comparison,
     figure,
@@ -27,6 +28,7 @@ from gcsim._bench import (
     other_machine,
     peers,
     read,
+    series,
     table,
 )
 from gcsim._errors import BenchFormatError
@@ -75,11 +77,11 @@ def pictures(results: Results) -> Iterator[tuple[str, str, Axes]]:
         yield "ratios", "What gcsim takes over what its peer takes.", draw.ratios(results)[0]
     for case in results.cases.values():
         name = case.name.replace(" ", "-").replace("^", "")
-        if any(len(points) > 1 for points in draw.curves(case).values()) and not draw.series(case):
+        if any(len(points) > 1 for points in draw.curves(case).values()) and not series(case):
             words = "At equal memory: " + "; ".join(draw.equal_memory(case)) + "."
             yield f"memory-{name}", words, draw.time_against_memory(case)[0]
-        if draw.series(case):
-            yield name, "; ".join(draw.bends(case)) + ".", draw.growth(case)[0]
+        if series(case):
+            yield name, "; ".join(bends(case)) + ".", draw.growth(case)[0]
         elif draw.runs_of(case):
             yield f"pauses-{name}", "As each collector tells its stops.", draw.pauses(case)[0]
             yield (

@@ -316,7 +316,7 @@ def test_minimum_utilisation_is_that_of_the_worst_window() -> None:
 
 
 def test_a_growing_cost_is_said_with_where_it_bends() -> None:
-    assert pictures.bends(canned().cases["growth mark"]) == [
+    assert _bench.bends(canned().cases["growth mark"]) == [
         "gcsim: 1,048,576 costs 3.00 times what 65,536 does;"
         " steepest from 262,144 to 1,048,576: 3.00 times",
         "go: 1,048,576 costs 1.00 times what 65,536 does;"

@@ -153,8 +153,9 @@ def test_the_commands_and_cases_that_it_names_exist() -> None:
         for target in re.findall(r"(?:^|  |=\w+ )make ([a-z][a-z-]*)", words)
     ]
     assert {"demo", "test", "bench"} <= set(named) <= targets
-    bench = (ROOT / "tests" / "bench" / "cases.py").read_text(encoding="utf-8")
-    for case in re.findall(r"ARGS=([a-z]+)", TEXT):
+    sources = [ROOT / "tests" / "bench" / name for name in ("cases.py", "run.py")]
+    bench = "".join(path.read_text(encoding="utf-8") for path in sources)
+    for case in re.findall(r"ARGS=\"?([a-z]+)", TEXT):
         assert f'"{case}"' in bench, case
 
 

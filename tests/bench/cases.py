@@ -419,10 +419,12 @@ def graphs(s: Sizes) -> list[Case]:
 
 
 def whole_programs(s: Sizes) -> list[Case]:
-    def case(name: str, about: str, *words: object, row: Row | None = None) -> Case:
+    def case(
+        name: str, about: str, *words: object, row: Row | None = None, names: tuple[str, ...] = ALL
+    ) -> Case:
         first = row or Row(name, "seconds", "s", peer="go")
         memory = Row("  peak memory", "peak_bytes", "MiB", 1 / MIB, peer="go")
-        return Case(name, "programs", about, works(ALL, *words), [first, memory])
+        return Case(name, "programs", about, works(names, *words), [first, memory])
 
     insert = Row("insert", "ns_per_insert", "ns", peer="go")
     step = Row("a step", "ns_per_step", "ns", peer="go")
@@ -431,7 +433,14 @@ def whole_programs(s: Sizes) -> list[Case]:
             "gcbench", "Ellis, Kovac and Boehm's plan, long-lived tree of depth 16", "gcbench", 16
         ),
         case("lru", "a cache of 100,000 entries", "lru", 100_000, 2_000_000, row=step),
-        case("list", "nodes inserted while collections run", "list", 100_000, row=insert),
+        case(
+            "list",
+            "nodes inserted while collections run",
+            "list",
+            100_000,
+            row=insert,
+            names=("gcsim", *GOS, *BDWGC, *JAVAS),
+        ),
         case("spikes", "lists of 64 MB come and go", "spikes", 64_000_000, 12),
     ]
 
@@ -572,6 +581,37 @@ def of_processor(words: list[Any], metrics: dict[str, Any]) -> dict[str, float]:
     return {"ns_of_processor": metrics["ns_64"][0] * busy / threads}
 
 
+def virtual(mutators: tuple[int, ...]) -> list[Case]:
+    """Beyond the machine's processors: as many virtual ones as mutators, in virtual time. Each mutator
+    does the same, so neither the time nor a stop should grow."""
+
+    def case(name: str, about: str, row: Row, words: Callable[[int], list[object]]) -> Case:
+        runs = {
+            f"gcsim mutators={n}": python(
+                *("-m", "gcsim", "run", *words(n), "--virtual", "--json"),
+                *("--procs", n, "--mutators", n),
+            )
+            for n in mutators
+        }
+        rows = [replace(row, what=f"mutators={n}", program=f"gcsim mutators={n}") for n in mutators]
+        return Case(f"growth virtual {name}", "growth", about, runs, rows, 1)
+
+    return [
+        case(
+            "ring",
+            "virtual time: each mutator on a processor of its own fills a ring, 100,000 objects of 64 bytes",
+            Row("", "wall_s", "ms", 1e3),
+            lambda n: ["ring", "--entries", 4000, "--allocations", 100_000],
+        ),
+        case(
+            "stops",
+            "virtual time: worst stop, each mutator on a processor of its own changes 1 MB of a graph",
+            Row("", "worst_stop_ms", "ms"),
+            lambda n: ["graph", "--live", n * 1_000_000, "--steps", 5000],
+        ),
+    ]
+
+
 def growth(s: Sizes) -> list[Case]:
     """The same per object, while the objects or the mutators become more."""
     logs, mutators = range(16, 25, 2), (1, 2, 4, 8, 16, 32, 64)
@@ -693,6 +733,7 @@ def growth(s: Sizes) -> list[Case]:
             "mutators",
             of_mutators(lambda n: ["stops", 20_000_000, n, 4_000_000]),
         ),
+        *virtual(mutators),
     ]
 
 
