@@ -164,7 +164,7 @@ def runs_of(case: Case) -> dict[str, list[tuple[list[Stop], float]]]:
 def utilisation(stops: list[Stop], total: float, window: float) -> float:
     """The smallest share of any window of that length, in s, in which the world was not stopped.
 
-    The worst window begins where a stop begins, or ends where one ends.
+    A worst window begins where a stop begins: one that does not can slide there and lose nothing.
     """
     if window <= 0 or total <= 0:
         return 0.0
@@ -186,10 +186,8 @@ def utilisation(stops: list[Stop], total: float, window: float) -> float:
         a, b = merged[at - 1]
         return before[at - 1] + min(t, b) - a
 
-    worst = 0.0
-    for a, b in merged:
-        for start in (min(a, total - window), max(b - window, 0.0)):
-            worst = max(worst, stopped_until(start + window) - stopped_until(start))
+    begins = [min(a, total - window) for a in starts]
+    worst = max((stopped_until(a + window) - stopped_until(a) for a in begins), default=0.0)
     return max(0.0, 1.0 - worst / window)  # sums of floats may go beyond the window
 
 

@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import gcsim
@@ -606,6 +607,21 @@ def test_python_builds_and_collects_its_trees(way: str) -> None:
         told = json.loads(subprocess.run(words, capture_output=True, text=True, check=True).stdout)
         assert len(told["build_ns"]) == len(told["collect_ns"]) == 2
         assert told["check"] == (127 if shape == "tree" else 106)  # that the first node reaches
+
+
+def test_a_recording_keeps_what_was_made_and_what_was_freed(tmp_path: Path) -> None:
+    """The counts are those that the program's own MemStats agreed with when it was recorded."""
+    recordings.flatten(BENCH.parent / "data/trace/leaks-p1.npz", tmp_path / "x.rec")
+    words = np.fromfile(tmp_path / "x.rec", dtype="<u4")
+    rows = words[2:].reshape(-1, 2)
+    freed = rows[:, 0] >> 31 == 1
+    assert (words[0], words[1]) == (37_573, len(rows))
+    assert (int((~freed).sum()), int(freed.sum())) == (37_573, 13_257)
+    made: set[int] = set()
+    for number, is_freed in zip(rows[:, 0] & 0x7FFFFFFF, freed, strict=True):
+        assert (int(number) in made) == is_freed
+        (made.discard if is_freed else made.add)(int(number))
+    assert len(made) == 24_316
 
 
 def test_a_file_that_is_no_recording(tmp_path: Path) -> None:
