@@ -246,7 +246,7 @@ def growth(case: Case, ax: Axes | None = None) -> tuple[Axes, dict[str, list[Poi
     for i, (name, points) in enumerate(found.items()):
         ax.plot([p.x for p in points], [p.y for p in points], label=name, **_style(i))
     ax.set_xscale("log", base=2)
-    ax.set_yscale("log")
+    ax.set_ylim(bottom=0)  # flat is to look flat
     ax.set_xlabel("mutators" if "mutators" in case.name else "objects")
     ax.set_ylabel(f"{case.rows[0].metric}, {case.rows[0].unit}" if case.rows else "")
     ax.set_title(case.about, fontsize=8)

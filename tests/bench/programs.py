@@ -8,6 +8,7 @@ A program is built again when its command line or any source that it could depen
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shlex
@@ -79,18 +80,20 @@ def _make(
     tool = [command[0], "version" if command[0].endswith("go") else "--version"]
     version = subprocess.run(tool, capture_output=True, text=True).stdout
     digest = _digest(sources, [*command, version, env.get("GOEXPERIMENT", "")])
-    if target.exists() and stamp.exists() and stamp.read_text(encoding="utf-8") == digest:
-        return target
     out.mkdir(parents=True, exist_ok=True)
-    fresh = out / f"{name}.{os.getpid()}.new"  # two runs may build at once
-    words = [str(fresh) if word == "TARGET" else word for word in command]
-    done = subprocess.run(words, cwd=ROOT, env=env, stderr=subprocess.PIPE, text=True)
-    if done.returncode != 0:
-        raise BuildError(f"{name} could not be built:\n{done.stderr.strip()}")
-    if target.is_dir():
-        shutil.rmtree(target)
-    os.replace(fresh, target)
-    stamp.write_text(digest, encoding="utf-8")
+    with open(out / f"{name}.lock", "w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # two runs may want to build at once
+        if target.exists() and stamp.exists() and stamp.read_text(encoding="utf-8") == digest:
+            return target
+        fresh = out / f"{name}.new"
+        words = [str(fresh) if word == "TARGET" else word for word in command]
+        done = subprocess.run(words, cwd=ROOT, env=env, stderr=subprocess.PIPE, text=True)
+        if done.returncode != 0:
+            raise BuildError(f"{name} could not be built:\n{done.stderr.strip()}")
+        if target.is_dir():
+            shutil.rmtree(target)
+        os.replace(fresh, target)
+        stamp.write_text(digest, encoding="utf-8")
     return target
 
 
