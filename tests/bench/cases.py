@@ -56,7 +56,7 @@ class Sizes:
     log2_slots: int = 21
     store_time: int = 50  # 1/100 s
     live: tuple[int, ...] = (20_000_000, 200_000_000)
-    stop_steps: tuple[int, ...] = (6_000_000, 24_000_000)
+    stop_steps: tuple[int, ...] = (6_000_000, 12_000_000)
     python_depth: int = 19
     resident: int = 10_000_000
     alloc_rounds: int = 2
@@ -138,7 +138,7 @@ def trees(s: Sizes) -> list[Case]:
     with_stops = (*ALL[:1], "gcsim stopped", *ALL[1:])
     gc_cpu = Row("  CPU seconds of collecting", "gc_cpu_seconds", "s", peer="go", bar=by(0.4))
     cpu = Row("  CPU seconds in all", "cpu", "s", peer="go")
-    some = ("gcsim", "go", "go GOGC=400", "mimalloc", "java parallel", "java g1")
+    some = ("gcsim", "go", "mimalloc", "java parallel", "java g1")
     return [
         case(
             "trees 1",
