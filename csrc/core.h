@@ -39,6 +39,7 @@
 #include "gc/checkmark.c"
 #include "gc/sweep.c"
 #include "gc/assist.c"
+#include "gc/team.c"
 #include "gc/worker.c"
 #include "gc/cycle.c"
 #include "gc/door.c"

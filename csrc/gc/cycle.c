@@ -9,6 +9,7 @@
 #include "gc/roots.h"
 #include "gc/specials.h"
 #include "gc/sweep.h"
+#include "gc/team.h"
 #include "gc/worker.h"
 #include "gc/work.h"
 #include "gc/world.h"
@@ -87,18 +88,33 @@ static gcsim_cycle *cycle_record(struct mheap *h)
 // Starting one attaches a mutator, for which nobody may wait inside.
 static void wake_workers(struct mutator *m)
 {
-    if (heap_of(mheap_of(m))->gc.stop_the_world)
+    struct mheap *h = mheap_of(m);
+    if (heap_of(h)->gc.stop_the_world)
         return;
     gcsim_leave(&m->pub);
-    worker_wake(m);
+    worker_start_all(m);
+    worker_notify(h);
+    gcsim_enter(&m->pub);
+}
+
+// The world is going to stand still while a large heap is marked: those who will help must be there before.
+static void start_team(struct mutator *m)
+{
+    enum { LARGE_BYTES = 1 << 20 };
+    struct mheap *h = mheap_of(m);
+    if (!heap_of(h)->gc.stop_the_world || GCSIM_LOAD(&h->heap_live) < LARGE_BYTES)
+        return;
+    gcsim_leave(&m->pub);
+    worker_start_all(m);
     gcsim_enter(&m->pub);
 }
 
 // --- the stop that begins it -------------------------------------------------------------------------------------
 
 // Sweep termination: what waits is swept, what was dropped is no root any more, the record is opened. Then the barrier goes on, allocation
-// is black, frames are scanned. alone: nothing but this thread will run until marking ends.
-static gcsim_cycle *cycle_open(struct mutator *m, gcsim_trigger why, uint64_t start_ns, bool alone)
+// is black, frames are scanned. stopped: the program will not run until marking ends.
+static gcsim_cycle *cycle_open(struct mutator *m, gcsim_trigger why, uint64_t start_ns,
+                               bool stopped)
 {
     struct mheap *h = mheap_of(m);
     struct gc *gc = &heap_of(h)->gc;
@@ -113,20 +129,20 @@ static gcsim_cycle *cycle_open(struct mutator *m, gcsim_trigger why, uint64_t st
                            .trigger = why,
                            .heap_live = h->heap_live,
                            .procs = gc->procs,
-                           .stopped = alone,
+                           .stopped = stopped,
                            .start_ns = rt_epoch_ns(&h->rt),
                            .since_ns = start_ns - h->history->created_ns,
                            .stop_ns = rt_now_ns(&h->rt) - start_ns};
     STEP(h, CYCLE_START, m->pub.id, 0, gc->cycles);
     pace_transition(h, true);
     gc->phase = GC_MARK;
-    gc->alone = alone;
-    barrier_switch(h, !alone);
-    gc->stacks_wait = alone ? GCSIM_STACKS_STOPPED : gc->stacks;
+    gc->stopped = gc->alone = stopped;
+    barrier_switch(h, !stopped);
+    gc->stacks_wait = stopped ? GCSIM_STACKS_STOPPED : gc->stacks;
     for (struct mutator *other = h->mutators; other; other = other->next) {
         other->assist_bytes = 0;
         other->stacks_grey = gc->stacks_wait != GCSIM_STACKS_STOPPED;
-        if (!alone && !PLANTED(OPEN_WINDOWS))
+        if (!stopped && !PLANTED(OPEN_WINDOWS))
             mcache_blacken(other);
     }
     roots_prepare(h);
@@ -164,13 +180,13 @@ static void cycle_close_marking(struct mheap *h)
     at_phase(h, CYCLE_MARKED);
     gcsim_cycle *cycle = cycle_record(h);
     h->history->last_end_ns = rt_now_ns(&h->rt);
-    if (gc->alone)
-        gc->mark_ns[MARK_DEDICATED] = h->history->last_end_ns - gc->mark_start_ns;
+    if (gc->stopped)
+        gc->mark_ns[MARK_DEDICATED] += h->history->last_end_ns - gc->mark_start_ns;
     assist_wake_all(h);
     gc->revived_bytes = 0;
     gc->weak_blocked = 0;
     barrier_switch(h, false);
-    gc->alone = false;
+    gc->stopped = gc->alone = false;
     STEP(h, MARK_DONE, 0, 0, gc->bytes_marked);
     work_free(h);
     h->sweepgen += 2;
@@ -224,18 +240,16 @@ static void count_pauses(struct mheap *h, gcsim_cycle *cycle)
 // World stopped: buffers overflowed for want of memory, so make up for what was forgotten, however long it takes.
 static void mark_forgotten(struct mutator *m)
 {
-    struct drain drain = {.work = UINT64_MAX, .stopped = true};
     while (mark_rescan(m))
-        while (mark_drain(m, &drain) != DRAINED)
+        while (team_mark(m) != DRAINED)
             ;
 }
 
 // World stopped, marking is complete but for what the barrier does not see: pointers that frames have got since they were scanned.
 static void mark_stacks_again(struct mutator *m)
 {
-    struct drain drain = {.work = UINT64_MAX, .stopped = true};
     mark_all_stacks(m);
-    while (mark_drain(m, &drain) != DRAINED)
+    while (team_mark(m) != DRAINED)
         ;
 }
 
@@ -276,7 +290,7 @@ static void cycle_end(struct mutator *m, uint64_t stop_ns)
     pace_transition(h, false);
     for (struct mutator *other = h->mutators; other; other = other->next)
         mcache_return_windows(other); // first of all: what they still hold is marked and no object
-    if (gc->rescan_stacks && !gc->alone)
+    if (gc->rescan_stacks && !gc->stopped)
         mark_stacks_again(m);
     mark_forgotten(m);
     if (h->check_mark && !gc->unsound)
@@ -385,7 +399,7 @@ CORE void cycle_undo(struct mheap *h)
     for (struct mutator *m = h->mutators; m; m = m->next)
         m->stacks_grey = false;
     gc->phase = GC_OFF;
-    gc->alone = false;
+    gc->stopped = gc->alone = false;
     barrier_switch(h, false);
     assist_wake_all(h);
     gc->cycles--;
@@ -429,11 +443,10 @@ CORE void *cycle_read_weak(struct mutator *m, gcsim_weak *weak)
 // --- from end to end ---------------------------------------------------------------------------------------------
 
 // Marks with the world stopped; false if the poll callback interrupted.
-static bool mark_alone(struct mutator *m)
+static bool mark_stopped(struct mutator *m)
 {
-    struct drain drain = {.work = UINT64_MAX, .stopped = true};
     do
-        if (mark_drain(m, &drain) == DRAIN_ABANDONED)
+        if (team_mark(m) == DRAIN_ABANDONED)
             return false;
     while (mark_rescan(m));
     return true;
@@ -468,6 +481,7 @@ static gcsim_status cycle_start(struct mutator *m, gcsim_trigger why, uint64_t *
     handles_take_dropped(m); // little of both is left for the stop
     if (roots_may_wait(m))
         work_prepare(h, &m->work);
+    start_team(m);
     uint64_t stop_ns = world_stop(m);
     if (!is_needed(h, why)) {
         if (gc->phase != GC_MARK)
@@ -479,7 +493,7 @@ static gcsim_status cycle_start(struct mutator *m, gcsim_trigger why, uint64_t *
     gcsim_cycle *cycle = cycle_open(m, why, stop_ns, gc->stop_the_world);
     *number = gc->cycles;
     pace_transition_done(h);
-    if (!gc->alone) {
+    if (!gc->stopped) {
         cycle->pause1_ns = rt_now_ns(&h->rt) - stop_ns;
         cycle->stopping1_ns = h->history->stops.stood_ns - stop_ns;
         note_start(h, cycle);
@@ -493,7 +507,7 @@ static gcsim_status cycle_start(struct mutator *m, gcsim_trigger why, uint64_t *
         tell(m);
         return GCSIM_OK;
     }
-    if (mark_alone(m)) {
+    if (mark_stopped(m)) {
         note_start(h, cycle);
         cycle_end(m, stop_ns);
         return GCSIM_OK;
@@ -579,7 +593,7 @@ CORE gcsim_status cycle_rehearse(struct mutator *m, void (*look)(struct mheap *h
     struct mheap *h = mheap_of(m);
     cycle_open(m, GCSIM_TRIGGER_FORCED, cycle_stop_quiet(m), true);
     pace_transition_done(h);
-    bool finished = mark_alone(m);
+    bool finished = mark_stopped(m);
     if (finished)
         look(h, ctx);
     cycle_undo(h);

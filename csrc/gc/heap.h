@@ -5,6 +5,7 @@
 //   gc/cycle   a collection from end to end    gc/sweep   marks become free slots
 //   gc/pacer   when the next one starts        gc/barrier stores
 //   gc/assist  marking by mutators             gc/worker  marking and sweeping by threads of its own
+//   gc/team    marking while the world is stopped
 //   gc/specials finalizers, weak references, cleanups
 //   gc/checkmark  mark again and compare         gc/trigger_ratio  the pacer before Go 1.18
 #pragma once
@@ -100,6 +101,14 @@ struct assists {
     struct mutator *first, *last;
 };
 
+// Who marks while the world is stopped (gc/team.c).
+struct team {
+    struct rt_lock lock;
+    uint32_t open;        // the collector's threads may join
+    uint32_t busy;        // members that are marking
+    uint32_t interrupted; // by the poll callback: they are to stop
+};
+
 // Threads of the collector's own (gc/worker.c).
 struct workers {
     struct rt_lock lock; // of starting them
@@ -172,13 +181,15 @@ struct gc {
 
     struct work work;
     struct workers workers;
+    struct team team;
     struct processors processors;
     uint32_t phase;       // enum gc_phase; changes while the world is stopped
     uint32_t stacks_wait; // gcsim_stacks: in this order, and not done yet
-    bool alone;      // the world stays stopped and one thread marks: marks need no atomic claim
-    uint32_t holds;  // calls that want no cycle by the heap trigger
-    uint64_t cycles; // started
-    uint32_t ended;  // low bits of the number of the last cycle whose marking ended: to wait on
+    bool stopped;         // the world is, until marking ends
+    bool alone;           // ... and one thread marks so far: marks need no atomic claim
+    uint32_t holds;       // calls that want no cycle by the heap trigger
+    uint64_t cycles;      // started
+    uint32_t ended; // low bits of the number of the last cycle whose marking ended: to wait on
 
     // Decisions (gc/pace.c). The pacer and the limiter are changed under their lock; `goal`, the two ratios and `limited` are what
     // they say, published.

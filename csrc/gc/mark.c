@@ -303,12 +303,14 @@ static COLD enum drained drain_check(struct mutator *m, struct drain *limit, uin
     work_publish(h, &m->work);
     if (limit->background)
         assist_credit(h, done);
+    if (GCSIM_LOAD(&gc->work.hungry) && !work_is_shared(h))
+        work_share(h, &m->work);
+    if (limit->done >= limit->work)
+        return DRAIN_ENOUGH;
     if (limit->stopped)
         return ++*checks % POLL_CHECKS == 0 && world_interrupted(m, true) ? DRAIN_ABANDONED
                                                                           : DRAINED;
-    if (GCSIM_LOAD(&gc->work.hungry) && !work_is_shared(h))
-        work_share(h, &m->work);
-    if (world_wanted(h) || limit->done >= limit->work)
+    if (world_wanted(h))
         return DRAIN_ENOUGH;
     return limit->until_ns && rt_now_ns(&h->rt) >= limit->until_ns ? DRAIN_ENOUGH : DRAINED;
 }

@@ -35,6 +35,7 @@ static void free_locks(gcsim_heap *heap)
                                &gc->specials_lock,
                                &gc->work.lock,
                                &gc->workers.lock,
+                               &gc->team.lock,
                                &gc->pace_lock,
                                &gc->assists.lock,
                                &gc->processors.lock,

@@ -17,6 +17,8 @@ static const char *name_of_heap_word(struct mheap *h, const uint32_t *word)
         {&gc->work.news, "grey objects"},
         {&gc->workers.lock.holder, "the workers' lock"},
         {&gc->workers.news, "work"},
+        {&gc->team.lock.holder, "the lock of the team"},
+        {&gc->team.busy, "others to stop marking"},
         {&gc->processors.lock.holder, "the lock of the processors"},
         {&gc->assists.lock.holder, "the lock of the assists"},
         {&gc->ended, "the end of marking"},

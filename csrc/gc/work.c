@@ -175,7 +175,8 @@ CORE void work_discard(struct mheap *h)
     struct work *shared = &heap_of(h)->gc.work;
     for (struct mutator *m = h->mutators; m; m = m->next)
         m->work = (struct gcwork){0};
-    shared->full = shared->empty = NULL; // the spans have them all
+    GCSIM_STORE(&shared->full, NULL); // the spans have them all
+    GCSIM_STORE(&shared->empty, NULL);
     shared->overflow = false;
 }
 

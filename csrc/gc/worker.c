@@ -6,6 +6,7 @@
 #include "gc/pace.h"
 #include "gc/processor.h"
 #include "gc/sweep.h"
+#include "gc/team.h"
 #include "gc/world.h"
 
 enum {
@@ -108,8 +109,10 @@ static void *worker_main(void *arg)
         uint32_t shared = __atomic_load_n(&gc->work.news, __ATOMIC_ACQUIRE);
         if (__atomic_load_n(&workers->stop, __ATOMIC_ACQUIRE))
             return NULL;
-        uint64_t wait = work_slice(m);
-        if (wait && wait != HUNGRY_NS)
+        if (team_join(m))
+            continue;
+        uint64_t wait = gc->stop_the_world ? SLEEP_NS : work_slice(m);
+        if (wait && wait != HUNGRY_NS && !gc->stop_the_world)
             wait = scavenge_turn(m, wait);
         if (wait == HUNGRY_NS) {
             __atomic_fetch_add(&gc->work.hungry, 1, __ATOMIC_RELAXED);
@@ -143,26 +146,34 @@ static bool worker_start(struct mheap *h, uint32_t i)
     return false;
 }
 
-CORE bool worker_notify(struct mheap *h)
+CORE void worker_call(struct mheap *h)
 {
     struct workers *workers = &heap_of(h)->gc.workers;
     __atomic_fetch_add(&workers->news, 1, __ATOMIC_RELEASE);
     rt_wake_all(&h->rt, &workers->news);
-    return GCSIM_LOAD(&workers->started) != 0;
 }
 
-CORE void worker_wake(struct mutator *m)
+CORE bool worker_notify(struct mheap *h)
+{
+    struct gc *gc = &heap_of(h)->gc;
+    if (gc->stop_the_world)
+        return false;
+    worker_call(h);
+    return GCSIM_LOAD(&gc->workers.started) != 0;
+}
+
+CORE void worker_start_all(struct mutator *m)
 {
     struct mheap *h = mheap_of(m);
     struct gc *gc = &heap_of(h)->gc;
     struct workers *workers = &gc->workers;
-    if (rt_has_threads(&h->rt) && !m->worker && GCSIM_LOAD(&workers->started) < gc->procs) {
-        rt_lock(&h->rt, &workers->lock);
-        while (workers->started < gc->procs && !workers->stop && worker_start(h, workers->started))
-            GCSIM_STORE(&workers->started, workers->started + 1);
-        rt_unlock(&h->rt, &workers->lock);
-    }
-    worker_notify(h);
+    uint32_t n = gc->procs - (gc->stop_the_world != 0); // who stopped the world marks too
+    if (!rt_has_threads(&h->rt) || m->worker || GCSIM_LOAD(&workers->started) >= n)
+        return;
+    rt_lock(&h->rt, &workers->lock);
+    while (workers->started < n && !workers->stop && worker_start(h, workers->started))
+        GCSIM_STORE(&workers->started, workers->started + 1);
+    rt_unlock(&h->rt, &workers->lock);
 }
 
 CORE void worker_stop_all(struct mheap *h)
@@ -170,7 +181,7 @@ CORE void worker_stop_all(struct mheap *h)
     struct gc *gc = &heap_of(h)->gc;
     struct workers *workers = &gc->workers;
     __atomic_store_n(&workers->stop, 1u, __ATOMIC_RELEASE);
-    worker_notify(h);
+    worker_call(h);
     for (uint32_t i = 0; i < workers->started; i++)
         rt_join(&h->rt, &workers->threads[i]);
     workers->started = 0;
@@ -183,4 +194,5 @@ CORE void worker_forget_all(struct mheap *h)
     for (uint32_t i = 0; i < workers->started; i++)
         workers->mutators[i]->pub.inside = 0;
     *workers = (struct workers){0};
+    team_forget(h);
 }

@@ -247,6 +247,8 @@ CORE bool world_interrupted(struct mutator *m, bool stopped)
 {
     struct mheap *h = mheap_of(m);
     struct gc *gc = &heap_of(h)->gc;
+    if (m->worker) // no thread of the program's: it hears of what the callback told another
+        return stopped && GCSIM_LOAD(&gc->team.interrupted);
     if (!gc->poll)
         return false;
     if (stopped)

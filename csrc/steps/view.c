@@ -11,7 +11,7 @@ CORE gcsim_step_phase view_phase(gcsim_heap *heap)
 {
     struct gc *gc = &heap->gc;
     bool barrier_off =
-        !heap->mheap.blacken && !gc->alone; // again: the second stop has closed marking
+        !heap->mheap.blacken && !gc->stopped; // again: the second stop has closed marking
     if (gc->phase == GC_MARK)
         return gc->weak_blocked || barrier_off ? GCSIM_PHASE_MARK_TERMINATION : GCSIM_PHASE_MARK;
     return gc->cycles && (gc->sweep_class < NUM_SPAN_CLASSES || gc->clearing) ? GCSIM_PHASE_SWEEP

@@ -158,6 +158,7 @@ static void heap_back_and_forth(int32_t percent)
     options.gc_percent = percent;
     options.events = 256;
     options.stop_the_world = 2; // no thread changes it meanwhile
+    options.procs = 1;          // and none has its stack in it
     mut *m = open_heap(options);
     struct world *w = H(m->heap)->world;
     node = make_type(m->heap, "node", 2, 1);

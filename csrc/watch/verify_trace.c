@@ -213,7 +213,7 @@ static void compare_marks(struct verify *v, const struct trace *t)
     struct mheap *h = v->h;
     // Else what died while marking ran may be marked (it floats), or all is.
     bool exact =
-        heap_of(h)->gc.alone && !heap_of(h)->gc.sbrk && !heap_of(h)->gc.conservative_stacks;
+        heap_of(h)->gc.stopped && !heap_of(h)->gc.sbrk && !heap_of(h)->gc.conservative_stacks;
     uint64_t objects = 0, bytes = 0;
     for (uint64_t page = 0; page < h->grown_pages;
          page += h->page_span[page] ? h->spans[page].npages : 1) {
