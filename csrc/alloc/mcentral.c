@@ -8,6 +8,8 @@ enum {
 
 static gcsim_span *pop(struct mheap *h, struct mcentral *c, struct span_list *list)
 {
+    if (span_list_is_empty(list))
+        return NULL;
     rt_lock(&h->rt, &c->lock);
     gcsim_span *s = span_list_pop(h, list);
     rt_unlock(&h->rt, &c->lock);
@@ -17,10 +19,12 @@ static gcsim_span *pop(struct mheap *h, struct mcentral *c, struct span_list *li
 // To be swept. Counted before the list looks empty: who finds nothing left and nobody counted knows that all is swept.
 static gcsim_span *pop_unswept(struct mheap *h, struct mcentral *c, struct span_list *list)
 {
+    if (span_list_is_empty(list))
+        return NULL;
     rt_lock(&h->rt, &c->lock);
-    gcsim_span *s = span_list_pop(h, list);
-    if (s)
+    if (list->head)
         __atomic_fetch_add(&h->sweeping, 1, __ATOMIC_RELAXED);
+    gcsim_span *s = span_list_pop(h, list);
     rt_unlock(&h->rt, &c->lock);
     return s;
 }
@@ -35,6 +39,15 @@ static void file(struct mheap *h, gcsim_span *s, unsigned side)
 }
 
 CORE void mcentral_file(struct mheap *h, gcsim_span *s) { file(h, s, swept_side(h)); }
+
+CORE unsigned mcentral_unswept_class(const struct mheap *h, unsigned from)
+{
+    unsigned side = !swept_side(h), spc = from;
+    while (spc < NUM_SPAN_CLASSES && span_list_is_empty(&h->central[spc].full[side]) &&
+           span_list_is_empty(&h->central[spc].partial[side]))
+        spc++;
+    return spc;
+}
 
 CORE gcsim_span *mcentral_pop_unswept(struct mheap *h, unsigned span_class)
 {

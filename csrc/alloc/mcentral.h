@@ -18,5 +18,7 @@ CORE void mcentral_uncache(struct mheap *h, gcsim_span *s);
 CORE void mcentral_file(struct mheap *h, gcsim_span *s);
 // The next span of a class that waits to be swept, taken off its list; NULL if there is none. Full ones first (mgcsweep.go:sweepone).
 CORE gcsim_span *mcentral_pop_unswept(struct mheap *h, unsigned span_class);
+// The first span class from `from` on with such spans; NUM_SPAN_CLASSES: none.
+CORE unsigned mcentral_unswept_class(const struct mheap *h, unsigned from);
 // Take a span off the unswept list that it is on, if any: the caller sweeps it, so who has just taken it leaves it alone.
 CORE void mcentral_unlist_unswept(struct mheap *h, gcsim_span *s);

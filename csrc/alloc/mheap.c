@@ -47,14 +47,16 @@ CORE void span_list_push(struct mheap *h, struct span_list *list, gcsim_span *s)
     if (list->tail)
         h->spans[list->tail - 1].next = number;
     else
-        list->head = number;
+        GCSIM_STORE(&list->head, number);
     list->tail = number;
     list->count++;
 }
 
 CORE void span_list_remove(struct mheap *h, struct span_list *list, gcsim_span *s)
 {
-    *(s->before ? &h->spans[s->before - 1].next : &list->head) = s->next;
+    // Release: who finds the list empty sees what was done before the last one was taken.
+    __atomic_store_n(s->before ? &h->spans[s->before - 1].next : &list->head, s->next,
+                     __ATOMIC_RELEASE);
     *(s->next ? &h->spans[s->next - 1].before : &list->tail) = s->before;
     s->next = 0;
     s->window = NULL;

@@ -21,13 +21,15 @@
 
 // First in, first out; linked through span->next and span->before. A span is on at most one list.
 struct span_list {
-    uint32_t head, tail; // first page + 1, 0 = empty
-    uint64_t count;
+    uint32_t head,
+        tail; // first page + 1, 0 = empty. Whether there is any is asked without the list's lock
+    uint32_t count;
 };
 
-// The spans of one span class that no mutator has cached (mcentral.go). [h->sweepgen / 2 % 2] is the swept side.
+// The spans of one span class that no mutator has cached (mcentral.go). [h->sweepgen / 2 % 2] is the swept side. A cache line each: mutators
+// that allocate objects of different classes do not wait for each other.
 struct mcentral {
-    struct rt_lock lock;
+    _Alignas(64) struct rt_lock lock;
     struct span_list partial[2]; // at least one free slot, once swept
     struct span_list full[2];
 };
@@ -241,6 +243,10 @@ CORE uint32_t span_in_use(const gcsim_span *s); // slots in use, the current win
 CORE bool span_check(const struct mheap *h,
                      const gcsim_span *s); // cheap: what every change of hands leaves true
 
+CORE_INLINE bool span_list_is_empty(const struct span_list *list)
+{
+    return __atomic_load_n(&list->head, __ATOMIC_ACQUIRE) == 0;
+}
 CORE void span_list_push(struct mheap *h, struct span_list *list, gcsim_span *s);
 CORE void span_list_remove(struct mheap *h, struct span_list *list,
                            gcsim_span *s); // which is on it

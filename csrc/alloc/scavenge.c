@@ -169,7 +169,7 @@ static uint64_t scavenge(struct mheap *h, uint64_t bytes, bool force, bool (*sto
 
 // --- the background ----------------------------------------------------------------------------------------------
 
-static bool goals_reached(struct mheap *h)
+CORE bool scavenge_at_goals(struct mheap *h)
 {
     rt_lock(&h->rt, &h->lock);
     bool reached =
@@ -196,7 +196,7 @@ static uint64_t scavenge_quantum(struct mheap *h, uint64_t *released)
 static bool work_a_turn(struct mheap *h)
 {
     struct scavenger *s = &h->scavenger;
-    while (s->worked_ns < SCAVENGE_TURN_NS && !goals_reached(h)) {
+    while (s->worked_ns < SCAVENGE_TURN_NS && !scavenge_at_goals(h)) {
         if (world_is_wanted(h))
             return false;
         uint64_t released;
@@ -261,7 +261,7 @@ CORE uint64_t scavenge_background(struct mheap *h, uint32_t procs)
 CORE void scavenge_to_goals(struct mheap *h)
 {
     uint64_t released = SCAVENGE_QUANTUM_BYTES;
-    while (released >= SCAVENGE_QUANTUM_BYTES && !goals_reached(h))
+    while (released >= SCAVENGE_QUANTUM_BYTES && !scavenge_at_goals(h))
         scavenge_quantum(h, &released);
 }
 

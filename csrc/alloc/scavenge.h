@@ -29,6 +29,8 @@ CORE void scavenge_ready(struct mheap *h);
 CORE uint64_t scavenge_background(struct mheap *h, uint32_t procs);
 // The same without entering: how long until then.
 CORE uint64_t scavenge_wait_ns(struct mheap *h);
+// There is nothing that it would release.
+CORE bool scavenge_at_goals(struct mheap *h);
 // Where there is no thread for it: all of the way to the goals.
 CORE void scavenge_to_goals(struct mheap *h);
 

@@ -86,15 +86,23 @@ static gcsim_cycle *cycle_record(struct mheap *h)
 }
 
 // Starting one attaches a mutator, for which nobody may wait inside.
-static void wake_workers(struct mutator *m)
+static void start_workers(struct mutator *m)
+{
+    gcsim_leave(&m->pub);
+    worker_start_all(m);
+    gcsim_enter(&m->pub);
+}
+
+// They are there, and awake if there is enough to do: where somebody waits for the cycle, it does what little there is sooner than it
+// could wake another.
+static void wake_workers(struct mutator *m, bool little)
 {
     struct mheap *h = mheap_of(m);
     if (heap_of(h)->gc.stop_the_world)
         return;
-    gcsim_leave(&m->pub);
-    worker_start_all(m);
-    worker_notify(h);
-    gcsim_enter(&m->pub);
+    start_workers(m);
+    if (!little)
+        worker_notify(h);
 }
 
 // The world is going to stand still while a large heap is marked: those who will help must be there before.
@@ -102,11 +110,8 @@ static void start_team(struct mutator *m)
 {
     enum { LARGE_BYTES = 1 << 20 };
     struct mheap *h = mheap_of(m);
-    if (!heap_of(h)->gc.stop_the_world || GCSIM_LOAD(&h->heap_live) < LARGE_BYTES)
-        return;
-    gcsim_leave(&m->pub);
-    worker_start_all(m);
-    gcsim_enter(&m->pub);
+    if (heap_of(h)->gc.stop_the_world && GCSIM_LOAD(&h->heap_live) >= LARGE_BYTES)
+        start_workers(m);
 }
 
 // --- the stop that begins it -------------------------------------------------------------------------------------
@@ -142,7 +147,7 @@ static gcsim_cycle *cycle_open(struct mutator *m, gcsim_trigger why, uint64_t st
     for (struct mutator *other = h->mutators; other; other = other->next) {
         other->assist_bytes = 0;
         other->stacks_grey = gc->stacks_wait != GCSIM_STACKS_STOPPED;
-        if (!stopped && !PLANTED(OPEN_WINDOWS))
+        if (!stopped && !other->worker && !PLANTED(OPEN_WINDOWS))
             mcache_blacken(other);
     }
     roots_prepare(h);
@@ -197,8 +202,10 @@ static void cycle_close_marking(struct mheap *h)
         ;
     scavenge_next_generation(h);
     pace_end(h, cycle);
-    for (struct mutator *m = h->mutators; m;
-         m = m->next) { // their spans are swept first (mcache.go:prepareForSweep)
+    for (struct mutator *m = h->mutators; m; m = m->next) {
+        if (m->worker) // has never allocated
+            continue;
+        // Their spans are swept first (mcache.go:prepareForSweep).
         if (!PLANTED(STALE_CACHE))
             mcache_flush(m);
         mcache_flush_pages(m);
@@ -284,12 +291,14 @@ static void tell(struct mutator *m)
 // World stopped since `stop_ns`: close, and let it run.
 static void cycle_end(struct mutator *m, uint64_t stop_ns)
 {
+    enum { FEW_SPANS = 64 };
     struct mheap *h = mheap_of(m);
     struct gc *gc = &heap_of(h)->gc;
     gcsim_cycle *cycle = cycle_record(h);
     pace_transition(h, false);
     for (struct mutator *other = h->mutators; other; other = other->next)
-        mcache_return_windows(other); // first of all: what they still hold is marked and no object
+        if (!other->worker) // first of all: what they still hold is marked and no object
+            mcache_return_windows(other);
     if (gc->rescan_stacks && !gc->stopped)
         mark_stacks_again(m);
     mark_forgotten(m);
@@ -308,9 +317,10 @@ static void cycle_end(struct mutator *m, uint64_t stop_ns)
     at_phase(h, CYCLE_QUIET);
     __atomic_store_n(&gc->ended, (uint32_t)gc->cycles, __ATOMIC_RELEASE);
     pace_transition_done(h);
+    bool little = cycle->trigger == GCSIM_TRIGGER_FORCED && h->spans_in_use < FEW_SPANS;
     world_start(m);
     rt_wake_all(&h->rt, &gc->ended);
-    wake_workers(m); // to sweep
+    wake_workers(m, little); // to sweep
     tell(m);
 }
 
@@ -411,13 +421,19 @@ CORE void cycle_undo(struct mheap *h)
 // Mark as a worker does until the marking of cycle `number` is over; the poll callback is asked between slices.
 static gcsim_status help_marking(struct mutator *m, uint64_t number)
 {
-    enum { SLICE_WORK = 1 << 20, OTHERS_NS = 100000 };
+    enum { FIRST_WORK = 64 << 10, SLICE_WORK = 1 << 20, OTHERS_NS = 100000 };
     struct mheap *h = mheap_of(m);
     struct gc *gc = &heap_of(h)->gc;
+    bool called = false; // the collector's threads
     while (gc->phase == GC_MARK && gc->cycles == number) {
         uint32_t ended = GCSIM_LOAD(&gc->ended);
         enum drained result = DRAINED;
-        worker_mark(m, true, SLICE_WORK, &result); // the processor is ours, and idle otherwise
+        // The processor is ours, and idle otherwise.
+        bool marked = worker_mark(m, true, called ? SLICE_WORK : FIRST_WORK, &result);
+        if (!called && !(marked && result == DRAINED)) {
+            called = true;
+            worker_notify(h);
+        }
         if (result == DRAINED && !cycle_mark_done(m)) {
             gcsim_leave(&m->pub);
             rt_wait_for(&h->rt, &gc->ended, ended, OTHERS_NS);
@@ -472,6 +488,7 @@ static void free_prepared(struct mheap *h)
 // Begin a cycle; where the world stays stopped, end it too. *number is 0 if it was not needed after all.
 static gcsim_status cycle_start(struct mutator *m, gcsim_trigger why, uint64_t *number)
 {
+    enum { PREPARE_BYTES = 64 << 10 }; // a smaller heap may do without a buffer
     struct mheap *h = mheap_of(m);
     struct gc *gc = &heap_of(h)->gc;
     *number = 0;
@@ -479,7 +496,7 @@ static gcsim_status cycle_start(struct mutator *m, gcsim_trigger why, uint64_t *
         if (world_wanted(h))
             world_poll(m);
     handles_take_dropped(m); // little of both is left for the stop
-    if (roots_may_wait(m))
+    if (GCSIM_LOAD(&h->heap_live) >= PREPARE_BYTES && roots_may_wait(m))
         work_prepare(h, &m->work);
     start_team(m);
     uint64_t stop_ns = world_stop(m);
@@ -503,7 +520,7 @@ static gcsim_status cycle_start(struct mutator *m, gcsim_trigger why, uint64_t *
             barrier_switch_late(h);
         if (gc->stacks == GCSIM_STACKS_FIRST)
             mark_stacks_first(m);
-        wake_workers(m);
+        wake_workers(m, why == GCSIM_TRIGGER_FORCED); // help_marking calls them
         tell(m);
         return GCSIM_OK;
     }

@@ -130,6 +130,8 @@ CORE enum swept sweep_span(struct mheap *h, gcsim_span *s, bool preserve)
 // Nothing waits any more: free pages may go back to the system, by a thread of the collector's if there is one.
 static void sweep_is_done(struct mheap *h)
 {
+    if (scavenge_at_goals(h))
+        return;
     scavenge_ready(h);
     if (!worker_notify(h))
         scavenge_to_goals(h);
@@ -141,14 +143,17 @@ CORE uint64_t sweep_one(struct mheap *h)
     if (UNLIKELY(roots_clear_piece(h)))
         return 0;
     for (uint32_t spc; (spc = GCSIM_LOAD(&gc->sweep_class)) < NUM_SPAN_CLASSES;) {
-        gcsim_span *s = mcentral_pop_unswept(h, spc);
-        if (!s) {
-            if (__atomic_compare_exchange_n(&gc->sweep_class, &spc, spc + 1, false,
-                                            __ATOMIC_RELAXED, __ATOMIC_RELAXED) &&
-                spc == NUM_SPAN_CLASSES - 1)
+        uint32_t next = mcentral_unswept_class(h, spc);
+        if (next != spc) {
+            if (__atomic_compare_exchange_n(&gc->sweep_class, &spc, next, false, __ATOMIC_RELAXED,
+                                            __ATOMIC_RELAXED) &&
+                next == NUM_SPAN_CLASSES)
                 sweep_is_done(h);
             continue;
         }
+        gcsim_span *s = mcentral_pop_unswept(h, spc);
+        if (!s)
+            continue; // the last one was taken meanwhile
         uint32_t npages = s->npages;
         enum swept swept = sweep_span(h, s, false);
         if (swept == SWEPT_AND_FREED)
