@@ -51,8 +51,7 @@ CORE void barrier_flush(struct mutator *m)
 {
     void **end = m->pub.shade_next;
     m->pub.shade_next = m->shade_buffer;
-    for (void **p = m->shade_buffer; p < end; p++)
-        mark_shade(m, *p);
+    mark_shade_all(m, m->shade_buffer, (uint64_t)(end - m->shade_buffer));
     STEP(mheap_of(m), BARRIER_FLUSH, m->pub.id, 0, (uint64_t)(end - m->shade_buffer));
 }
 

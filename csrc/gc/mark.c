@@ -257,6 +257,30 @@ CORE_INLINE bool found_flush(struct mheap *h, struct marker *k)
     return any;
 }
 
+// A program stores the same few pointers often, and overwrites what it has just stored: who was among the last ones is passed over.
+CORE void mark_shade_all(struct mutator *m, void *const *pointers, uint64_t n)
+{
+    enum { LAST = 32 };
+    struct mheap *h = mheap_of(m);
+    void *last[LAST] = {0};
+    struct rings rings = {0};
+    struct marker k = {.work = &m->work, .rings = &rings};
+    uint64_t counted = m->work.pointers;
+    bool one_by_one = heap_of(h)->gc.unsound;
+    for (uint64_t i = 0; i < n; i++) {
+        void *p = pointers[i], **place = &last[(uintptr_t)p / 16 % LAST];
+        if (*place == p)
+            continue;
+        *place = p;
+        if (UNLIKELY(one_by_one))
+            mark_shade(m, p);
+        else
+            visit_later(h, &p, &k);
+    }
+    found_flush(h, &k);
+    m->work.pointers = counted; // of those that a scan finds
+}
+
 // The oldest object in the ring, in whose place another comes; NULL: there is none.
 CORE_INLINE char *grey_swap(struct marker *k, char *object)
 {

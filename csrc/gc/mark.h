@@ -24,6 +24,8 @@ CORE bool mark_is_set(const gcsim_span *s, uint32_t index);
 
 // Mark the object that a pointer lies in, if it lies in one, and queue it in the mutator's buffers.
 CORE void mark_shade(struct mutator *m, void *p);
+// The same for many, some of them over and over: what the write barrier has noted.
+CORE void mark_shade_all(struct mutator *m, void *const *pointers, uint64_t n);
 
 // The object that a slot lies in is to be scanned again, if it is marked. False: it lies in no object.
 CORE bool mark_again(struct mutator *m, void *slot);

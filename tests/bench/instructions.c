@@ -371,7 +371,9 @@ static const struct mode *mode_of(const char *name)
 static void count(const struct mode *mode, uint64_t n)
 {
     uint64_t both = 3, first = 1;
+    // One processor: what other threads do is not counted.
     struct bench b = bench_open_with((gcsim_options){.gc_percent = -1,
+                                                     .procs = 1,
                                                      .stop_the_world = true,
                                                      .mark_engine = mode->engine,
                                                      .barrier = mode->barrier});
