@@ -15,6 +15,7 @@ struct work {
     struct bench b;
     const gcsim_type *type, *other;
     void **slots;
+    void **notes; // where the mutator's own buffer begins, if it has another one meanwhile
     uint64_t count;
     void **all; // objects, outside the heap
     struct pagealloc_replay *pages;
@@ -283,6 +284,7 @@ static void marking(struct work *w)
     if (2 * w->count > sizeof notes / sizeof *notes)
         die("the barrier's buffer has too little room for every store");
     w->b.m->barrier = GCSIM_BARRIER_MARKING;
+    w->notes = w->b.m->shade_next;
     w->b.m->shade_next = notes;
     w->b.m->shade_end = notes + sizeof notes / sizeof *notes;
 }
@@ -385,6 +387,8 @@ static void count(const struct mode *mode, uint64_t n)
     gcsim_cycle before = {0}, after = {0};
     b.api->cycle_info(b.heap, 0, &before);
     measured(&w);
+    if (w.notes)
+        w.b.m->shade_next = w.notes;
     b.api->cycle_info(b.heap, 0, &after);
     uint64_t cycles = mode->run == run_collects ? n : mode->run == run_collect;
     if (after.number - before.number != cycles)
