@@ -51,7 +51,9 @@ static gcsim_status wb_set_mark_engine(gcsim_heap *heap, uint32_t engine)
 {
     if (engine >= GCSIM_MARK_ENGINES)
         return GCSIM_BAD_SIZE;
-    heap->gc.mark_engine = engine;
+    if (heap->gc.phase == GC_MARK) // what is grey would be where the other engine does not look
+        return GCSIM_BAD_STATE;
+    mark_choose_engine(&heap->mheap, engine);
     return GCSIM_OK;
 }
 

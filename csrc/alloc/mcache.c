@@ -90,11 +90,14 @@ static void window_prepare(gcsim_span *s, uint64_t ptrs)
 // (malloc.go:gcmarknewobject), and unmarked if they come back unused. A window is one word of the mark bits; others mark its other slots.
 static void window_mark(struct mutator *m, gcsim_span *s, bool black)
 {
-    if (mheap_of(m)->allocate_white)
+    struct mheap *h = mheap_of(m);
+    if (h->allocate_white)
         return;
     uint64_t *word = &s->marks[s->window_index / 64], n = bits_count(s->free);
+    if (black && h->queues_spans && s->inline_marks) // before the marks: nothing is to be scanned
+        __atomic_fetch_or(&span_scans(s)[s->window_index / 64], s->free, __ATOMIC_RELAXED);
     if (black)
-        __atomic_fetch_or(word, s->free, __ATOMIC_RELAXED);
+        __atomic_fetch_or(word, s->free, __ATOMIC_RELEASE);
     else
         __atomic_fetch_and(word, ~s->free, __ATOMIC_RELAXED);
     n = black ? n : -n;

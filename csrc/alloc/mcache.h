@@ -12,16 +12,25 @@
 
 struct workbuf;
 
+// Spans with objects to scan, first in, first out; linked through span->grey_next (gc/spanq.h).
+struct span_queue {
+    uint32_t first, last; // first page + 1, 0 = empty
+    uint64_t n;
+};
+
 // Marking done by one mutator and not handed over yet (mgcwork.go:gcWork): grey objects, and counters whose sums the collector reads.
 // gc/work.c owns the buffers; the allocator only counts here what it hands out black.
 struct gcwork {
     struct workbuf *current,
         *spare; // spare: full, empty or NULL; swapped in before the shared lists are asked
+    struct span_queue spans;
     uint64_t bytes_marked, scan_work, objects_marked,
         pointers; // neighbours are not added to together
 #if GCSIM_STEPS
     // For pictures only: the grey object that has left the buffers, and the one that is on its way to them.
     const void *scanning, *shading;
+    const gcsim_span *visited; // a span whose objects `to_scan` have left the queue
+    uint64_t to_scan[SPAN_INLINE_MARKS_BYTES / 2 / 8];
 #endif
 };
 

@@ -135,6 +135,7 @@ struct mheap {
     uint64_t
         *page_specials; // a bit per page: the span that begins there has specials (gc/specials.h)
     bool green_tea;     // spans keep inline mark bits back
+    bool queues_spans;  // marking uses them to scan span by span (gc/spanq.h)
     bool clobber_free;
     bool efence;         // each object has pages of its own, which are never used again
     bool check_mark;     // the bitmaps of gc/checkmark.c are kept
@@ -225,6 +226,12 @@ CORE_INLINE uint64_t *span_alloc_bits(const struct mheap *h, const gcsim_span *s
 CORE_INLINE uint64_t span_mark_words(const gcsim_span *s)
 {
     return ((uint64_t)s->nelems + 63) / 64;
+}
+
+// Inline scan bits: the objects that span by span marking has scanned or is scanning. For spans with inline mark bits.
+CORE_INLINE uint64_t *span_scans(const gcsim_span *s)
+{
+    return s->marks - SPAN_INLINE_MARKS_BYTES / 2 / 8;
 }
 
 CORE_INLINE char *span_slot(const gcsim_span *s, uint32_t index)

@@ -154,7 +154,6 @@ static gcsim_status heap_init(gcsim_heap *heap, struct world *w, uint64_t arena_
         status = types_init(&h->types, &h->meta, &h->rt);
     if (status != GCSIM_OK)
         return status;
-    gc->mark_engine = options->mark_engine ? options->mark_engine - 1 : GCSIM_MARK_OBJECT;
     gc->poll = options->poll;
     gc->poll_arg = options->poll_arg;
     gc->sweep_class = NUM_SPAN_CLASSES;
@@ -167,6 +166,7 @@ static gcsim_status heap_init(gcsim_heap *heap, struct world *w, uint64_t arena_
     barrier_choose(gc, options);
     heap->mheap.clobber_free |= gc->unsound; // what is lost is seen
     gc->conservative_stacks = options->conservative_stacks;
+    mark_choose_engine(h, options->mark_engine ? options->mark_engine - 1 : GCSIM_MARK_OBJECT);
     gc->sbrk = options->sbrk;
     gc->stress_bytes = options->stress_bytes;
     gc->verify_phases = options->verify_phases;

@@ -80,9 +80,10 @@ struct workbuf {
 struct work {
     struct rt_lock lock; // of the lists
     struct workbuf *full, *empty;
+    struct span_queue grey_spans;
     gcsim_span *spans; // manual spans that hold buffers, linked through `next`
     uint32_t hungry;   // markers that found nothing and wait for `news`
-    uint32_t news;     // counts buffers shared while somebody was hungry
+    uint32_t news;     // counts what was shared while somebody was hungry
     bool overflow;     // an object was marked but could not be queued: mark again from the heap
 };
 

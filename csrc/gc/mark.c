@@ -3,6 +3,7 @@
 #include "base/bits.h"
 #include "gc/assist.h"
 #include "gc/roots.h"
+#include "gc/spanq.h"
 #include "gc/specials.h"
 #include "gc/work.h"
 #include "gc/world.h"
@@ -46,16 +47,28 @@ CORE_INLINE uint64_t tiled_extent(const gcsim_type *t, uint64_t bytes)
     return bytes - t->bytes + t->ptr_bytes;
 }
 
+// Where the pointers lie in a slot of a span with a pointer bitmap; false: not the same in all of its slots.
+CORE_INLINE bool uniform_ptrs(const gcsim_span *s, uint64_t *ptrs)
+{
+    // In this order: who loads another window makes the span mixed first.
+    *ptrs = __atomic_load_n(&s->window_ptrs, __ATOMIC_ACQUIRE);
+    return LIKELY(!GCSIM_LOAD(&s->mixed));
+}
+
+CORE_INLINE uint64_t slot_ptrs(const gcsim_span *s, const char *base)
+{
+    return bits_get((const uint64_t *)(s->base + s->heap_bits), (uint64_t)(base - s->base) / 8,
+                    s->slot_bytes32 / 8);
+}
+
 // Returns the scan work: what lies before and up to the last pointer (mgcmark.go:scanObject).
 CORE_INLINE uint64_t walk_object(struct mheap *h, gcsim_span *s, char *base, uint64_t from,
                                  uint64_t to, mark_visit visit, void *ctx)
 {
     if (LIKELY(s->heap_bits)) {
-        // In this order: who loads another window makes the span mixed first.
-        uint64_t bits = __atomic_load_n(&s->window_ptrs, __ATOMIC_ACQUIRE);
-        if (UNLIKELY(GCSIM_LOAD(&s->mixed)))
-            bits = bits_get((const uint64_t *)(s->base + s->heap_bits),
-                            (uint64_t)(base - s->base) / 8, s->slot_bytes32 / 8);
+        uint64_t bits;
+        if (!uniform_ptrs(s, &bits))
+            bits = slot_ptrs(s, base);
         uint64_t extent = 8 * (bits_highest(bits | 1) + 1ull);
         for (; bits; bits &= bits - 1)
             visit(h, (void **)(void *)(base + bits_lowest(bits) * 8), ctx);
@@ -97,21 +110,32 @@ CORE bool mark_is_set(const gcsim_span *s, uint32_t index)
     return GCSIM_LOAD(&s->marks[index / 64]) >> index % 64 & 1;
 }
 
-// Test before writing; not atomic where one thread marks alone. Acquire: see mark_again.
+// Test before writing; not atomic where one thread marks alone. Acquire: see mark_again; sequentially consistent: see gc/spanq.h.
 CORE_INLINE bool mark_claim(gcsim_span *s, uint32_t index, bool alone)
 {
     uint64_t *word = s->marks + index / 64, bit = 1ull << (index % 64), old = GCSIM_LOAD(word);
     if (old & bit)
         return false;
     if (!alone)
-        return !(__atomic_fetch_or(word, bit, __ATOMIC_ACQUIRE) & bit);
+        return !(__atomic_fetch_or(word, bit, __ATOMIC_SEQ_CST) & bit);
     GCSIM_STORE(word, old | bit);
     return true;
 }
 
+// A marked object is to be scanned: it is queued, or with `spans` its span is, if that is eligible and not queued already.
+CORE_INLINE void queue(struct mheap *h, struct gcwork *w, gcsim_span *s, uint32_t index, char *base,
+                       bool alone, bool spans)
+{
+    if (!spans || !LIKELY(span_queues(s)))
+        work_push(h, w, base);
+    else if (span_acquire(s, alone))
+        spanq_push(h, &w->spans, s, index);
+}
+
 // Mark the object that an address of a span lies in, if it lies in one, and queue it. Spans without objects have no limit above their
 // base, so one comparison turns away the core's own memory and unused tails.
-CORE_INLINE void shade_in(struct mheap *h, struct gcwork *w, gcsim_span *s, char *p, bool alone)
+CORE_INLINE void shade_in(struct mheap *h, struct gcwork *w, gcsim_span *s, char *p, bool alone,
+                          bool spans)
 {
     if (UNLIKELY(p >= GCSIM_LOAD(&s->limit)))
         return;
@@ -127,20 +151,20 @@ CORE_INLINE void shade_in(struct mheap *h, struct gcwork *w, gcsim_span *s, char
 #endif
     STEP(h, SHADE, 0, arena_offset(h, base), slot_bytes);
     if (!span_noscan(s))
-        work_push(h, w, base);
+        queue(h, w, s, index, base, alone, spans);
 #if GCSIM_STEPS
     w->shading = NULL;
 #endif
 }
 
-CORE_INLINE void shade(struct mheap *h, struct gcwork *w, void *p, bool alone)
+CORE_INLINE void shade(struct mheap *h, struct gcwork *w, void *p, bool alone, bool spans)
 {
     uint64_t page = arena_offset(h, p) >> PAGE_SHIFT;
     if (UNLIKELY(page >= GCSIM_LOAD(&h->grown_pages))) // nil, a type word, the core's own memory
         return;
     uint32_t first = __atomic_load_n(&h->page_span[page], __ATOMIC_ACQUIRE); // mheap.c: span_make
     if (LIKELY(first))
-        shade_in(h, w, &h->spans[(uint64_t)first - 1], p, alone);
+        shade_in(h, w, &h->spans[(uint64_t)first - 1], p, alone, spans);
 }
 
 // Does a pointer lead to a free slot? Where objects may have been lost (gc->unsound) that is asked before each is shaded: a mark there
@@ -155,7 +179,7 @@ CORE void mark_shade(struct mutator *m, void *p)
 {
     struct mheap *h = mheap_of(m);
     if (LIKELY(!heap_of(h)->gc.unsound) || !is_dangling(h, p))
-        shade(h, &m->work, p, false);
+        shade(h, &m->work, p, false, h->queues_spans);
 }
 
 // What was stored is seen by whoever claims the mark after this look at it: both are changes of one word, one after the other.
@@ -196,6 +220,7 @@ struct marker {
     struct rings *rings;
     uint32_t next_found, next_grey;
     bool alone; // gc->alone
+    bool spans; // mheap->queues_spans
 };
 
 CORE_INLINE void visit_slot(struct mheap *h, void **slot, struct marker *k, bool carefully)
@@ -204,7 +229,7 @@ CORE_INLINE void visit_slot(struct mheap *h, void **slot, struct marker *k, bool
     void *p = GCSIM_LOAD(slot);
     if (p && !(carefully && is_dangling(h, p))) {
         k->work->pointers++;
-        shade(h, k->work, p, k->alone);
+        shade(h, k->work, p, k->alone, k->spans);
     }
 }
 
@@ -238,7 +263,7 @@ CORE_INLINE void visit_later(struct mheap *h, void **slot, void *ctx)
     *place = (struct found){p, s};
     k->next_found = (k->next_found + 1) % PREFETCH_DISTANCE;
     if (LIKELY(old.span))
-        shade_in(h, k->work, old.span, old.pointer, k->alone);
+        shade_in(h, k->work, old.span, old.pointer, k->alone, k->spans);
 }
 
 // All pointers found; false if there were none.
@@ -251,7 +276,7 @@ CORE_INLINE bool found_flush(struct mheap *h, struct marker *k)
         *place = (struct found){0};
         if (old.span) {
             any = true;
-            shade_in(h, k->work, old.span, old.pointer, k->alone);
+            shade_in(h, k->work, old.span, old.pointer, k->alone, k->spans);
         }
     }
     return any;
@@ -383,6 +408,7 @@ CORE_INLINE enum drained drain_objects(struct mutator *m, struct drain *limit, s
     struct mheap *h = mheap_of(m);
     struct marker k = *given;
     k.alone = alone;
+    k.spans = false;
     enum drained result = DRAINED;
     uint32_t checks = 0;
     char *object;
@@ -413,6 +439,186 @@ static enum drained drain_prefetched(struct mutator *m, struct drain *limit, str
                     : drain_objects(m, limit, k, visit_later, false);
 }
 
+// --- span by span --------------------------------------------------------------------------------------------------
+
+enum {
+    SPAN_BITS = SPAN_INLINE_MARKS_BYTES / 2 *
+        8, // of marks, or of scans; the last byte is the owner
+    SPAN_WORDS = SPAN_BITS / 64,
+    SHADE_BLOCK = 32, // pointers whose spans and mark bits are asked for before the first is shaded
+};
+
+// What one visit of a span scans.
+struct visit {
+    gcsim_span *span;
+    uint64_t objects[SPAN_WORDS]; // a bit for each
+    uint32_t n;
+};
+
+// Marks become scans. What was not yet scanned is the visit's: others may set scan bits too, so only whoever sets one scans the object.
+static void take_unscanned(struct visit *v, bool alone)
+{
+    uint64_t *marks = v->span->marks, *scans = span_scans(v->span);
+    for (uint64_t w = 0; w < span_mark_words(v->span); w++) {
+        uint64_t fresh = __atomic_load_n(&marks[w], __ATOMIC_SEQ_CST); // gc/spanq.h
+        if (w == SPAN_WORDS - 1)
+            fresh &= bits_low(SPAN_BITS - 8 - w * 64);
+        uint64_t old = GCSIM_LOAD(&scans[w]);
+        fresh &= ~old;
+        if (fresh && alone)
+            GCSIM_STORE(&scans[w], old | fresh);
+        else if (fresh)
+            fresh &= ~__atomic_fetch_or(&scans[w], fresh, __ATOMIC_RELAXED);
+        v->objects[w] = fresh;
+        v->n += bits_count(fresh);
+    }
+}
+
+static void take_one(struct visit *v, uint32_t index, bool alone)
+{
+    uint64_t *word = span_scans(v->span) + index / 64, bit = 1ull << index % 64,
+             old = GCSIM_LOAD(word);
+    if (old & bit)
+        return;
+    if (alone)
+        GCSIM_STORE(word, old | bit);
+    else if (__atomic_fetch_or(word, bit, __ATOMIC_RELAXED) & bit)
+        return;
+    v->objects[index / 64] = bit;
+    v->n = 1;
+}
+
+// mgcmark_greenteagc.go:scanSpan. The object is read before the span is given up: who queues it next notes another.
+CORE_INLINE void visit_begin(struct visit *v, gcsim_span *s, bool alone)
+{
+    *v = (struct visit){.span = s};
+    uint32_t index = s->grey_slot;
+    if (span_release(s, alone) == SPAN_OWNED_FOR_ONE)
+        take_one(v, index, alone);
+    else
+        take_unscanned(v, alone);
+}
+
+// The pointers in an object that are not nil.
+CORE_INLINE char **collect_object(char *base, uint64_t ptrs, char **out)
+{
+    for (; ptrs; ptrs &= ptrs - 1) {
+        char *p = GCSIM_LOAD((char **)(void *)(base + bits_lowest(ptrs) * 8));
+        *out = p;
+        out += p != NULL;
+    }
+    return out;
+}
+
+// The pointers of a visit. Returns the end of them; adds the scan work of each object, as walk_object does.
+CORE_INLINE char **collect_pointers(struct mheap *h, struct gcwork *w, struct visit *v, char **out)
+{
+    gcsim_span *s = v->span;
+    uint64_t ptrs;
+    bool uniform = uniform_ptrs(s, &ptrs);
+    for (uint32_t at = 0; at < SPAN_WORDS; at++)
+        for (uint64_t bits = v->objects[at]; bits; bits &= bits - 1)
+            __builtin_prefetch(s->base +
+                               (at * 64ull + bits_lowest(bits)) * (uint64_t)s->slot_bytes32);
+    for (uint32_t at = 0; at < SPAN_WORDS; at++)
+        for (uint64_t bits = v->objects[at]; bits; bits &= bits - 1) {
+            char *base = s->base + (at * 64ull + bits_lowest(bits)) * (uint64_t)s->slot_bytes32;
+#if GCSIM_STEPS
+            w->to_scan[at] = bits;
+            w->scanning = base;
+#endif
+            STEP(h, SCAN, 0, arena_offset(h, base), s->slot_bytes);
+            if (!uniform)
+                ptrs = slot_ptrs(s, base);
+            w->scan_work += 8 * (bits_highest(ptrs | 1) + 1ull);
+            out = collect_object(base, ptrs, out);
+#if GCSIM_STEPS
+            w->to_scan[at] = bits & (bits - 1);
+            w->scanning = NULL;
+#endif
+        }
+    return out;
+}
+
+// Block by block: first their spans and mark bits are asked for, then they are shaded.
+CORE_INLINE void shade_all(struct mheap *h, struct marker *k, char **from, char **end)
+{
+    struct found found[SHADE_BLOCK];
+    uint64_t grown = GCSIM_LOAD(&h->grown_pages);
+    k->work->pointers += (uint64_t)(end - from);
+    while (from < end) {
+        char **until = end - from > SHADE_BLOCK ? from + SHADE_BLOCK : end;
+        uint32_t n = 0;
+        for (; from < until; from++) {
+            uint64_t page = arena_offset(h, *from) >> PAGE_SHIFT;
+            if (UNLIKELY(page >= grown))
+                continue;
+            uint32_t first = __atomic_load_n(&h->page_span[page], __ATOMIC_ACQUIRE);
+            if (UNLIKELY(!first))
+                continue;
+            found[n] = (struct found){*from, &h->spans[(uint64_t)first - 1]};
+            __builtin_prefetch(found[n++].span);
+            __builtin_prefetch((char *)((uintptr_t)*from | (PAGE_BYTES - 1)) + 1 -
+                               SPAN_INLINE_MARKS_BYTES / 2);
+        }
+        for (uint32_t i = 0; i < n; i++)
+            shade_in(h, k->work, found[i].span, found[i].pointer, k->alone, true);
+    }
+}
+
+CORE_INLINE void scan_span(struct mheap *h, struct marker *k, gcsim_span *s)
+{
+    struct visit v;
+    char *pointers[PAGE_BYTES / 8];
+    visit_begin(&v, s, k->alone);
+    if (!v.n)
+        return;
+#if GCSIM_STEPS
+    k->work->visited = s;
+    memcpy(k->work->to_scan, v.objects, sizeof v.objects);
+#endif
+    char **end = collect_pointers(h, k->work, &v, pointers);
+#if GCSIM_STEPS
+    k->work->visited = NULL;
+#endif
+    shade_all(h, k, pointers, end);
+}
+
+// Grey objects first, as they come in few; then spans, for as long as possible without a look at what the rings hold: that asks for lines and
+// does not wait for them.
+CORE_INLINE enum drained drain_spans_as(struct mutator *m, struct drain *limit,
+                                        struct marker *given, bool alone)
+{
+    struct mheap *h = mheap_of(m);
+    struct marker k = *given;
+    k.alone = alone;
+    k.spans = true;
+    enum drained result = DRAINED;
+    uint32_t checks = 0;
+    while (result == DRAINED) {
+        gcsim_span *s = work_is_here(k.work) ? NULL : spanq_pop(h, &k.work->spans);
+        char *object;
+        if (s)
+            scan_span(h, &k, s);
+        else if ((object = next_grey(h, &k, true)))
+            scan(h, k.work, object, visit_later, &k);
+        else if (!k.work->spans.first && !work_steal_spans(h, k.work))
+            break;
+        if (UNLIKELY(k.work->scan_work >= CHECK_WORK))
+            result = drain_check(m, limit, &checks);
+    }
+    rings_flush(h, &k);
+    *given = k;
+    return result;
+}
+
+static enum drained drain_spans(struct mutator *m, struct drain *limit, struct marker *k)
+{
+    return k->alone ? drain_spans_as(m, limit, k, true) : drain_spans_as(m, limit, k, false);
+}
+
+// --- the choice of an engine ---------------------------------------------------------------------------------------
+
 // An engine: how a pointer that was found is treated, and how what is grey is worked off.
 static const struct mark_engine {
     mark_visit visit;
@@ -421,22 +627,42 @@ static const struct mark_engine {
     {
         [GCSIM_MARK_FIELD] = {visit_now, drain_field},
         [GCSIM_MARK_OBJECT] = {visit_later, drain_prefetched},
+        [GCSIM_MARK_SPAN] = {visit_later, drain_spans},
     },
   careful_engine = {visit_carefully, drain_carefully};
 
-static const struct mark_engine *engine_of(const struct gc *gc)
+CORE void mark_choose_engine(struct mheap *h, uint32_t engine)
 {
-    return gc->unsound || gc->conservative_stacks ? &careful_engine
-                                                  : &mark_engines[gc->mark_engine];
+    struct gc *gc = &heap_of(h)->gc;
+    gc->mark_engine = engine;
+    h->queues_spans =
+        engine == GCSIM_MARK_SPAN && h->green_tea && !gc->unsound && !gc->conservative_stacks;
+}
+
+static const struct mark_engine *engine_of(const struct mheap *h)
+{
+    const struct gc *gc = &heap_of((struct mheap *)(uintptr_t)h)->gc;
+    if (gc->unsound || gc->conservative_stacks)
+        return &careful_engine;
+    return gc->mark_engine == GCSIM_MARK_SPAN && !h->queues_spans // no span has inline mark bits
+               ? &mark_engines[GCSIM_MARK_OBJECT]
+               : &mark_engines[gc->mark_engine];
+}
+
+static struct marker marker_of(struct mutator *m, struct rings *rings)
+{
+    struct mheap *h = mheap_of(m);
+    return (struct marker){
+        .work = &m->work, .rings = rings, .alone = heap_of(h)->gc.alone, .spans = h->queues_spans};
 }
 
 CORE enum drained mark_drain(struct mutator *m, struct drain *limit)
 {
     struct mheap *h = mheap_of(m);
     struct gc *gc = &heap_of(h)->gc;
-    const struct mark_engine *engine = engine_of(gc);
+    const struct mark_engine *engine = engine_of(h);
     struct rings rings = {0};
-    struct marker k = {.work = &m->work, .rings = &rings, .alone = gc->alone};
+    struct marker k = marker_of(m, &rings);
     enum drained result = DRAINED;
     if (gc->stacks_wait == GCSIM_STACKS_FIRST)
         return DRAINED;
@@ -464,8 +690,8 @@ CORE void mark_stopped_roots(struct mutator *m)
     struct mheap *h = mheap_of(m);
     struct gc *gc = &heap_of(h)->gc;
     struct rings rings = {0};
-    struct marker k = {.work = &m->work, .rings = &rings, .alone = gc->alone};
-    roots_visit_stopped(h, engine_of(gc)->visit, &k);
+    struct marker k = marker_of(m, &rings);
+    roots_visit_stopped(h, engine_of(h)->visit, &k);
     rings_flush(h, &k);
     gc->root_slots = m->work.pointers;
 }
@@ -476,9 +702,9 @@ static void mark_frames(struct mutator *m, const struct mutator *owner)
     struct mheap *h = mheap_of(m);
     struct gc *gc = &heap_of(h)->gc;
     struct rings rings = {0};
-    struct marker k = {.work = &m->work, .rings = &rings, .alone = gc->alone};
+    struct marker k = marker_of(m, &rings);
     uint64_t pointers = m->work.pointers;
-    roots_visit_frames(h, owner, engine_of(gc)->visit, &k);
+    roots_visit_frames(h, owner, engine_of(h)->visit, &k);
     rings_flush(h, &k);
     count_add(&gc->root_slots, m->work.pointers - pointers);
 }
@@ -514,7 +740,7 @@ static void rescan_span(struct mheap *h, gcsim_span *s, struct marker *k)
 {
     if (span_noscan(s))
         return;
-    mark_visit visit = heap_of(h)->gc.unsound ? visit_carefully : visit_now;
+    mark_visit visit = engine_of(h)->visit;
     for (uint32_t i = 0; i < s->nelems; i++)
         if (mark_is_set(s, i))
             walk_object(h, s, span_slot(s, i), 0, s->slot_bytes, visit, k);
@@ -529,7 +755,10 @@ CORE bool mark_rescan(struct mutator *m)
         return false;
     gc->work.overflow = false;
     gc->rescans++;
-    each_object_span(h, rescan_span, &(struct marker){.work = &m->work, .alone = gc->alone});
+    struct rings rings = {0};
+    struct marker k = marker_of(m, &rings);
+    each_object_span(h, rescan_span, &k);
+    rings_flush(h, &k);
     return true;
 }
 
@@ -553,6 +782,10 @@ static void clear_marks(struct mheap *h, gcsim_span *s, struct marker *k)
 {
     (void)h, (void)k;
     memset(s->marks, 0, span_mark_words(s) * 8);
+    if (s->inline_marks) {
+        memset(span_scans(s), 0, SPAN_INLINE_MARKS_BYTES / 2);
+        *span_owner(s) = SPAN_FREE;
+    }
 }
 
 CORE void mark_abandon(struct mheap *h)

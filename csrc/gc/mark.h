@@ -55,5 +55,7 @@ CORE void mark_all_stacks(struct mutator *m);
 CORE bool mark_rescan(struct mutator *m);
 // World stopped, nothing grey: mark every object there is, reachable or not (sbrk).
 CORE void mark_everything(struct mutator *m);
+// While nothing is being marked.
+CORE void mark_choose_engine(struct mheap *h, uint32_t engine);
 // Forget all marks and all that is grey. World stopped.
 CORE void mark_abandon(struct mheap *h);

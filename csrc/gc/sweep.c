@@ -45,6 +45,8 @@ static uint32_t take_marks(struct mheap *h, gcsim_span *s)
     memcpy(used, marks, span_mark_words(s) * 8);
     for (uint32_t w = 0; w < span_mark_words(s); w++)
         GCSIM_STORE(&marks[w], 0); // who looks for an object may be reading them
+    if (s->inline_marks)
+        memset(span_scans(s), 0, SPAN_INLINE_MARKS_BYTES / 2);
     s->alloc_count = s->counted = (uint16_t)live;
     s->free_index = 0;
     s->loaded = s->free = 0;

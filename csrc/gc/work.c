@@ -1,6 +1,11 @@
 #include "gc/work.h"
 
-enum { WORK_SPAN_PAGES = 4 };
+#include "gc/spanq.h"
+
+enum {
+    WORK_SPAN_PAGES = 4,
+    MOST_SPANS_MOVED = 128, // at once (mgcmark_greenteagc.go:spanQueue)
+};
 
 // --- the shared lists --------------------------------------------------------------------------------------------
 
@@ -49,6 +54,16 @@ static struct workbuf *workbuf_get_empty(struct mheap *h)
     return buf;
 }
 
+// Something was shared: whoever waits for it is told.
+static void feed_hungry(struct mheap *h)
+{
+    struct work *shared = &heap_of(h)->gc.work;
+    if (!GCSIM_LOAD(&shared->hungry))
+        return;
+    __atomic_fetch_add(&shared->news, 1, __ATOMIC_RELEASE);
+    rt_wake_all(&h->rt, &shared->news);
+}
+
 static void workbuf_put(struct mheap *h, struct workbuf *buf)
 {
     struct work *shared = &heap_of(h)->gc.work;
@@ -56,15 +71,54 @@ static void workbuf_put(struct mheap *h, struct workbuf *buf)
     rt_lock(&h->rt, &shared->lock);
     workbuf_push(full ? &shared->full : &shared->empty, buf);
     rt_unlock(&h->rt, &shared->lock);
-    if (full && GCSIM_LOAD(&shared->hungry)) {
-        __atomic_fetch_add(&shared->news, 1, __ATOMIC_RELEASE);
-        rt_wake_all(&h->rt, &shared->news);
+    if (full)
+        feed_hungry(h);
+}
+
+// All spans of a queue, or the older half, cut off.
+static struct span_queue spans_cut(struct mheap *h, struct span_queue *from, bool half)
+{
+    struct span_queue cut = *from;
+    if (half && cut.n > 1) {
+        cut.n = cut.n < 2 * MOST_SPANS_MOVED ? divide_up(cut.n, 2) : MOST_SPANS_MOVED;
+        cut.last = cut.first;
+        for (uint64_t i = 1; i < cut.n; i++)
+            cut.last = h->spans[cut.last - 1].grey_next;
+        GCSIM_STORE(&from->first, h->spans[cut.last - 1].grey_next);
+        h->spans[cut.last - 1].grey_next = 0;
+    } else {
+        GCSIM_STORE(&from->first, 0);
     }
+    from->n -= cut.n;
+    return cut;
+}
+
+// From one queue to another, of which one is the shared one.
+static void spans_move(struct mheap *h, struct span_queue *from, struct span_queue *to, bool half)
+{
+    struct work *shared = &heap_of(h)->gc.work;
+    rt_lock(&h->rt, &shared->lock);
+    struct span_queue cut = spans_cut(h, from, half);
+    if (to->first)
+        h->spans[to->last - 1].grey_next = cut.first;
+    else
+        GCSIM_STORE(&to->first, cut.first);
+    to->last = cut.first ? cut.last : to->last;
+    to->n += cut.n;
+    rt_unlock(&h->rt, &shared->lock);
+}
+
+static void spans_put(struct mheap *h, struct span_queue *from, bool half)
+{
+    spans_move(h, from, &heap_of(h)->gc.work.grey_spans, half);
+    feed_hungry(h);
 }
 
 CORE bool work_is_shared(struct mheap *h)
 {
-    return __atomic_load_n(&heap_of(h)->gc.work.full, __ATOMIC_ACQUIRE) != NULL;
+    struct work *shared = &heap_of(h)->gc.work;
+    return __atomic_load_n(&shared->full, __ATOMIC_ACQUIRE) ||
+           __atomic_load_n(&shared->grey_spans.first, __ATOMIC_ACQUIRE);
 }
 
 // --- one mutator's -----------------------------------------------------------------------------------------------
@@ -110,7 +164,7 @@ CORE COLD void *work_pop_slow(struct mheap *h, struct gcwork *w)
         return w->current->objects[--w->current->n];
     }
     struct work *shared = &heap_of(h)->gc.work;
-    if (!work_is_shared(h))
+    if (!__atomic_load_n(&shared->full, __ATOMIC_ACQUIRE))
         return NULL;
     rt_lock(&h->rt, &shared->lock);
     struct workbuf *buf = workbuf_pop(&shared->full);
@@ -123,8 +177,20 @@ CORE COLD void *work_pop_slow(struct mheap *h, struct gcwork *w)
     return buf->objects[--buf->n];
 }
 
+CORE bool work_steal_spans(struct mheap *h, struct gcwork *w)
+{
+    struct span_queue *shared = &heap_of(h)->gc.work.grey_spans;
+    if (GCSIM_LOAD(&shared->first))
+        spans_move(h, shared, &w->spans, true);
+    return w->spans.first != 0;
+}
+
 CORE void work_share(struct mheap *h, struct gcwork *w)
 {
+    if (w->spans.n > 1) {
+        spans_put(h, &w->spans, true);
+        return;
+    }
     if (w->spare && w->spare->n) {
         workbuf_put(h, w->spare);
         w->spare = NULL;
@@ -164,6 +230,10 @@ CORE bool work_hand_over(struct mheap *h, struct gcwork *w)
             any |= bufs[i]->n != 0;
             workbuf_put(h, bufs[i]);
         }
+    if (w->spans.first) {
+        any = true;
+        spans_put(h, &w->spans, false);
+    }
     work_publish(h, w);
     return any;
 }
@@ -177,13 +247,15 @@ CORE void work_discard(struct mheap *h)
         m->work = (struct gcwork){0};
     GCSIM_STORE(&shared->full, NULL); // the spans have them all
     GCSIM_STORE(&shared->empty, NULL);
+    GCSIM_STORE(&shared->grey_spans.first, 0u);
+    shared->grey_spans.n = 0;
     shared->overflow = false;
 }
 
 CORE void work_free(struct mheap *h)
 {
     struct work *shared = &heap_of(h)->gc.work;
-    INVARIANT(!shared->full && !shared->overflow);
+    INVARIANT(!shared->full && !shared->grey_spans.first && !shared->overflow);
     shared->empty = NULL;
     while (shared->spans) {
         gcsim_span *s = shared->spans;

@@ -1,8 +1,8 @@
 // Grey objects: marked, not yet scanned (mgcwork.go). Buffers of 2 KiB, cut from manual spans of 32 KiB. A mutator has two of its own
 // (struct gcwork in alloc/mcache.h); full ones go to a shared list, from which who has nothing takes.
 //
-// A grey object is in exactly one buffer: a mutator's, or one on the shared list. Marking is complete when all of them are empty
-// (gc/cycle.c: mark_done).
+// A grey object is in exactly one buffer: a mutator's, or one on the shared list. Under the engine `span` most are not, but their spans are in
+// a queue (gc/spanq.h), which a mutator has beside its buffers. Marking is complete when all of them are empty (gc/cycle.c: mark_done).
 //
 // Running out of memory for buffers is an ordinary case: the object is forgotten and `overflow` set; marking then ends with a pass over
 // all marked objects, as often as needed.
@@ -22,6 +22,11 @@ CORE_INLINE void work_push(struct mheap *h, struct gcwork *w, void *object)
     w->current->objects[w->current->n++] = object;
 }
 
+CORE_INLINE bool work_is_here(const struct gcwork *w) // in the first buffer
+{
+    return w->current && w->current->n;
+}
+
 CORE_INLINE void *work_pop(struct mheap *h, struct gcwork *w) // NULL: none here and none shared
 {
     struct workbuf *buf = w->current;
@@ -38,11 +43,13 @@ CORE_INLINE void *work_pop(struct mheap *h, struct gcwork *w) // NULL: none here
 CORE void work_prepare(struct mheap *h, struct gcwork *w);
 // Half of what this one has goes to the shared list, for others who have nothing (mgcwork.go:balance).
 CORE void work_share(struct mheap *h, struct gcwork *w);
-// Everything goes: objects to the shared list, counters to the collector's. True if there were objects.
+// A part of the shared spans comes into this one's queue; false: it is empty.
+CORE bool work_steal_spans(struct mheap *h, struct gcwork *w);
+// Everything goes: objects and spans to the shared lists, counters to the collector's. True if there was something to scan.
 CORE bool work_hand_over(struct mheap *h, struct gcwork *w);
 // Counters only.
 CORE void work_publish(struct mheap *h, struct gcwork *w);
-CORE bool work_is_shared(struct mheap *h); // the shared list is not empty
+CORE bool work_is_shared(struct mheap *h); // a shared list is not empty
 // For an interrupted cycle: forget what is queued anywhere. World stopped.
 CORE void work_discard(struct mheap *h);
 // Give the buffers back to the page heap; none may hold an object. World stopped.

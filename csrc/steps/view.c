@@ -38,6 +38,25 @@ static void add_buffer(struct addresses *a, const struct workbuf *buf)
         add_address(a, buf->objects[i]);
 }
 
+static void add_objects(struct addresses *a, const gcsim_span *s, const uint64_t *bits)
+{
+    for (uint32_t i = 0; i < s->nelems; i++)
+        if (bits_test(bits, i))
+            add_address(a, span_slot(s, i));
+}
+
+// Of queued spans, what is marked and not yet scanned.
+static void add_spans(struct addresses *a, const struct mheap *h, const struct span_queue *q)
+{
+    for (uint32_t next = q->first; next; next = h->spans[next - 1].grey_next) {
+        const gcsim_span *s = &h->spans[next - 1];
+        uint64_t bits[SPAN_INLINE_MARKS_BYTES / 2 / 8];
+        for (uint64_t w = 0; w < span_mark_words(s); w++)
+            bits[w] = s->marks[w] & ~span_scans(s)[w];
+        add_objects(a, s, bits);
+    }
+}
+
 // Pieces of large objects are in it too, as addresses inside.
 CORE uint64_t view_queue(gcsim_heap *heap, void **out, uint64_t room)
 {
@@ -45,9 +64,13 @@ CORE uint64_t view_queue(gcsim_heap *heap, void **out, uint64_t room)
     for (struct mutator *m = heap->mheap.mutators; m; m = m->next) {
         add_buffer(&a, m->work.current);
         add_buffer(&a, m->work.spare);
+        add_spans(&a, &heap->mheap, &m->work.spans);
+        if (m->work.visited)
+            add_objects(&a, m->work.visited, m->work.to_scan);
     }
     for (const struct workbuf *buf = heap->gc.work.full; buf; buf = buf->next)
         add_buffer(&a, buf);
+    add_spans(&a, &heap->mheap, &heap->gc.work.grey_spans);
     return a.n;
 }
 

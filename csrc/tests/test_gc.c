@@ -138,7 +138,7 @@ static void engines_agree(void)
     for (int i = 0; i < 20; i++)
         API->handle_new(m, batch->objects[below(&random, COUNT)]);
     for (uint32_t engine = 0; engine < GCSIM_MARK_ENGINES; engine++) {
-        m->heap->gc.mark_engine = engine;
+        mark_choose_engine(&m->heap->mheap, engine);
         check(marks_verify(m), "engine %u marks what the second trace reaches in it", engine);
     }
     check(verifies(m) && API->collect(m) == GCSIM_OK && verifies(m),

@@ -386,7 +386,7 @@ static void no_early_end(struct scene *s)
     s->heap->gc.draining--;
     cycle_mark_done(mutator_of(s->m));
     check(s->heap->gc.phase == GC_MARK, "marking does not end while root jobs are left");
-    struct marker k = {.work = &mutator_of(s->m)->work};
+    struct marker k = marker_of(mutator_of(s->m), NULL);
     while (roots_next(mutator_of(s->m), visit_now, &k))
         ;
     cycle_mark_done(mutator_of(s->m));

@@ -391,6 +391,20 @@ static void break_marks(struct mheap *h, void *ctx)
     check(verify_marks(h, found, ROOM) == 0, "marks verify when they are mended");
 }
 
+// The same under the engine `span`.
+static void break_scans(struct mheap *h, void *ctx)
+{
+    struct rich *r = ctx;
+    gcsim_span *s = span_with(h, r->batch->objects[3]);
+    uint32_t index = span_index(s, r->batch->objects[3]);
+    check(verify_marks(h, found, ROOM) == 0, "scan bits verify before anything is broken");
+    span_scans(s)[index / 64] ^= 1ull << index % 64;
+    broken[RULE_SCANNED] += check(reported(verify_marks(h, found, ROOM), RULE_SCANNED),
+                                  "rule %u: a marked object is not scanned", RULE_SCANNED);
+    span_scans(s)[index / 64] ^= 1ull << index % 64;
+    check(verify_marks(h, found, ROOM) == 0, "scan bits verify when they are mended");
+}
+
 // Marks in spans that wait to be swept: half of the objects are dead.
 static void break_unswept(struct rich *r)
 {
@@ -482,6 +496,10 @@ int main(void)
     break_pointers(h, &r);
     EXPECT(cycle_rehearse(mutator_of(r.m), break_marks, &r) == GCSIM_OK);
     check(verifies(r.m), "a rehearsed cycle leaves nothing behind");
+    mark_choose_engine(h, GCSIM_MARK_SPAN);
+    EXPECT(cycle_rehearse(mutator_of(r.m), break_scans, &r) == GCSIM_OK);
+    check(verifies(r.m), "nor does one that marks span by span");
+    mark_choose_engine(h, GCSIM_MARK_OBJECT);
     break_unswept(&r);
     break_specials(h, &r);
 

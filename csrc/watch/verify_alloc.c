@@ -212,7 +212,7 @@ static bool check_geometry(struct verify *v, const gcsim_span *s)
                      (const char *)s->marks ==
                          (s->inline_marks ? s->base + s->inline_marks + 64 : outer_marks(v, s)) &&
                      s->mixed <= 1 && (s->mixed || c != 1 || s->span_class & 1) && !s->large_type &&
-                     !s->large_count,
+                     (s->inline_marks || !s->large_count),
                  "span at %llu of class %u", page_of(v, s), s->span_class);
 }
 
@@ -311,9 +311,6 @@ static void check_bits(struct verify *v, const gcsim_span *s)
         for (uint64_t i = (uint64_t)(s->limit - s->base) / 8; i < SPAN_HEAP_BITS_BYTES * 8; i++)
             HOLDS(v, POINTER_BITS, !bit_at(s->base + s->heap_bits, i), "span at %llu, word %llu",
                   page_of(v, s), (ull)i);
-    for (unsigned i = 0; s->inline_marks && i < 64; i++)
-        HOLDS(v, INLINE_SCANS, !s->base[s->inline_marks + i], "span at %llu, byte %u",
-              page_of(v, s), i);
 }
 
 // In the middle of a cycle marks may be anywhere; that they are right is rules 51 and 52.
@@ -326,6 +323,9 @@ static void check_marks(struct verify *v, const gcsim_span *s)
             HOLDS(v, MARKS, waits && i < s->nelems && verify_allocated(v->h, s, i),
                   "slot %u of the span at %llu (sweepgen %d)", i, page_of(v, s),
                   (int)(s->sweepgen - v->h->sweepgen));
+    for (unsigned i = 0; s->inline_marks && i < 64; i++)
+        HOLDS(v, INLINE_SCANS, waits || !s->base[s->inline_marks + i], "span at %llu, byte %u",
+              page_of(v, s), i);
 }
 
 static void check_headers(struct verify *v, const gcsim_span *s)

@@ -310,12 +310,13 @@ static void check_work(struct verify *v)
     struct gc *gc = &heap_of(v->h)->gc;
     const struct work *w = &gc->work;
     uint64_t most = v->h->grown_pages;
-    bool grey = w->overflow || w->full;
+    bool grey = w->overflow || w->full || w->grey_spans.first;
     uint64_t held = 0, spans = 0;
     for (const struct mutator *m = v->h->mutators; m; m = m->next) {
         const struct workbuf *bufs[] = {m->work.current, m->work.spare};
         for (int i = 0; i < 2; i++)
             grey |= bufs[i] && bufs[i]->n, held += bufs[i] != NULL;
+        grey |= m->work.spans.first != 0;
         grey |= m->pub.shade_next != m->shade_buffer;
     }
     HOLDS(v, WORK, !grey && (v->phase == CYCLE_MARKED) == (gc->phase == GC_MARK),

@@ -76,6 +76,15 @@ static inline bool is_stopped(const char *word)
     return word[0] == 's';
 }
 
+// A mark engine by its name, as in gcsim_options; 0: there is none.
+static inline uint32_t mark_engine(const char *name)
+{
+    return strcmp(name, "field") == 0    ? GCSIM_MARK_FIELD + 1
+           : strcmp(name, "object") == 0 ? GCSIM_MARK_OBJECT + 1
+           : strcmp(name, "span") == 0   ? GCSIM_MARK_SPAN + 1
+                                         : 0;
+}
+
 // mark_engine: as in gcsim_options; stopped: the world, while marking. The mutator is inside when this returns.
 static inline struct bench bench_open_with(gcsim_options options)
 {

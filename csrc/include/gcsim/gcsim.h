@@ -60,6 +60,7 @@ typedef enum gcsim_status {
 typedef enum gcsim_mark_engine {
     GCSIM_MARK_FIELD = 0,
     GCSIM_MARK_OBJECT = 1,
+    GCSIM_MARK_SPAN = 2, /* Green Tea; where spans keep no inline mark bits, as `object` */
     GCSIM_MARK_ENGINES
 } gcsim_mark_engine;
 
@@ -238,8 +239,15 @@ struct gcsim_span {
     uint16_t heap_bits; /* offset of the pointer bitmap inside the span, 0 = none */
 
     uint64_t slot_bytes;
-    uint64_t loaded;      /* `free` as it was when the window was loaded */
-    uint64_t large_count; /* elements of large_type in a large object */
+    uint64_t loaded; /* `free` as it was when the window was loaded */
+    union {
+        uint64_t large_count; /* elements of large_type in a large object */
+        struct {
+            uint32_t
+                grey_next; /* in a queue of grey spans: first page of the next span + 1, 0 = last */
+            uint16_t grey_slot; /* the object that put it there */
+        };
+    };
     gcsim_special *
         specials; /* finalizers, weak references and cleanups of the span's objects (gc/specials.h) */
     uint32_t npages;
