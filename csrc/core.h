@@ -33,6 +33,7 @@
 #include "gc/work.c"
 #include "gc/processor.c"
 #include "gc/world.c"
+#include "gc/scan.c"
 #include "gc/mark.c"
 #include "gc/roots.c"
 #include "gc/specials.c"

@@ -101,6 +101,7 @@ CORE gcsim_status mheap_init(struct mheap *h, struct world *w, uint64_t arena_by
     h->arena_pages = arena_bytes >> PAGE_SHIFT;
     h->page_span = (uint32_t *)world_at(w, REGION_PAGES);
     h->spans = (gcsim_span *)world_at(w, REGION_SPANS);
+    h->page_class = (uint8_t *)world_at(w, REGION_PAGE_CLASSES);
     h->page_specials = (uint64_t *)world_at(w, REGION_SPECIALS);
     h->trigger = UINT64_MAX;
     h->sweepgen = 2; // so that h - 2 is a generation too
@@ -128,7 +129,7 @@ static gcsim_status mheap_grow(struct mheap *h, uint64_t npages)
     // Committing more than needed does no harm, so a failure half-way leaves nothing to undo.
     if (!world_commit(w, REGION_PAGES, to * sizeof *h->page_span) ||
         !world_commit(w, REGION_SPANS, to * sizeof *h->spans) ||
-        !world_commit(w, REGION_SPECIALS, to / 8) ||
+        !world_commit(w, REGION_PAGE_CLASSES, to) || !world_commit(w, REGION_SPECIALS, to / 8) ||
         !world_commit(w, REGION_ALLOC_BITS, to * MARK_BYTES_PER_PAGE) ||
         !world_commit(w, REGION_MARK_BITS, to * MARK_BYTES_PER_PAGE) ||
         (h->check_mark && !world_commit(w, REGION_CHECK_MARKS, to * MARK_BYTES_PER_PAGE)) ||
@@ -284,6 +285,8 @@ static gcsim_span *span_make(struct mheap *h, struct mutator *m, uint64_t npages
     // A marker may meet an object of the span as soon as there is one: what it reads through the table is as set above.
     for (uint64_t i = 0; i < npages; i++)
         __atomic_store_n(&h->page_span[page + i], (uint32_t)page + 1, __ATOMIC_RELEASE);
+    if (s->inline_marks)
+        __atomic_store_n(&h->page_class[page], s->span_class, __ATOMIC_RELEASE);
     // Readers that find the span through the table trust nothing before its state (mheap.go:initSpan).
     __atomic_store_n(&s->state, purpose ? GCSIM_SPAN_MANUAL : GCSIM_SPAN_IN_USE, __ATOMIC_RELEASE);
     rt_unlock(&h->rt, &h->lock);
@@ -317,6 +320,7 @@ CORE void mheap_free(struct mheap *h, gcsim_span *s)
     h->spans_in_use--;
     __atomic_store_n(&s->state, GCSIM_SPAN_DEAD, __ATOMIC_RELEASE);
     s->limit = s->base;
+    GCSIM_STORE(&h->page_class[page], (uint8_t)0);
     for (uint64_t i = 0; i < s->npages; i++)
         GCSIM_STORE(&h->page_span[page + i], 0u);
     poison(s->base, bytes);
@@ -363,6 +367,7 @@ CORE void mheap_fence(struct mheap *h, gcsim_span *s)
     __atomic_store_n(&s->state, GCSIM_SPAN_MANUAL, __ATOMIC_RELEASE);
     s->purpose = GCSIM_MANUAL_FENCE;
     s->limit = s->base;
+    GCSIM_STORE(&h->page_class[span_page(h, s)], (uint8_t)0);
     s->marks = NULL;
     s->nelems = 0;
     rt_unlock(&h->rt, &h->lock);

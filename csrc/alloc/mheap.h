@@ -132,6 +132,7 @@ struct mheap {
 #endif
     uint32_t *page_span; // page -> first page of its span + 1, 0 = no span
     gcsim_span *spans;   // by first page
+    uint8_t *page_class; // of a span with inline mark bits its span class, of any other page 0
     uint64_t
         *page_specials; // a bit per page: the span that begins there has specials (gc/specials.h)
     bool green_tea;     // spans keep inline mark bits back

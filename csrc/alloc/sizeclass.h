@@ -61,6 +61,22 @@ static const uint8_t size_class_pages[NUM_SIZE_CLASSES] = {SIZE_CLASSES(SIZE_CLA
 static const uint32_t size_class_div_magic[NUM_SIZE_CLASSES] = {
     SIZE_CLASSES(SIZE_CLASS_DIV_MAGIC, )};
 
+// By span class, what an address in a span with inline mark bits needs to become a slot number. Limit 0: spans of the class have none.
+struct inline_class {
+    uint32_t div_magic;
+    uint16_t limit_bytes; // as in struct span_geometry
+    uint16_t slot_bytes;
+};
+#define INLINE_LIMIT(bytes, tail) \
+    ((bytes) < MIN_INLINE_MARKS_SLOT_BYTES || (bytes) > MAX_HEAP_BITS_SLOT_BYTES \
+         ? 0 : (PAGE_BYTES - (tail)) / ((bytes) == 0 ? 1 : (bytes)) * (bytes))
+#define INLINE_CLASSES(c, bytes, pages, arg) \
+    {SIZE_CLASS_DIV_MAGIC(c, bytes, pages, arg) \
+     INLINE_LIMIT(bytes, SPAN_INLINE_MARKS_BYTES + SPAN_HEAP_BITS_BYTES), bytes}, \
+    {SIZE_CLASS_DIV_MAGIC(c, bytes, pages, arg) \
+     INLINE_LIMIT(bytes, SPAN_INLINE_MARKS_BYTES), bytes},
+static const struct inline_class inline_classes[NUM_SPAN_CLASSES] = {SIZE_CLASSES(INLINE_CLASSES, )};
+
 // The smallest class that holds n bytes is the number of classes whose slot is smaller than n
 // (class 0 counts as one, and n = 0 gives 0).
 #define SIZE_CLASS_IS_SMALLER(c, bytes, pages, n) + ((bytes) < (n))

@@ -44,6 +44,7 @@ static void region_sizes(uint64_t reserved[WORLD_REGIONS], uint64_t arena_bytes,
     reserved[REGION_META] = arena_bytes / 4 + (64 << 20);
     reserved[REGION_SPANS] = pages * sizeof(gcsim_span);
     reserved[REGION_PAGES] = pages * sizeof(uint32_t);
+    reserved[REGION_PAGE_CLASSES] = pages;
     reserved[REGION_SPECIALS] = pages / 8;
     reserved[REGION_ALLOC_BITS] = reserved[REGION_MARK_BITS] = pages * MARK_BYTES_PER_PAGE;
     reserved[REGION_CHECK_MARKS] = options->check_mark ? reserved[REGION_MARK_BITS] : 0;

@@ -14,6 +14,7 @@
 #include "alloc/mcentral.h"
 #include "gc/limiter.h"
 #include "gc/pacer.h"
+#include "gc/scan.h"
 #include "gc/trigger_ratio.h"
 
 enum {
@@ -138,6 +139,7 @@ struct gc {
     struct rt_lock specials_lock; // lists of specials, their page bits, the queue of callbacks
 
     uint32_t mark_engine;
+    scan_kernel scan;       // of dense spans
     uint32_t procs;         // processors that mutators and markers share (GOMAXPROCS)
     uint32_t shade_entries; // size of the write barrier's buffers
     uint32_t barrier;       // gcsim_barrier

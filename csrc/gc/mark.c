@@ -3,6 +3,7 @@
 #include "base/bits.h"
 #include "gc/assist.h"
 #include "gc/roots.h"
+#include "gc/scan.h"
 #include "gc/spanq.h"
 #include "gc/specials.h"
 #include "gc/work.h"
@@ -111,9 +112,9 @@ CORE bool mark_is_set(const gcsim_span *s, uint32_t index)
 }
 
 // Test before writing; not atomic where one thread marks alone. Acquire: see mark_again; sequentially consistent: see gc/spanq.h.
-CORE_INLINE bool mark_claim(gcsim_span *s, uint32_t index, bool alone)
+CORE_INLINE bool mark_claim(uint64_t *marks, uint32_t index, bool alone)
 {
-    uint64_t *word = s->marks + index / 64, bit = 1ull << (index % 64), old = GCSIM_LOAD(word);
+    uint64_t *word = marks + index / 64, bit = 1ull << (index % 64), old = GCSIM_LOAD(word);
     if (old & bit)
         return false;
     if (!alone)
@@ -122,49 +123,58 @@ CORE_INLINE bool mark_claim(gcsim_span *s, uint32_t index, bool alone)
     return true;
 }
 
-// A marked object is to be scanned: it is queued, or with `spans` its span is, if that is eligible and not queued already.
-CORE_INLINE void queue(struct mheap *h, struct gcwork *w, gcsim_span *s, uint32_t index, char *base,
-                       bool alone, bool spans)
+// An object was marked: it is counted, and if it has pointers it is queued, or with `spans` its span is, unless somebody did so already.
+CORE_INLINE void shaded(struct mheap *h, struct gcwork *w, char *base, uint64_t slot_bytes,
+                        bool noscan, uint32_t index, bool alone, bool spans)
 {
-    if (!spans || !LIKELY(span_queues(s)))
-        work_push(h, w, base);
-    else if (span_acquire(s, alone))
-        spanq_push(h, &w->spans, s, index);
-}
-
-// Mark the object that an address of a span lies in, if it lies in one, and queue it. Spans without objects have no limit above their
-// base, so one comparison turns away the core's own memory and unused tails.
-CORE_INLINE void shade_in(struct mheap *h, struct gcwork *w, gcsim_span *s, char *p, bool alone,
-                          bool spans)
-{
-    if (UNLIKELY(p >= GCSIM_LOAD(&s->limit)))
-        return;
-    uint32_t index = span_index(s, p);
-    if (!mark_claim(s, index, alone))
-        return;
-    uint64_t slot_bytes = LIKELY(s->slot_bytes32) ? s->slot_bytes32 : s->slot_bytes;
-    char *base = s->base + (uint64_t)index * s->slot_bytes32;
     w->bytes_marked += slot_bytes;
     w->objects_marked++;
 #if GCSIM_STEPS
-    w->shading = span_noscan(s) ? NULL : base;
+    w->shading = noscan ? NULL : base;
 #endif
     STEP(h, SHADE, 0, arena_offset(h, base), slot_bytes);
-    if (!span_noscan(s))
-        queue(h, w, s, index, base, alone, spans);
+    if (noscan)
+        return;
+    if (!spans)
+        work_push(h, w, base);
+    else if (span_acquire(page_owner(base), alone))
+        spanq_push(h, &w->spans, &h->spans[arena_offset(h, base) >> PAGE_SHIFT], index);
 #if GCSIM_STEPS
     w->shading = NULL;
 #endif
 }
 
-CORE_INLINE void shade(struct mheap *h, struct gcwork *w, void *p, bool alone, bool spans)
+// The span says where the mark bit is. Spans without objects have no limit above their base, so one comparison turns away the core's own
+// memory and unused tails.
+static void shade_by_span(struct mheap *h, struct gcwork *w, char *p, bool alone)
 {
-    uint64_t page = arena_offset(h, p) >> PAGE_SHIFT;
+    gcsim_span *s = span_of(h, p);
+    if (UNLIKELY(!s || p >= GCSIM_LOAD(&s->limit)))
+        return;
+    uint32_t index = span_index(s, p);
+    if (mark_claim(s->marks, index, alone))
+        shaded(h, w, s->base + (uint64_t)index * s->slot_bytes32, s->slot_bytes, span_noscan(s),
+               index, alone, false);
+}
+
+// Mark the object that an address lies in, if it lies in one, and queue it. With inline mark bits the page has it all, but for its class.
+CORE_INLINE void shade(struct mheap *h, struct gcwork *w, char *p, bool alone, bool spans)
+{
+    uint64_t offset = arena_offset(h, p), page = offset >> PAGE_SHIFT;
     if (UNLIKELY(page >= GCSIM_LOAD(&h->grown_pages))) // nil, a type word, the core's own memory
         return;
-    uint32_t first = __atomic_load_n(&h->page_span[page], __ATOMIC_ACQUIRE); // mheap.c: span_make
-    if (LIKELY(first))
-        shade_in(h, w, &h->spans[(uint64_t)first - 1], p, alone, spans);
+    unsigned span_class = __atomic_load_n(&h->page_class[page], __ATOMIC_ACQUIRE); // span_make
+    const struct inline_class *c = &inline_classes[span_class];
+    uint32_t at = offset % PAGE_BYTES;
+    if (UNLIKELY(at >= c->limit_bytes)) {
+        if (!span_class)
+            shade_by_span(h, w, p, alone);
+        return;
+    }
+    uint32_t index = (uint32_t)((uint64_t)at * c->div_magic >> 32);
+    if (mark_claim(page_marks(p), index, alone))
+        shaded(h, w, p - at + (uint64_t)index * c->slot_bytes, c->slot_bytes, span_class & 1, index,
+               alone, spans);
 }
 
 // Does a pointer lead to a free slot? Where objects may have been lost (gc->unsound) that is asked before each is shaded: a mark there
@@ -205,22 +215,46 @@ CORE bool mark_again(struct mutator *m, void *slot)
 
 // --- engines -----------------------------------------------------------------------------------------------------
 
-// First in, first out: what waits for the cache lines that were asked for when it came. Empty places hold NULL.
-struct rings {
-    struct found {
-        char *pointer;
-        gcsim_span *span;
-    } found[PREFETCH_DISTANCE];    // pointers, for their mark bits
-    char *grey[PREFETCH_DISTANCE]; // objects, for their first line
+// First in, first out: what waits for the cache lines that were asked for when it came.
+struct ring {
+    char *items[PREFETCH_DISTANCE];
+    uint32_t oldest, n;
 };
+struct rings {
+    struct ring found, grey; // pointers, for their mark bits; objects, for their first line
+};
+
+// The oldest in the ring; NULL: it is empty.
+CORE_INLINE char *ring_pop(struct ring *r)
+{
+    if (!r->n)
+        return NULL;
+    char *item = r->items[r->oldest];
+    r->oldest = (r->oldest + 1) % PREFETCH_DISTANCE;
+    r->n--;
+    return item;
+}
+
+// Returns the oldest, in whose place this one comes, or NULL while there is room.
+CORE_INLINE char *ring_push(struct ring *r, char *item)
+{
+    if (UNLIKELY(r->n < PREFETCH_DISTANCE)) {
+        r->items[(r->oldest + r->n++) % PREFETCH_DISTANCE] = item;
+        return NULL;
+    }
+    char *old = r->items[r->oldest];
+    r->items[r->oldest] = item;
+    r->oldest = (r->oldest + 1) % PREFETCH_DISTANCE;
+    return old;
+}
 
 // What a visit needs. An engine has a copy of its own, whose members are registers and constants to it.
 struct marker {
     struct gcwork *work;
     struct rings *rings;
-    uint32_t next_found, next_grey;
     bool alone; // gc->alone
     bool spans; // mheap->queues_spans
+    scan_kernel scan;
 };
 
 CORE_INLINE void visit_slot(struct mheap *h, void **slot, struct marker *k, bool carefully)
@@ -243,7 +277,7 @@ CORE_INLINE void visit_carefully(struct mheap *h, void **slot, void *ctx)
     visit_slot(h, slot, ctx, true);
 }
 
-// Asks for the span and for the mark bits where they lie inside the page; for the object only if it turns out to be white.
+// Asks for the mark bits where they lie inside the page, else for the span; for the object only if it turns out to be white.
 CORE_INLINE void visit_later(struct mheap *h, void **slot, void *ctx)
 {
     struct marker *k = ctx;
@@ -252,33 +286,20 @@ CORE_INLINE void visit_later(struct mheap *h, void **slot, void *ctx)
     if (UNLIKELY(page >= GCSIM_LOAD(&h->grown_pages)))
         return;
     k->work->pointers++;
-    uint32_t first = __atomic_load_n(&h->page_span[page], __ATOMIC_ACQUIRE); // mheap.c: span_make
-    if (UNLIKELY(!first))
-        return;
-    gcsim_span *s = &h->spans[(uint64_t)first - 1];
-    const char *page_end = (const char *)(((uintptr_t)p | (PAGE_BYTES - 1)) + 1);
-    __builtin_prefetch(s);
-    __builtin_prefetch(page_end - SPAN_INLINE_MARKS_BYTES / 2);
-    struct found *place = &k->rings->found[k->next_found], old = *place;
-    *place = (struct found){p, s};
-    k->next_found = (k->next_found + 1) % PREFETCH_DISTANCE;
-    if (LIKELY(old.span))
-        shade_in(h, k->work, old.span, old.pointer, k->alone, k->spans);
+    __builtin_prefetch(LIKELY(GCSIM_LOAD(&h->page_class[page]))
+                           ? (void *)page_marks(p)
+                           : &h->spans[GCSIM_LOAD(&h->page_span[page]) - (uint64_t)1]);
+    char *old = ring_push(&k->rings->found, p);
+    if (LIKELY(old))
+        shade(h, k->work, old, k->alone, k->spans);
 }
 
 // All pointers found; false if there were none.
 CORE_INLINE bool found_flush(struct mheap *h, struct marker *k)
 {
-    bool any = false;
-    for (uint32_t i = 0; i < PREFETCH_DISTANCE; i++) {
-        struct found *place = &k->rings->found[(k->next_found + i) % PREFETCH_DISTANCE],
-                     old = *place;
-        *place = (struct found){0};
-        if (old.span) {
-            any = true;
-            shade_in(h, k->work, old.span, old.pointer, k->alone, k->spans);
-        }
-    }
+    bool any = k->rings->found.n;
+    for (char *p; (p = ring_pop(&k->rings->found));)
+        shade(h, k->work, p, k->alone, k->spans);
     return any;
 }
 
@@ -289,7 +310,7 @@ CORE void mark_shade_all(struct mutator *m, void *const *pointers, uint64_t n)
     struct mheap *h = mheap_of(m);
     void *last[LAST] = {0};
     struct rings rings = {0};
-    struct marker k = {.work = &m->work, .rings = &rings};
+    struct marker k = {.work = &m->work, .rings = &rings, .spans = h->queues_spans};
     uint64_t counted = m->work.pointers;
     bool one_by_one = heap_of(h)->gc.unsound;
     for (uint64_t i = 0; i < n; i++) {
@@ -304,15 +325,6 @@ CORE void mark_shade_all(struct mutator *m, void *const *pointers, uint64_t n)
     }
     found_flush(h, &k);
     m->work.pointers = counted; // of those that a scan finds
-}
-
-// The oldest object in the ring, in whose place another comes; NULL: there is none.
-CORE_INLINE char *grey_swap(struct marker *k, char *object)
-{
-    char *old = k->rings->grey[k->next_grey];
-    k->rings->grey[k->next_grey] = object;
-    k->next_grey = (k->next_grey + 1) % PREFETCH_DISTANCE;
-    return old;
 }
 
 // A large object, or a piece of it: its base queues its other pieces first.
@@ -364,40 +376,30 @@ static COLD enum drained drain_check(struct mutator *m, struct drain *limit, uin
     return limit->until_ns && rt_now_ns(&h->rt) >= limit->until_ns ? DRAIN_ENOUGH : DRAINED;
 }
 
-// What the ring of grey objects still holds, when the buffers are empty; NULL: nothing.
-CORE_INLINE char *last_grey(struct marker *k)
-{
-    char *object = NULL;
-    for (uint32_t i = 0; !object && i < PREFETCH_DISTANCE; i++)
-        object = grey_swap(k, NULL);
-    return object;
-}
-
 // Something grey to scan; NULL: nothing is left here or shared. Prefetching, what comes from the buffers waits in the ring.
 CORE_INLINE char *next_grey(struct mheap *h, struct marker *k, bool prefetching)
 {
-    for (;;) {
-        char *object = work_pop(h, k->work);
-        if (!prefetching)
-            return object;
-        if (LIKELY(object)) {
+    if (!prefetching)
+        return work_pop(h, k->work);
+    for (char *object;;)
+        if (LIKELY(work_is_here(k->work)) || // else what the rings hold, before others are asked
+            (!k->rings->grey.n && !found_flush(h, k))) {
+            if (!(object = work_pop(h, k->work)))
+                return NULL;
             __builtin_prefetch(object);
-            object = grey_swap(k, object);
-            if (LIKELY(object))
+            __builtin_prefetch(&h->spans[arena_offset(h, object) >> PAGE_SHIFT]);
+            if (LIKELY((object = ring_push(&k->rings->grey, object))))
                 return object;
-        } else {
-            object = last_grey(k);
-            if (object || !found_flush(h, k))
-                return object;
+        } else if ((object = ring_pop(&k->rings->grey))) {
+            return object;
         }
-    }
 }
 
 // What the rings hold becomes grey in the buffers, where others find it.
 CORE_INLINE void rings_flush(struct mheap *h, struct marker *k)
 {
     found_flush(h, k);
-    for (char *object; (object = last_grey(k));)
+    for (char *object; (object = ring_pop(&k->rings->grey));)
         work_push(h, k->work, object);
 }
 
@@ -445,7 +447,6 @@ enum {
     SPAN_BITS = SPAN_INLINE_MARKS_BYTES / 2 *
         8, // of marks, or of scans; the last byte is the owner
     SPAN_WORDS = SPAN_BITS / 64,
-    SHADE_BLOCK = 32, // pointers whose spans and mark bits are asked for before the first is shaded
 };
 
 // What one visit of a span scans.
@@ -474,114 +475,87 @@ static void take_unscanned(struct visit *v, bool alone)
     }
 }
 
-static void take_one(struct visit *v, uint32_t index, bool alone)
+static bool take_one(const gcsim_span *s, uint32_t index, bool alone)
 {
-    uint64_t *word = span_scans(v->span) + index / 64, bit = 1ull << index % 64,
-             old = GCSIM_LOAD(word);
+    uint64_t *word = span_scans(s) + index / 64, bit = 1ull << index % 64, old = GCSIM_LOAD(word);
     if (old & bit)
-        return;
-    if (alone)
-        GCSIM_STORE(word, old | bit);
-    else if (__atomic_fetch_or(word, bit, __ATOMIC_RELAXED) & bit)
-        return;
-    v->objects[index / 64] = bit;
-    v->n = 1;
+        return false;
+    if (!alone)
+        return !(__atomic_fetch_or(word, bit, __ATOMIC_RELAXED) & bit);
+    GCSIM_STORE(word, old | bit);
+    return true;
 }
 
-// mgcmark_greenteagc.go:scanSpan. The object is read before the span is given up: who queues it next notes another.
-CORE_INLINE void visit_begin(struct visit *v, gcsim_span *s, bool alone)
+// Object by object, as the other engines do.
+CORE_INLINE void scan_each(struct mheap *h, struct marker *k, const struct visit *v)
 {
-    *v = (struct visit){.span = s};
-    uint32_t index = s->grey_slot;
-    if (span_release(s, alone) == SPAN_OWNED_FOR_ONE)
-        take_one(v, index, alone);
-    else
-        take_unscanned(v, alone);
-}
-
-// The pointers in an object that are not nil.
-CORE_INLINE char **collect_object(char *base, uint64_t ptrs, char **out)
-{
-    for (; ptrs; ptrs &= ptrs - 1) {
-        char *p = GCSIM_LOAD((char **)(void *)(base + bits_lowest(ptrs) * 8));
-        *out = p;
-        out += p != NULL;
-    }
-    return out;
-}
-
-// The pointers of a visit. Returns the end of them; adds the scan work of each object, as walk_object does.
-CORE_INLINE char **collect_pointers(struct mheap *h, struct gcwork *w, struct visit *v, char **out)
-{
-    gcsim_span *s = v->span;
-    uint64_t ptrs;
-    bool uniform = uniform_ptrs(s, &ptrs);
-    for (uint32_t at = 0; at < SPAN_WORDS; at++)
-        for (uint64_t bits = v->objects[at]; bits; bits &= bits - 1)
-            __builtin_prefetch(s->base +
-                               (at * 64ull + bits_lowest(bits)) * (uint64_t)s->slot_bytes32);
-    for (uint32_t at = 0; at < SPAN_WORDS; at++)
-        for (uint64_t bits = v->objects[at]; bits; bits &= bits - 1) {
-            char *base = s->base + (at * 64ull + bits_lowest(bits)) * (uint64_t)s->slot_bytes32;
+    for (uint32_t w = 0; w < SPAN_WORDS; w++)
+        for (uint64_t bits = v->objects[w]; bits; bits &= bits - 1) {
+            char *base = span_slot(v->span, w * 64 + bits_lowest(bits));
 #if GCSIM_STEPS
-            w->to_scan[at] = bits;
-            w->scanning = base;
+            k->work->visited = v->span;
+            memcpy(k->work->to_scan, v->objects, sizeof v->objects);
+            memset(k->work->to_scan, 0, w * sizeof *v->objects);
+            k->work->to_scan[w] = bits & (bits - 1);
 #endif
-            STEP(h, SCAN, 0, arena_offset(h, base), s->slot_bytes);
-            if (!uniform)
-                ptrs = slot_ptrs(s, base);
-            w->scan_work += 8 * (bits_highest(ptrs | 1) + 1ull);
-            out = collect_object(base, ptrs, out);
-#if GCSIM_STEPS
-            w->to_scan[at] = bits & (bits - 1);
-            w->scanning = NULL;
-#endif
+            scan(h, k->work, base, visit_now, k);
         }
-    return out;
-}
-
-// Block by block: first their spans and mark bits are asked for, then they are shaded.
-CORE_INLINE void shade_all(struct mheap *h, struct marker *k, char **from, char **end)
-{
-    struct found found[SHADE_BLOCK];
-    uint64_t grown = GCSIM_LOAD(&h->grown_pages);
-    k->work->pointers += (uint64_t)(end - from);
-    while (from < end) {
-        char **until = end - from > SHADE_BLOCK ? from + SHADE_BLOCK : end;
-        uint32_t n = 0;
-        for (; from < until; from++) {
-            uint64_t page = arena_offset(h, *from) >> PAGE_SHIFT;
-            if (UNLIKELY(page >= grown))
-                continue;
-            uint32_t first = __atomic_load_n(&h->page_span[page], __ATOMIC_ACQUIRE);
-            if (UNLIKELY(!first))
-                continue;
-            found[n] = (struct found){*from, &h->spans[(uint64_t)first - 1]};
-            __builtin_prefetch(found[n++].span);
-            __builtin_prefetch((char *)((uintptr_t)*from | (PAGE_BYTES - 1)) + 1 -
-                               SPAN_INLINE_MARKS_BYTES / 2);
-        }
-        for (uint32_t i = 0; i < n; i++)
-            shade_in(h, k->work, found[i].span, found[i].pointer, k->alone, true);
-    }
-}
-
-CORE_INLINE void scan_span(struct mheap *h, struct marker *k, gcsim_span *s)
-{
-    struct visit v;
-    char *pointers[PAGE_BYTES / 8];
-    visit_begin(&v, s, k->alone);
-    if (!v.n)
-        return;
-#if GCSIM_STEPS
-    k->work->visited = s;
-    memcpy(k->work->to_scan, v.objects, sizeof v.objects);
-#endif
-    char **end = collect_pointers(h, k->work, &v, pointers);
 #if GCSIM_STEPS
     k->work->visited = NULL;
 #endif
-    shade_all(h, k, pointers, end);
+}
+
+// The lines of single objects are asked for; where there are many, the processor sees that by itself.
+CORE_INLINE void prefetch_objects(const struct visit *v)
+{
+    for (uint32_t w = 0; w < SPAN_WORDS; w++)
+        for (uint64_t bits = v->objects[w]; bits; bits &= bits - 1)
+            __builtin_prefetch(v->span->base +
+                               (w * 64ull + bits_lowest(bits)) * (uint64_t)v->span->slot_bytes32);
+}
+
+// All at once: a kernel collects the pointers, whose mark bits are asked for a little before they are shaded.
+CORE_INLINE void scan_many(struct mheap *h, struct marker *k, const struct visit *v)
+{
+    gcsim_span *s = v->span;
+    uint64_t masks[SCAN_MASKS], ptrs;
+    const uint64_t *bitmap = (const uint64_t *)(const void *)(s->base + s->heap_bits);
+    char *pointers[SCAN_ROOM + PREFETCH_DISTANCE];
+    if (v->n < s->nelems / 8u)
+        prefetch_objects(v);
+    bool uniform = uniform_ptrs(s, &ptrs);
+    k->work->scan_work += v->n * (uniform ? 8 * (bits_highest(ptrs | 1) + 1ull) : s->slot_bytes);
+    scan_expand(v->objects, s->nelems, s->slot_bytes32 / 8, masks);
+    for (uint32_t w = 0; w < SCAN_MASKS; w++)
+        masks[w] &= GCSIM_LOAD(&bitmap[w]);
+    char **end = k->scan((char *const *)(void *)s->base, masks, pointers);
+    k->work->pointers += (uint64_t)(end - pointers);
+    for (uint32_t i = 0; i < PREFETCH_DISTANCE; i++)
+        end[i] = s->base;
+    for (char **p = pointers; p < end; p++) {
+        __builtin_prefetch(page_marks(p[PREFETCH_DISTANCE]));
+        shade(h, k->work, *p, k->alone, true);
+    }
+}
+
+// What was marked since the last visit (mgcmark_greenteagc.go:scanSpan). The object that it was queued for is read before the span is given
+// up: who queues it next notes another.
+CORE_INLINE void scan_span(struct mheap *h, struct marker *k, gcsim_span *s)
+{
+    uint32_t index = s->grey_slot;
+    enum span_owner owner = span_release(page_owner(s->base), k->alone);
+    POINT(h, SCAN, arena_offset(h, s->base), 0);
+    if (owner == SPAN_OWNED_FOR_ONE) {
+        if (take_one(s, index, k->alone))
+            scan(h, k->work, span_slot(s, index), visit_now, k);
+        return;
+    }
+    struct visit v = {.span = s};
+    take_unscanned(&v, k->alone);
+    if (GCSIM_STEPS || h->events_on)
+        scan_each(h, k, &v);
+    else if (v.n)
+        scan_many(h, k, &v);
 }
 
 // Grey objects first, as they come in few; then spans, for as long as possible without a look at what the rings hold: that asks for lines and
@@ -637,6 +611,7 @@ CORE void mark_choose_engine(struct mheap *h, uint32_t engine)
     gc->mark_engine = engine;
     h->queues_spans =
         engine == GCSIM_MARK_SPAN && h->green_tea && !gc->unsound && !gc->conservative_stacks;
+    gc->scan = scan_choose();
 }
 
 static const struct mark_engine *engine_of(const struct mheap *h)
@@ -652,8 +627,11 @@ static const struct mark_engine *engine_of(const struct mheap *h)
 static struct marker marker_of(struct mutator *m, struct rings *rings)
 {
     struct mheap *h = mheap_of(m);
-    return (struct marker){
-        .work = &m->work, .rings = rings, .alone = heap_of(h)->gc.alone, .spans = h->queues_spans};
+    return (struct marker){.work = &m->work,
+                           .rings = rings,
+                           .alone = heap_of(h)->gc.alone,
+                           .spans = h->queues_spans,
+                           .scan = heap_of(h)->gc.scan};
 }
 
 CORE enum drained mark_drain(struct mutator *m, struct drain *limit)
@@ -765,7 +743,7 @@ CORE bool mark_rescan(struct mutator *m)
 static void mark_all_slots(struct mheap *h, gcsim_span *s, struct marker *k)
 {
     for (uint32_t i = 0; i < s->nelems; i++)
-        if (!span_is_free(h, s, i) && mark_claim(s, i, true)) {
+        if (!span_is_free(h, s, i) && mark_claim(s->marks, i, true)) {
             k->work->objects_marked++;
             k->work->bytes_marked += s->slot_bytes;
         }
@@ -784,7 +762,7 @@ static void clear_marks(struct mheap *h, gcsim_span *s, struct marker *k)
     memset(s->marks, 0, span_mark_words(s) * 8);
     if (s->inline_marks) {
         memset(span_scans(s), 0, SPAN_INLINE_MARKS_BYTES / 2);
-        *span_owner(s) = SPAN_FREE;
+        *page_owner(s->base) = SPAN_FREE;
     }
 }
 

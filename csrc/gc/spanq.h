@@ -20,24 +20,25 @@
 // bits (no span has so many slots), because markers need that line anyway.
 enum span_owner { SPAN_FREE, SPAN_OWNED_FOR_ONE, SPAN_OWNED_FOR_MANY };
 
-CORE_INLINE bool span_queues(const gcsim_span *s)
+// An address in a page with inline mark bits leads to them without a look at its span.
+CORE_INLINE uint64_t *page_marks(const void *p)
 {
-    return s->heap_bits && s->slot_bytes32 >= MIN_INLINE_MARKS_SLOT_BYTES;
+    return (uint64_t *)(((uintptr_t)p | (PAGE_BYTES - 1)) + 1 - SPAN_INLINE_MARKS_BYTES / 2);
 }
 
-CORE_INLINE uint8_t *span_owner(const gcsim_span *s)
+CORE_INLINE uint8_t *page_owner(const void *p)
 {
-    return (uint8_t *)s->marks + SPAN_INLINE_MARKS_BYTES / 2 - 1;
+    return (uint8_t *)((uintptr_t)p | (PAGE_BYTES - 1));
 }
 
-// After a mark was set. True: the caller has it now, and queues it.
-CORE_INLINE bool span_acquire(gcsim_span *s, bool alone)
+// After a mark was set. True: the caller has the span now, and queues it.
+CORE_INLINE bool span_acquire(uint8_t *owner, bool alone)
 {
-    uint8_t *owner = span_owner(s), old = __atomic_load_n(owner, __ATOMIC_SEQ_CST);
+    uint8_t old = __atomic_load_n(owner, __ATOMIC_SEQ_CST);
     if (LIKELY(old == SPAN_OWNED_FOR_MANY))
         return false;
     if (alone) {
-        GCSIM_STORE(owner, old ? SPAN_OWNED_FOR_MANY : SPAN_OWNED_FOR_ONE);
+        GCSIM_STORE(owner, (uint8_t)(old ? SPAN_OWNED_FOR_MANY : SPAN_OWNED_FOR_ONE));
         return !old;
     }
     while (old != SPAN_OWNED_FOR_MANY)
@@ -48,12 +49,12 @@ CORE_INLINE bool span_acquire(gcsim_span *s, bool alone)
 }
 
 // From here on others may queue it again. Tells for how many objects it was queued.
-CORE_INLINE enum span_owner span_release(gcsim_span *s, bool alone)
+CORE_INLINE enum span_owner span_release(uint8_t *owner, bool alone)
 {
     if (!alone)
-        return (enum span_owner)__atomic_exchange_n(span_owner(s), SPAN_FREE, __ATOMIC_SEQ_CST);
-    enum span_owner old = (enum span_owner)GCSIM_LOAD(span_owner(s));
-    GCSIM_STORE(span_owner(s), SPAN_FREE);
+        return (enum span_owner)__atomic_exchange_n(owner, SPAN_FREE, __ATOMIC_SEQ_CST);
+    enum span_owner old = (enum span_owner)GCSIM_LOAD(owner);
+    GCSIM_STORE(owner, (uint8_t)SPAN_FREE);
     return old;
 }
 

@@ -154,13 +154,14 @@ CORE int finish(void)
 }
 
 #if GCSIM_STEPS
-// A heap that marks field by field, with the stage set up in it.
+// A heap with the stage set up in it, which marks field by field if nothing else is asked for.
 CORE gcsim_heap *stage_heap(gcsim_options options, const gcsim_stage *stage)
 {
     options.bytes = small_heap.bytes;
     options.reserve_bytes = small_heap.reserve_bytes;
     options.gc_percent = small_heap.gc_percent;
-    options.mark_engine = GCSIM_MARK_FIELD + 1;
+    if (!options.mark_engine)
+        options.mark_engine = GCSIM_MARK_FIELD + 1;
     gcsim_status status;
     gcsim_heap *heap = API->heap_create(&options, &status);
     INVARIANT(heap && !gcsim_stepping()->stage_error(stage));

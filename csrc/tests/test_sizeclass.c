@@ -172,6 +172,10 @@ static bool geometry_holds(unsigned c, bool noscan, bool green_tea)
         if (g.heap_bits_offset != end || span != 8192)
             return false;
     }
+    const struct inline_class *known = &inline_classes[2 * c + noscan];
+    if (green_tea && (known->limit_bytes != (marks ? g.limit_bytes : 0) ||
+                      known->slot_bytes != slot || known->div_magic != size_class_div_magic[c]))
+        return false;
     return g.limit_bytes == g.nelems * slot && g.limit_bytes <= end && g.limit_bytes + slot > end &&
            g.nelems > 0 && g.nelems <= MAX_SPAN_OBJECTS;
 }

@@ -145,6 +145,8 @@ static void break_pages(struct mheap *h, struct rich *r)
           chunk->allocated[page % CHUNK_PAGES / 64] & ~(1ull << page % 64));
     BREAK(PAGE_TABLE, h->page_span[page + 1], 0);
     BREAK(PAGE_TABLE, h->page_span[page], page + 2);
+    BREAK(PAGE_TABLE, h->page_class[page], 9);
+    BREAK(PAGE_TABLE, h->page_class[h->grown_pages - 1], 9);
     BREAK(PAGE_TABLE, large->base, large->base + PAGE_BYTES);
     BREAK(PAGEALLOC, h->pages.free_pages, h->pages.free_pages + 1);
     BREAK(PAGEALLOC, h->pages.summaries[0][0], 0);

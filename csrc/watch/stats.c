@@ -35,7 +35,8 @@ CORE void stats_bytes(const struct mheap *h, gcsim_memstats *out)
     uint64_t meta = world_committed(w, REGION_META);
     out->other_sys = b->batches + world_committed(w, REGION_HEAP) +
                      world_committed(w, REGION_HISTORY) + world_committed(w, REGION_PAGES) +
-                     world_committed(w, REGION_SPECIALS) + world_committed(w, REGION_COROUTINES) +
+                     world_committed(w, REGION_PAGE_CLASSES) + world_committed(w, REGION_SPECIALS) +
+                     world_committed(w, REGION_COROUTINES) +
                      (meta > out->mcache_sys ? meta - out->mcache_sys : 0);
     for (int r = REGION_CHUNKS; r <= REGION_SUMMARY_4; r++)
         out->other_sys += world_committed(w, (enum world_region)r);

@@ -65,6 +65,8 @@ static void check_span_pages(struct verify *v, uint64_t page)
         HOLDS(v, PAGE_TABLE, h->page_span[i] == page + 1,
               "page %llu of the span at %llu: table names page %u", (ull)i, (ull)page,
               h->page_span[i] - 1);
+        HOLDS(v, PAGE_TABLE, h->page_class[i] == (s->inline_marks ? s->span_class : 0),
+              "page %llu of the span at %llu: class %u", (ull)i, (ull)page, h->page_class[i]);
         HOLDS(v, PAGE_OWNER, !pagealloc_is_free(&h->pages, i),
               "page %llu of the span at %llu is free", (ull)i, (ull)page);
         HOLDS(v, PAGE_OWNER, !v->claimed[i], "page %llu of the span at %llu is in a page cache",
@@ -130,6 +132,8 @@ CORE void verify_pages(struct verify *v)
             page += h->spans[page].npages;
             continue;
         }
+        HOLDS(v, PAGE_TABLE, !h->page_class[page], "page %llu without a span: class %u", (ull)page,
+              h->page_class[page]);
         bool free = pagealloc_is_free(&h->pages, page);
         HOLDS(v, PAGE_OWNER, free + v->claimed[page] == 1, "page %llu has %d owners", (ull)page,
               free + v->claimed[page]);

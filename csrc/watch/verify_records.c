@@ -25,6 +25,7 @@ static void check_regions(struct verify *v)
         {REGION_META, h->meta.used > 64 ? h->meta.used : 0},
         {REGION_SPANS, h->grown_pages * sizeof(gcsim_span)},
         {REGION_PAGES, h->grown_pages * sizeof(uint32_t)},
+        {REGION_PAGE_CLASSES, h->grown_pages},
         {REGION_SPECIALS, h->grown_pages / 8},
         {REGION_ALLOC_BITS, h->grown_pages * MARK_BYTES_PER_PAGE},
         {REGION_MARK_BITS, h->grown_pages * MARK_BYTES_PER_PAGE},

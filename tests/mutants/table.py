@@ -467,8 +467,8 @@ MUTANTS = [
         "mixed-span-read-as-uniform",
         "mark",
         "gc/mark.c",
-        "        if (UNLIKELY(GCSIM_LOAD(&s->mixed)))",
-        "        if (false)",
+        "    return LIKELY(!GCSIM_LOAD(&s->mixed));",
+        "    return true;",
         "in a mixed span each slot's own pointer bits count (gc/mark.c:walk_object)",
         ("fuzz_heap.step",),
     ),
@@ -568,5 +568,73 @@ MUTANTS = [
         "    if (false)",
         "with stress_bytes a cycle comes when so much was allocated (gcsim.h:gcsim_options)",
         ("test_switches.step",),
+    ),
+    # --- span by span
+    Mutant(
+        "visit-gives-up-late",
+        "mark",
+        "gc/mark.c",
+        """    enum span_owner owner = span_release(page_owner(s->base), k->alone);
+    POINT(h, SCAN, arena_offset(h, s->base), 0);
+    if (owner == SPAN_OWNED_FOR_ONE) {
+        if (take_one(s, index, k->alone))
+            scan(h, k->work, span_slot(s, index), visit_now, k);
+        return;
+    }
+    struct visit v = {.span = s};
+    take_unscanned(&v, k->alone);
+""",
+        """    struct visit v = {.span = s};
+    take_unscanned(&v, k->alone);
+    POINT(h, SCAN, arena_offset(h, s->base) + index, 0);
+    span_release(page_owner(s->base), k->alone);
+""",
+        "a visit clears the owner before it looks at the marks (gc/spanq.h)",
+        ("test_spans.step",),
+    ),
+    Mutant(
+        "second-mark-is-not-told",
+        "mark",
+        "gc/spanq.h",
+        "    if (LIKELY(old == SPAN_OWNED_FOR_MANY))\n",
+        "    if (LIKELY(old != SPAN_FREE))\n",
+        "a visit knows whether its span was queued for more than one object (gc/spanq.h)",
+        ("test_spans.step",),
+    ),
+    Mutant(
+        "black-without-scan-bit",
+        "mark",
+        "alloc/mcache.c",
+        "    if (black && h->queues_spans && s->inline_marks) // before the marks: nothing is to be scanned\n",
+        "    if (0)\n",
+        "rule 61: every marked object of a span with inline mark bits has its scan bit",
+        ("test_marking.step",),
+    ),
+    Mutant(
+        "spans-are-kept",
+        "termination",
+        "gc/work.c",
+        "    if (w->spans.first) {\n        any = true;\n",
+        "    if (0) {\n        any = true;\n",
+        "who hands over keeps no span (gc/work.h:work_hand_over)",
+        ("test_spans.step",),
+    ),
+    Mutant(
+        "shared-spans-do-not-count",
+        "termination",
+        "gc/work.c",
+        "           __atomic_load_n(&shared->grey_spans.first, __ATOMIC_ACQUIRE);",
+        "           false;",
+        "marking does not end while spans are shared (gc/spanq.h)",
+        ("test_spans.step",),
+    ),
+    Mutant(
+        "a-span-is-lost-on-its-way",
+        "mark",
+        "gc/work.c",
+        "        GCSIM_STORE(&from->first, h->spans[cut.last - 1].grey_next);",
+        "        GCSIM_STORE(&from->first, h->spans[h->spans[cut.last - 1].grey_next - 1].grey_next);",
+        "a queued span is in exactly one queue (gc/spanq.h)",
+        ("test_spans.step",),
     ),
 ]
