@@ -185,7 +185,7 @@ class Heap:
         procs: int | None = None,
         era: str | None = None,
         barrier: str | None = "hybrid",
-        mark: str | None = "object",
+        mark: str | None = "mixed",
         mode: str | None = "threads",
         seed: int | None = None,
         reserve: _Size | None = None,

@@ -579,7 +579,7 @@ class Demo:
             self.stages = run.stages
         self.facts["seconds"] = round(time.perf_counter() - started, 3)
         self.tell(["", "the same with every mark engine and instantiation"])
-        others = [{"mode": "threads", "mark": "field"}]
+        others = [{"mode": "threads", "mark": mark} for mark in ("field", "span", "mixed")]
         if dump.objects <= STEPS_LIMIT:
             others += [{"mode": "steps", "mark": mark} for mark in ("object", "field")]
         for options in others:
@@ -588,7 +588,7 @@ class Demo:
                     self.progress.say(f"{run}: {STAGES[len(run.stages)]}")
                     run.next()
                 self.tell_comparisons(str(run))
-        if len(others) == 1:
+        if dump.objects > STEPS_LIMIT:
             self.tell([f"  mode=steps: left out, more than {STEPS_LIMIT:,} objects"])
 
     def tell_stage(

@@ -147,9 +147,10 @@ _ERAS = (
     _era(
         26,
         26,
-        "spans keep inline mark bits (Green Tea)",
-        ("objects are marked one by one, not span by span",),
+        "spans keep inline mark bits and are scanned span by span (Green Tea)",
+        (),
         ("https://go.dev/doc/go1.26",),
+        mark="span",
     ),
 )
 

@@ -68,6 +68,7 @@ def test_demo_of_the_shipped_recording(tmp_path: Path) -> None:
         "dropped the root bss+0x8: of all roots it alone keeps most, 12,018 objects, 986,480 bytes",
         "  why the rest lives:",
         "  mode=threads, mark=field: 117 comparisons, all equal",
+        "  mode=threads, mark=span: 117 comparisons, all equal",
         "  mode=steps, mark=object: 117 comparisons, all equal",
         "  mode=steps, mark=field: 117 comparisons, all equal",
         "picture: gcsim-demo.png",

@@ -147,7 +147,7 @@ def test_go_dump_is_an_immutable_value_with_a_one_line_repr(shipped: GoDump) -> 
 
 
 @pytest.mark.parametrize("path", names([SHIPPED, RAW, NOGREENTEA]))
-@pytest.mark.parametrize("mark", ["object", "field"])
+@pytest.mark.parametrize("mark", ["object", "field", "span", "mixed"])
 @pytest.mark.parametrize("mode", ["threads", "steps"])
 def test_rebuilt_heap_equals_its_recording(path: Path, mode: str, mark: str) -> None:
     same_heap(gcsim.open_go_dump(path), mode=mode, mark=mark)

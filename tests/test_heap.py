@@ -95,17 +95,6 @@ def test_an_option_out_of_range_names_itself(
     assert isinstance(caught.value, builtin) and isinstance(caught.value, gcsim.Error)
 
 
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"mark": "span"},
-    ],
-)
-def test_an_option_of_later_versions_says_that_it_is_not_there_yet(options: dict[str, Any]) -> None:
-    with pytest.raises(gcsim.NotThereYetError, match=next(iter(options))):
-        gcsim.Heap(**options)
-
-
 def test_options_are_keywords_and_unknown_ones_are_refused() -> None:
     with pytest.raises(TypeError):
         gcsim.Heap(100)  # type: ignore[misc]

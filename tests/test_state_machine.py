@@ -1104,7 +1104,7 @@ PROFILE = settings(
 )
 
 
-@pytest.mark.parametrize("mark", ["object", "field"])
+@pytest.mark.parametrize("mark", ["object", "field", "span", "mixed"])
 def test_random_programs_agree_with_the_model(mode: str, mark: str) -> None:
     machine = type(f"Programs_{mode}_{mark}", (Programs,), {"mode": mode, "mark": mark})
     run_state_machine_as_test(machine, settings=PROFILE)

@@ -194,9 +194,9 @@ def assert_same(ours: list[bytes], kept: list[bytes], but: tuple[int, ...] = ())
             raise AssertionError(f"region {r} differs at byte {at:#x}")
 
 
-@pytest.fixture(params=["object", "field"])
+@pytest.fixture(params=["object", "field", "span"])
 def program(request: pytest.FixtureRequest) -> Iterator[Program]:
-    engine = {"object": 2, "field": 1}[request.param]
+    engine = {"object": 2, "field": 1, "span": 3}[request.param]
     program = Program(mark_engine=engine, reserve_bytes=64 << 20, gc_percent=50)
     yield program
     assert program.raw.verify() == []

@@ -135,8 +135,9 @@ struct mheap {
     uint8_t *page_class; // of a span with inline mark bits its span class, of any other page 0
     uint64_t
         *page_specials; // a bit per page: the span that begins there has specials (gc/specials.h)
-    bool green_tea;     // spans keep inline mark bits back
-    bool queues_spans;  // marking uses them to scan span by span (gc/spanq.h)
+    uint32_t
+        queues_spans; // marking queues spans whose slots have at most so many bytes (gc/spanq.h); 0 = none
+    bool green_tea; // spans keep inline mark bits back
     bool clobber_free;
     bool efence;         // each object has pages of its own, which are never used again
     bool check_mark;     // the bitmaps of gc/checkmark.c are kept

@@ -167,7 +167,7 @@ static gcsim_status heap_init(gcsim_heap *heap, struct world *w, uint64_t arena_
     barrier_choose(gc, options);
     heap->mheap.clobber_free |= gc->unsound; // what is lost is seen
     gc->conservative_stacks = options->conservative_stacks;
-    mark_choose_engine(h, options->mark_engine ? options->mark_engine - 1 : GCSIM_MARK_OBJECT);
+    mark_choose_engine(h, options->mark_engine ? options->mark_engine - 1 : GCSIM_MARK_MIXED);
     gc->sbrk = options->sbrk;
     gc->stress_bytes = options->stress_bytes;
     gc->verify_phases = options->verify_phases;

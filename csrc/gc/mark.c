@@ -158,7 +158,7 @@ static void shade_by_span(struct mheap *h, struct gcwork *w, char *p, bool alone
 }
 
 // Mark the object that an address lies in, if it lies in one, and queue it. With inline mark bits the page has it all, but for its class.
-CORE_INLINE void shade(struct mheap *h, struct gcwork *w, char *p, bool alone, bool spans)
+CORE_INLINE void shade(struct mheap *h, struct gcwork *w, char *p, bool alone, uint32_t spans)
 {
     uint64_t offset = arena_offset(h, p), page = offset >> PAGE_SHIFT;
     if (UNLIKELY(page >= GCSIM_LOAD(&h->grown_pages))) // nil, a type word, the core's own memory
@@ -252,8 +252,8 @@ CORE_INLINE char *ring_push(struct ring *r, char *item)
 struct marker {
     struct gcwork *work;
     struct rings *rings;
-    bool alone; // gc->alone
-    bool spans; // mheap->queues_spans
+    bool alone;     // gc->alone
+    uint32_t spans; // mheap->queues_spans
     scan_kernel scan;
 };
 
@@ -410,7 +410,7 @@ CORE_INLINE enum drained drain_objects(struct mutator *m, struct drain *limit, s
     struct mheap *h = mheap_of(m);
     struct marker k = *given;
     k.alone = alone;
-    k.spans = false;
+    k.spans = 0;
     enum drained result = DRAINED;
     uint32_t checks = 0;
     char *object;
@@ -447,6 +447,9 @@ enum {
     SPAN_BITS = SPAN_INLINE_MARKS_BYTES / 2 *
         8, // of marks, or of scans; the last byte is the owner
     SPAN_WORDS = SPAN_BITS / 64,
+    FEW_OBJECTS = 8, // are scanned one by one
+    MIXED_SPAN_SLOT_BYTES =
+        32, // with larger slots visits find few objects: one by one they are marked faster
 };
 
 // What one visit of a span scans.
@@ -486,32 +489,33 @@ static bool take_one(const gcsim_span *s, uint32_t index, bool alone)
     return true;
 }
 
-// Object by object, as the other engines do.
+// The lines of single objects are asked for; where there are many, the processor sees that by itself.
+CORE_INLINE void prefetch_objects(const struct visit *v)
+{
+    for (uint64_t w = 0; w < span_mark_words(v->span); w++)
+        for (uint64_t bits = v->objects[w]; bits; bits &= bits - 1)
+            __builtin_prefetch(v->span->base +
+                               (w * 64ull + bits_lowest(bits)) * (uint64_t)v->span->slot_bytes32);
+}
+
+// Object by object; their pointers wait for their mark bits as they do in the engine `object`.
 CORE_INLINE void scan_each(struct mheap *h, struct marker *k, const struct visit *v)
 {
-    for (uint32_t w = 0; w < SPAN_WORDS; w++)
+    prefetch_objects(v);
+    for (uint64_t w = 0; w < span_mark_words(v->span); w++)
         for (uint64_t bits = v->objects[w]; bits; bits &= bits - 1) {
-            char *base = span_slot(v->span, w * 64 + bits_lowest(bits));
+            char *base = span_slot(v->span, (uint32_t)w * 64 + bits_lowest(bits));
 #if GCSIM_STEPS
             k->work->visited = v->span;
             memcpy(k->work->to_scan, v->objects, sizeof v->objects);
             memset(k->work->to_scan, 0, w * sizeof *v->objects);
             k->work->to_scan[w] = bits & (bits - 1);
 #endif
-            scan(h, k->work, base, visit_now, k);
+            scan(h, k->work, base, GCSIM_STEPS ? visit_now : visit_later, k);
         }
 #if GCSIM_STEPS
     k->work->visited = NULL;
 #endif
-}
-
-// The lines of single objects are asked for; where there are many, the processor sees that by itself.
-CORE_INLINE void prefetch_objects(const struct visit *v)
-{
-    for (uint32_t w = 0; w < SPAN_WORDS; w++)
-        for (uint64_t bits = v->objects[w]; bits; bits &= bits - 1)
-            __builtin_prefetch(v->span->base +
-                               (w * 64ull + bits_lowest(bits)) * (uint64_t)v->span->slot_bytes32);
 }
 
 // All at once: a kernel collects the pointers, whose mark bits are asked for a little before they are shaded.
@@ -534,7 +538,7 @@ CORE_INLINE void scan_many(struct mheap *h, struct marker *k, const struct visit
         end[i] = s->base;
     for (char **p = pointers; p < end; p++) {
         __builtin_prefetch(page_marks(p[PREFETCH_DISTANCE]));
-        shade(h, k->work, *p, k->alone, true);
+        shade(h, k->work, *p, k->alone, k->spans);
     }
 }
 
@@ -552,9 +556,9 @@ CORE_INLINE void scan_span(struct mheap *h, struct marker *k, gcsim_span *s)
     }
     struct visit v = {.span = s};
     take_unscanned(&v, k->alone);
-    if (GCSIM_STEPS || h->events_on)
+    if (v.n < FEW_OBJECTS || GCSIM_STEPS || h->events_on)
         scan_each(h, k, &v);
-    else if (v.n)
+    else
         scan_many(h, k, &v);
 }
 
@@ -566,7 +570,7 @@ CORE_INLINE enum drained drain_spans_as(struct mutator *m, struct drain *limit,
     struct mheap *h = mheap_of(m);
     struct marker k = *given;
     k.alone = alone;
-    k.spans = true;
+    k.spans = h->queues_spans;
     enum drained result = DRAINED;
     uint32_t checks = 0;
     while (result == DRAINED) {
@@ -597,7 +601,7 @@ static enum drained drain_spans(struct mutator *m, struct drain *limit, struct m
 static const struct mark_engine {
     mark_visit visit;
     enum drained (*drain)(struct mutator *m, struct drain *limit, struct marker *k);
-} mark_engines[GCSIM_MARK_ENGINES] =
+} mark_engines[] =
     {
         [GCSIM_MARK_FIELD] = {visit_now, drain_field},
         [GCSIM_MARK_OBJECT] = {visit_later, drain_prefetched},
@@ -609,8 +613,10 @@ CORE void mark_choose_engine(struct mheap *h, uint32_t engine)
 {
     struct gc *gc = &heap_of(h)->gc;
     gc->mark_engine = engine;
-    h->queues_spans =
-        engine == GCSIM_MARK_SPAN && h->green_tea && !gc->unsound && !gc->conservative_stacks;
+    uint32_t bytes = engine == GCSIM_MARK_SPAN    ? MAX_HEAP_BITS_SLOT_BYTES
+                     : engine == GCSIM_MARK_MIXED ? MIXED_SPAN_SLOT_BYTES
+                                                  : 0;
+    h->queues_spans = h->green_tea && !gc->unsound && !gc->conservative_stacks ? bytes : 0;
     gc->scan = scan_choose();
 }
 
@@ -619,9 +625,10 @@ static const struct mark_engine *engine_of(const struct mheap *h)
     const struct gc *gc = &heap_of((struct mheap *)(uintptr_t)h)->gc;
     if (gc->unsound || gc->conservative_stacks)
         return &careful_engine;
-    return gc->mark_engine == GCSIM_MARK_SPAN && !h->queues_spans // no span has inline mark bits
-               ? &mark_engines[GCSIM_MARK_OBJECT]
-               : &mark_engines[gc->mark_engine];
+    return h->queues_spans ? &mark_engines[GCSIM_MARK_SPAN]
+           : gc->mark_engine == GCSIM_MARK_FIELD
+               ? &mark_engines[GCSIM_MARK_FIELD]
+               : &mark_engines[GCSIM_MARK_OBJECT]; // for no span has inline mark bits
 }
 
 static struct marker marker_of(struct mutator *m, struct rings *rings)

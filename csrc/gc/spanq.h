@@ -78,7 +78,15 @@ CORE_INLINE gcsim_span *spanq_pop(struct mheap *h, struct span_queue *q)
     if (!q->first)
         return NULL;
     gcsim_span *s = &h->spans[q->first - 1];
-    GCSIM_STORE(&q->first, s->grey_next);
+    uint32_t next = s->grey_next;
+    if (LIKELY(next)) { // is asked for now, while this one is scanned
+        const char *tail = h->arena + ((uint64_t)next << PAGE_SHIFT) - SPAN_INLINE_MARKS_BYTES;
+        __builtin_prefetch(&h->spans[next - 1]);
+        __builtin_prefetch(&h->spans[next - 1].grey_next);
+        __builtin_prefetch(tail);
+        __builtin_prefetch(tail + SPAN_INLINE_MARKS_BYTES / 2);
+    }
+    GCSIM_STORE(&q->first, next);
     q->n--;
     return s;
 }

@@ -312,7 +312,7 @@ static void mark_without_buffers(uint32_t engine, uint64_t words, uint64_t seed)
     gcsim_cycle c;
     H(m->heap)->arena_pages =
         H(m->heap)->grown_pages; // the heap is full: every request for a buffer fails
-    bool right = marks_verify(m), queued = engine == GCSIM_MARK_SPAN && words <= 64;
+    bool right = marks_verify(m), queued = words * 8 <= H(m->heap)->queues_spans;
     check(right && (m->heap->gc.rescans > 0) == !queued,
           "engine %u: without buffers the marks are right, after %" PRIu64 " passes over them",
           engine, m->heap->gc.rescans);

@@ -264,12 +264,12 @@ static void interleavings(void)
         OP(LOAD_GLOBAL, X, 0), OP(LOAD, Y, X, 0), OP(STORE, X, 0, GCSIM_NIL), {0}};
     const gcsim_op *programs[] = {take};
     gcsim_stage stage = {.objects = 4,
-                         .fields = 1,
+                         .fields = 2, // with one the span would not be eligible
                          .globals = 2,
                          .locals = 2,
                          .mutators = 1,
                          .programs = programs,
-                         .field_targets = (const uint8_t[]){3, 0, 4, 0},
+                         .field_targets = (const uint8_t[]){3, 0, 0, 0, 4, 0, 0, 0},
                          .global_targets = (const uint8_t[]){1, 2},
                          .local_targets = (const uint8_t[]){0, 0}};
     explored("an object is marked while its span is visited", stage, 0);

@@ -214,7 +214,7 @@ static void compare_marks(struct verify *v, const struct trace *t)
     // Else what died while marking ran may be marked (it floats), or all is.
     bool exact =
         heap_of(h)->gc.stopped && !heap_of(h)->gc.sbrk && !heap_of(h)->gc.conservative_stacks;
-    bool scans = h->queues_spans && !heap_of(h)->gc.sbrk;
+    uint64_t scans = heap_of(h)->gc.sbrk ? 0 : h->queues_spans;
     uint64_t objects = 0, bytes = 0;
     for (uint64_t page = 0; page < h->grown_pages;
          page += h->page_span[page] ? h->spans[page].npages : 1) {
@@ -232,7 +232,7 @@ static void compare_marks(struct verify *v, const struct trace *t)
                   "slot %u of the span at page %llu (%llu bytes)", i, (ull)page,
                   (ull)s->slot_bytes);
             HOLDS(v, SCANNED,
-                  !marked || !scans || !s->inline_marks || s->span_class & 1 ||
+                  !marked || s->slot_bytes > scans || !s->inline_marks || s->span_class & 1 ||
                       vector_bit(s->base + s->inline_marks, i),
                   "slot %u of the span at page %llu (%llu bytes)", i, (ull)page,
                   (ull)s->slot_bytes);

@@ -82,6 +82,7 @@ static inline uint32_t mark_engine(const char *name)
     return strcmp(name, "field") == 0    ? GCSIM_MARK_FIELD + 1
            : strcmp(name, "object") == 0 ? GCSIM_MARK_OBJECT + 1
            : strcmp(name, "span") == 0   ? GCSIM_MARK_SPAN + 1
+           : strcmp(name, "mixed") == 0  ? GCSIM_MARK_MIXED + 1
                                          : 0;
 }
 

@@ -60,7 +60,8 @@ typedef enum gcsim_status {
 typedef enum gcsim_mark_engine {
     GCSIM_MARK_FIELD = 0,
     GCSIM_MARK_OBJECT = 1,
-    GCSIM_MARK_SPAN = 2, /* Green Tea; where spans keep no inline mark bits, as `object` */
+    GCSIM_MARK_SPAN = 2,  /* Green Tea; where spans keep no inline mark bits, as `object` */
+    GCSIM_MARK_MIXED = 3, /* spans of slots of at most 32 bytes, larger objects one by one */
     GCSIM_MARK_ENGINES
 } gcsim_mark_engine;
 
@@ -139,7 +140,7 @@ typedef struct gcsim_options {
         gc_percent; /* GOGC; 0 = the default 100, negative = off (use set_gc_percent for a true 0) */
     uint64_t
         reserve_bytes; /* address space for objects, rounded up to 64 MiB; 0 = as much as the system grants up to 64 GiB */
-    uint32_t mark_engine; /* gcsim_mark_engine + 1; 0 = object */
+    uint32_t mark_engine; /* gcsim_mark_engine + 1; 0 = mixed */
     uint32_t events;      /* records kept in the event ring; 0 = events off */
     uint32_t
         no_green_tea; /* 1: spans keep back no inline mark bits, as with GOEXPERIMENT=nogreenteagc */
