@@ -174,7 +174,7 @@ CORE_INLINE void shade(struct mheap *h, struct gcwork *w, char *p, bool alone, u
     uint32_t index = (uint32_t)((uint64_t)at * c->div_magic >> 32);
     if (mark_claim(page_marks(p), index, alone))
         shaded(h, w, p - at + (uint64_t)index * c->slot_bytes, c->slot_bytes, span_class & 1, index,
-               alone, spans);
+               alone, spans && c->slot_bytes <= spans);
 }
 
 // Does a pointer lead to a free slot? Where objects may have been lost (gc->unsound) that is asked before each is shaded: a mark there

@@ -1,6 +1,7 @@
 #include "gc/scan.h"
 
 #include "base/bits.h"
+#include "gcsim/gcsim.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>

@@ -237,6 +237,35 @@ static void without_inline_marks(void)
     close_heap(m);
 }
 
+// Scan bits tell which spans were visited.
+static void note_scans(struct mheap *h, void *ctx)
+{
+    for (uint64_t page = 0; page < h->grown_pages; page++)
+        if (h->page_class[page])
+            for (int w = 0; w < SPAN_WORDS; w++)
+                if (span_scans(&h->spans[page])[w])
+                    bits_set(ctx, h->spans[page].slot_bytes32 / 8);
+}
+
+// Which engine queues spans of which slots; objects in any other are queued themselves.
+static void what_is_queued(void)
+{
+    static const uint64_t expected[GCSIM_MARK_ENGINES][3] = {
+        [GCSIM_MARK_SPAN] = {1 << 2 | 1 << 4 | 1 << 6, 1}, [GCSIM_MARK_MIXED] = {1 << 2 | 1 << 4}};
+    mut *m = open_heap(small_heap);
+    const uint64_t sizes[] = {1, 2, 4, 6, 64, 90};
+    for (int i = 0; i < 6; i++)
+        API->handle_new(m, gcsim_new(m, make_type(m->heap, "size", sizes[i], 1)));
+    for (uint32_t engine = 0; engine < GCSIM_MARK_ENGINES; engine++) {
+        uint64_t visited[3] = {0};
+        mark_choose_engine(H(m->heap), engine);
+        INVARIANT(cycle_rehearse(mutator_of(m), note_scans, visited) == GCSIM_OK);
+        check(memcmp(visited, expected[engine], sizeof visited) == 0,
+              "engine %u queues the spans that it should", engine);
+    }
+    close_heap(m);
+}
+
 // --- every interleaving ------------------------------------------------------------------------------------------
 
 #if GCSIM_STEPS
@@ -290,6 +319,7 @@ int main(void)
     for (uint64_t seed = 1; seed <= 6; seed++)
         engines_agree(seed);
     without_inline_marks();
+    what_is_queued();
 #if GCSIM_STEPS
     interleavings();
 #endif
