@@ -148,7 +148,7 @@ _ERAS = (
         26,
         26,
         "spans keep inline mark bits and are scanned span by span (Green Tea)",
-        (),
+        ("queues of spans are shared when a marker is idle; Go's are stolen from at any time",),
         ("https://go.dev/doc/go1.26",),
         mark="span",
     ),

@@ -54,7 +54,12 @@ def add_arguments(parser: argparse.ArgumentParser, chosen: Workload | None) -> N
         help="1: mark with the world stopped, 2: sweep too (GODEBUG=gcstoptheworld)",
     )
     add("--virtual", action="store_true", help="virtual time on --procs (to 256) processors")
-    add("--mark", choices=("mixed", "span", "object", "field"), default="mixed", help="the mark engine")
+    add(
+        "--mark",
+        choices=("mixed", "span", "object", "field"),
+        default="mixed",
+        help="the mark engine",
+    )
     add("--json", action="store_true", help="print one JSON object instead of text")
     if chosen and chosen.parameters:
         group = parser.add_argument_group(f"parameters of {chosen.name}")
