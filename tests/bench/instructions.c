@@ -355,6 +355,7 @@ static const struct mode {
         {"mark_linked_" name, 2, 2, all_linked, run_collect, .engine = (number) + 1}
     MARKED_BY("field", GCSIM_MARK_FIELD),
     MARKED_BY("object", GCSIM_MARK_OBJECT),
+    MARKED_BY("span", GCSIM_MARK_SPAN),
     {"sweep_empty", 2, 2, unswept_empty, run_sweep},
     {"sweep_half", 2, 2, unswept_half, run_sweep},
     {"collect", 2, 2, fresh, run_collects},

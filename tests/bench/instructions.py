@@ -48,7 +48,7 @@ class Work:
 # Slow paths need many objects to be there in proportion; a hit must stay inside one window.
 MANY, FEW, SPANS, COLLECTIONS = 50_000, 16, 200, 50
 BARRIERS = ("hybrid", "conditional", "dijkstra", "yuasa", "steele", "none")
-ENGINES = ("field", "object")
+ENGINES = ("field", "object", "span")
 WORKS = {
     "new_16_fresh": Work("new 16 B, fresh memory", "new_16_fresh", "loop", MANY),
     "new_16_reused": Work("new 16 B, spans emptied by a collection", "new_16_reused", "loop", MANY),
