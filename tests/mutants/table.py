@@ -102,6 +102,15 @@ MUTANTS = [
         "a copy shades the old pointers of its destination (gc/barrier.c:act_on_all)",
     ),
     Mutant(
+        "interrupted-member-keeps-its-work",
+        "mark",
+        "gc/team.c",
+        "        work_hand_over(h, &m->work);\n",
+        "",
+        "what an interrupted member of the team holds is left for others (gc/team.c:mark_turn)",
+        ("test_team.fast",),
+    ),
+    Mutant(
         "copy-keeps-new-white",
         "barrier",
         "gc/barrier.c",
