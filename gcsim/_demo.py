@@ -579,7 +579,7 @@ class Demo:
             self.stages = run.stages
         self.facts["seconds"] = round(time.perf_counter() - started, 3)
         self.tell(["", "the same with every mark engine and instantiation"])
-        others = [{"mode": "threads", "mark": mark} for mark in ("field", "span", "mixed")]
+        others = [{"mode": "threads", "mark": mark} for mark in ("field", "span")]
         if dump.objects <= STEPS_LIMIT:
             others += [{"mode": "steps", "mark": mark} for mark in ("object", "field")]
         for options in others:

@@ -103,8 +103,8 @@ def test_demo_says_which_comparison_differs(
     out, err = capsys.readouterr()
     assert err == ""
     assert f"DIFFERS: recording: Go's {name}" in out
-    # In the recording itself, and in each of the four heaps.
-    assert out.splitlines()[-1].startswith(f"demo: 300 objects, {made.heap_bytes} bytes: 5 of ")
+    # In the recording itself, and in each of the five heaps.
+    assert out.splitlines()[-1].startswith(f"demo: 300 objects, {made.heap_bytes} bytes: 6 of ")
     assert out.splitlines()[-1].endswith(" comparisons differ")
 
 
@@ -117,7 +117,7 @@ def test_demo_as_json_says_which_comparison_differs(
     assert told["equal"] is False
     assert [c["what"] for c in told["comparisons"] if not c["equal"]] == [
         "Go's HeapAlloc, bytes",
-        *["Go's HeapAlloc, ours"] * 4,
+        *["Go's HeapAlloc, ours"] * 5,
     ]
 
 
