@@ -1,7 +1,7 @@
 // The whole heap: the allocator's part, and what the collector adds.
 //
 //   gc/world   entering, leaving, stopping     gc/roots   handles, globals, goroutines, batches
-//   gc/work    buffers of grey objects         gc/mark    claim a mark, walk an object's pointers, two engines
+//   gc/work    buffers of grey objects         gc/mark    claim a mark, walk an object's pointers, engines
 //   gc/cycle   a collection from end to end    gc/sweep   marks become free slots
 //   gc/pacer   when the next one starts        gc/barrier stores
 //   gc/assist  marking by mutators             gc/worker  marking and sweeping by threads of its own

@@ -1,11 +1,12 @@
-// Marking: one way to claim a mark bit, one way to walk an object's pointers, two engines over both.
+// Marking: one way to claim a mark bit, one way to walk an object's pointers, engines over both.
 //
 //   white   mark bit 0
-//   grey    mark bit 1, in the work buffers (or in the engine's ring of prefetched objects)
+//   grey    mark bit 1, in the work buffers (or in the engine's ring of prefetched objects), or its span is queued (gc/spanq.h)
 //   black   mark bit 1, scanned
 //
 // `field` takes one object and shades its fields one by one: the reference, and what is stepped. `object` looks at a pointer's span and mark bit
 // only 8 pointers after it was found, and at a grey object 8 objects after it left the buffers, when the lines that it asked for have arrived.
+// `span` scans what was marked in a span since its last visit (gc/spanq.h); `mixed` does so where slots are small.
 //
 // While the world runs, mutators set marks too (objects handed out black, the write barrier), so a claim is an atomic or; it tests first.
 #pragma once
