@@ -380,7 +380,10 @@ def counted(s: Sizes) -> list[Case]:
         return Row(what, name, "", **limits)
 
     about = f"instructions per object, counted under valgrind, {programs.compiler_name()}"
-    rows = [row(name, work.what) for name, work in (instructions.WORKS | instructions.PYTHON_WORKS).items()]
+    rows = [
+        row(name, work.what)
+        for name, work in (instructions.WORKS | instructions.PYTHON_WORKS).items()
+    ]
     script = programs.HERE / "instructions.py"
     return [
         Case("instructions", "instructions", about, {"gcsim": python(script, "--json")}, rows, 1)
