@@ -51,6 +51,9 @@ struct frame {
     struct link to[FRAME_SLOTS];
 };
 
+// How a span's visit counts its scan work depends on how many of its objects are scanned at once, and so on time.
+enum { ENGINES_THAT_TELL = GCSIM_MARK_OBJECT + 1 };
+
 struct model {
     mut *m[MUTATORS], *now;
     gcsim_heap *heap;
@@ -696,8 +699,8 @@ static void op_tune(struct model *f)
     int32_t percent = percents[choose(f, 6)];
     if (!f->tells)
         API->set_gc_percent(f->now, percent);
-    GCSIM_INSTANTIATION(_whitebox)()->set_mark_engine(f->heap,
-                                                      (uint32_t)choose(f, GCSIM_MARK_ENGINES));
+    GCSIM_INSTANTIATION(_whitebox)()->set_mark_engine(
+        f->heap, (uint32_t)choose(f, f->tells ? ENGINES_THAT_TELL : GCSIM_MARK_ENGINES));
     if (chance(f, 30))
         API->sweep_all(f->now);
 }
@@ -736,8 +739,10 @@ static bool run_stream(uint64_t count, uint64_t seed, bool tells)
     options.clobber_free = chance(f, 50);
     options.events = chance(f, 30) ? 4096 : 0;
     options.stop_the_world = chance(f, 20) ? 1 + (uint32_t)choose(f, 2) : 0;
-    if (tells)
+    if (tells) {
         options.stop_the_world = seed % 2 ? 0 : 2;
+        options.mark_engine = 1 + (uint32_t)choose(f, ENGINES_THAT_TELL);
+    }
     f->sweeps_alone = options.stop_the_world == 2;
     options.shade_entries = chance(f, 50) ? 1 + (uint32_t)choose(f, 4) : 0;
     f->now = f->m[0] = open_heap(options);
