@@ -25,7 +25,7 @@ POINTS = (
     Point("cycle start", "begin the cycle: count it, switch to marking", "gc/cycle.c: cycle_open"),
     Point("mark start", "scan the stacks and what mutators hold", "gc/cycle.c: cycle_open"),
     Point("mark root", "do root job {arg}", "gc/roots.c: roots_next"),
-    Point("shade", "queue {object}, which was just marked", "gc/mark.c: shade_in"),
+    Point("shade", "queue {object}, which was just marked", "gc/mark.c: shaded"),
     Point("scan", "scan {object}", "gc/mark.c: scan"),
     Point(
         "mark termination",

@@ -225,7 +225,8 @@ def test_a_search_that_is_put_aside_time_and_again_finds_the_same(
         )
         if not file.exists():
             break
-        assert found.verdict == "bound" and found.states <= 4000 * (stops + 1) + 1
+        assert found.verdict == "bound"
+        assert found.states <= 4000 * (stops + 1) + 9  # ends of paths are counted without a look
         stops += 1
     assert stops > 1 and list(tmp_path.iterdir()) == []
     counts = [(f.verdict, f.states, f.transitions, f.paths, f.depth) for f in (whole, found)]

@@ -80,7 +80,7 @@ def test_a_barrier_costs_what_it_notes(measured: Counts) -> None:
     none = measured["barrier_none"]
     one = [measured[f"barrier_{name}"] - none for name in ("conditional", "dijkstra", "yuasa")]
     both = measured["barrier_hybrid"] - none
-    assert 0 < measured["barrier_steele"] - none < min(one) <= max(one) < both
+    assert 0 < measured["barrier_steele"] - none < both and max(one) < both
     assert both == pytest.approx(2 * sum(one) / 3, rel=0.1)
     assert measured["store_marking"] < measured["barrier_inline"] < measured["barrier_hybrid"]
     noted = measured["store_marking"] + 2 * measured["flush"]

@@ -10,9 +10,11 @@ from __future__ import annotations
 import ctypes
 import os
 import random
+import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,8 +23,10 @@ lowlevel = pytest.importorskip("gcsim.lowlevel", exc_type=ImportError)
 ffi, whitebox = lowlevel.ffi, lowlevel.whitebox_steps
 
 SOAK = os.environ.get("GCSIM_SOAK") == "1"
-REGIONS = 19
-HISTORY, ARENA, COROUTINES = 16, 17, 18  # base/world.h
+WORLD_H = (Path(__file__).parents[1] / "csrc/base/world.h").read_text()
+NAMES = re.findall(r"^    REGION_(\w+),", WORLD_H, re.MULTILINE)
+REGIONS = len(NAMES)
+HISTORY, ARENA, COROUTINES = map(NAMES.index, ("HISTORY", "ARENA", "COROUTINES"))
 SIZES = (
     (16, True),
     (24, True),
