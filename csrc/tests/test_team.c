@@ -83,7 +83,7 @@ static gcsim_handle *list(mut *m)
 
 static gcsim_cycle collect(mut *m)
 {
-    gcsim_cycle c;
+    gcsim_cycle c = {0};
     check(API->collect(m) == GCSIM_OK && API->cycle_info(m->heap, 0, &c) == GCSIM_OK, "a cycle");
     return c;
 }
