@@ -111,10 +111,10 @@ CORE bool mark_is_set(const gcsim_span *s, uint32_t index)
     return GCSIM_LOAD(&s->marks[index / 64]) >> index % 64 & 1;
 }
 
-// Test before writing; not atomic where one thread marks alone. Acquire: see mark_again; sequentially consistent: see gc/spanq.h.
-CORE_INLINE bool mark_claim(uint64_t *marks, uint32_t index, bool alone)
+// A mark bit, or a scan bit. Test before writing; not atomic where one thread marks alone. Acquire: see mark_again; sequentially consistent: see gc/spanq.h.
+CORE_INLINE bool mark_claim(uint64_t *bits, uint32_t index, bool alone)
 {
-    uint64_t *word = marks + index / 64, bit = 1ull << (index % 64), old = GCSIM_LOAD(word);
+    uint64_t *word = bits + index / 64, bit = 1ull << (index % 64), old = GCSIM_LOAD(word);
     if (old & bit)
         return false;
     if (!alone)
@@ -478,17 +478,6 @@ static void take_unscanned(struct visit *v, bool alone)
     }
 }
 
-static bool take_one(const gcsim_span *s, uint32_t index, bool alone)
-{
-    uint64_t *word = span_scans(s) + index / 64, bit = 1ull << index % 64, old = GCSIM_LOAD(word);
-    if (old & bit)
-        return false;
-    if (!alone)
-        return !(__atomic_fetch_or(word, bit, __ATOMIC_RELAXED) & bit);
-    GCSIM_STORE(word, old | bit);
-    return true;
-}
-
 // The lines of single objects are asked for; where there are many, the processor sees that by itself.
 CORE_INLINE void prefetch_objects(const struct visit *v)
 {
@@ -550,7 +539,7 @@ CORE_INLINE void scan_span(struct mheap *h, struct marker *k, gcsim_span *s)
     enum span_owner owner = span_release(page_owner(s->base), k->alone);
     POINT(h, SCAN, arena_offset(h, s->base), 0);
     if (owner == SPAN_OWNED_FOR_ONE) {
-        if (take_one(s, index, k->alone))
+        if (mark_claim(span_scans(s), index, k->alone))
             scan(h, k->work, span_slot(s, index), visit_now, k);
         return;
     }

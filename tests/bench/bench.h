@@ -24,6 +24,13 @@ __attribute__((noreturn, cold)) static inline void die(const char *what)
     exit(1);
 }
 
+static inline void *sure(void *p)
+{
+    if (!p)
+        die("no memory");
+    return p;
+}
+
 static inline uint64_t now_ns(void)
 {
     struct timespec t;

@@ -192,9 +192,7 @@ static void half_lives(struct work *w) { used_before(w, 2); }
 // `count` objects of w->type, which nothing reaches, in w->all.
 static void make_all(struct work *w)
 {
-    w->all = malloc(w->count * sizeof *w->all);
-    if (!w->all)
-        die("no memory");
+    w->all = sure(malloc(w->count * sizeof *w->all));
     for (uint64_t i = 0; i < w->count; i++)
         w->all[i] = bench_new(w->b.m, w->type);
 }
@@ -219,9 +217,7 @@ static void pointed_to(struct work *w, bool same)
     make_all(w);
     uint64_t mask = 1;
     const gcsim_type *pointer = bench_type(&w->b, "pointer", 1, &mask, 1);
-    void **array = w->b.api->new_array(w->b.m, pointer, w->count);
-    if (!array)
-        die("no memory");
+    void **array = sure(w->b.api->new_array(w->b.m, pointer, w->count));
     for (uint64_t i = 0; i < w->count; i++)
         gcsim_store(w->b.m, &array[i], w->all[same ? 0 : i]);
     w->slots[1] = array;

@@ -150,18 +150,24 @@ def c_library(name: str) -> Path:
 
 def go_program(name: str, *, experiment: str = "", source: Path | None = None) -> Path | None:
     """Build tests/bench/go/<name>.go (or `source`), with GOEXPERIMENT if given; None without Go."""
+    source = source or HERE / "go" / f"{name}.go"
+    return _go_build(f"go-{name}", source, [source], experiment)
+
+
+def _go_build(
+    name: str, what: Path, sources: list[Path], experiment: str, *options: str, out: Path = OUT
+) -> Path | None:
     tool = go()
     if tool is None:
         return None
     env = clean_environment(GO111MODULE="off", GOFLAGS="")
     if experiment:
         env["GOEXPERIMENT"] = experiment
-    source = source or HERE / "go" / f"{name}.go"
-    command = [tool, "build", "-o", "TARGET", str(source.relative_to(ROOT))]
-    return _make("-".join(filter(None, ["go", name, experiment])), [source], command, env)
+    command = [tool, "build", *options, "-o", "TARGET", f"./{what.relative_to(ROOT)}"]
+    return _make("-".join(filter(None, [name, experiment])), sources, command, env, out)
 
 
-# ---- the works of tests/bench/work ----
+# ---- the works: the same programs in C, Go, Java and Python, on many memories ----
 
 
 def _files(folder: str) -> list[Path]:
@@ -180,7 +186,7 @@ def has_library(header: str, library: str) -> bool:
 
 
 def work_of_c(memory: str, library: str = "") -> Path:
-    """The works on gcsim, bdwgc or malloc (tests/bench/work/c/memory.h)."""
+    """The works on gcsim, bdwgc or malloc, as memory.h beside them chooses."""
     files, table = _files("c"), flags()
     sources = [*files, HERE / "bench.h", *(ROOT / "csrc/include").rglob("*.*")]
     parts = _words([f for f in files if f.suffix == ".c"])
@@ -196,17 +202,8 @@ def work_of_c(memory: str, library: str = "") -> Path:
 
 
 def work_of_go(experiment: str = "") -> Path | None:
-    tool = go()
-    if tool is None:
-        return None
-    env = clean_environment(GO111MODULE="off", GOFLAGS="")
-    if experiment:
-        env["GOEXPERIMENT"] = experiment
-    # store.go reads a variable of the runtime.
-    command = [tool, "build", "-ldflags=-checklinkname=0", "-o", "TARGET"]
-    command.append("./" + str((WORK / "go").relative_to(ROOT)))
-    name = "-".join(filter(None, ["work-go", experiment]))
-    return _make(name, _files("go"), command, env, PEERS)
+    link = "-ldflags=-checklinkname=0"  # store.go reads a variable of the runtime
+    return _go_build("work-go", WORK / "go", _files("go"), experiment, link, out=PEERS)
 
 
 def work_of_java() -> Path | None:

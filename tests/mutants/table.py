@@ -586,7 +586,7 @@ MUTANTS = [
         """    enum span_owner owner = span_release(page_owner(s->base), k->alone);
     POINT(h, SCAN, arena_offset(h, s->base), 0);
     if (owner == SPAN_OWNED_FOR_ONE) {
-        if (take_one(s, index, k->alone))
+        if (mark_claim(span_scans(s), index, k->alone))
             scan(h, k->work, span_slot(s, index), visit_now, k);
         return;
     }

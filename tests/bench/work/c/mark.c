@@ -16,11 +16,9 @@ static struct kind node;
 // The oracle: how many objects the links reach from object 0.
 static uint64_t reachable(const uint32_t *links, uint32_t n)
 {
-    bool *seen = calloc(n, sizeof *seen);
-    uint32_t *todo = malloc(n * sizeof *todo);
+    bool *seen = sure(calloc(n, sizeof *seen));
+    uint32_t *todo = sure(malloc(n * sizeof *todo));
     uint64_t reached = 1, waiting = 1;
-    if (!seen || !todo)
-        die("no memory");
     todo[0] = 0;
     seen[0] = true;
     while (waiting) {
@@ -45,9 +43,7 @@ static uint64_t random_graph(struct thread *t, uint32_t n)
     for (uint32_t i = 0; i < n; i++)
         put(t, &all[i], make(t, node));
     uint64_t seed = 1, reached;
-    uint32_t *links = malloc((uint64_t)n * 2 * sizeof *links);
-    if (!links)
-        die("no memory");
+    uint32_t *links = sure(malloc((uint64_t)n * 2 * sizeof *links));
     for (uint64_t i = 0; i < 2 * (uint64_t)n; i++) {
         links[i] = bench_below(&seed, n);
         put(t, (void **)all[i / 2] + i % 2, all[links[i]]);

@@ -35,13 +35,6 @@ static inline void on_event(GC_EventType event)
     }
 }
 
-static inline void *sure(void *p)
-{
-    if (!p)
-        die("no memory");
-    return p;
-}
-
 static inline void thread_open(struct thread *t, struct thread *first)
 {
     (void)first;

@@ -10,13 +10,6 @@ struct kind {
     uint64_t bytes;
 };
 
-static inline void *sure(void *p)
-{
-    if (!p)
-        die("no memory");
-    return p;
-}
-
 static inline void thread_open(struct thread *t, struct thread *first)
 {
     (void)first;

@@ -1,4 +1,4 @@
-// The works of tests/bench/work/c in Go: work NAME WORDS... prints one JSON object.
+// The works in Go, the same as in C: work NAME WORDS... prints one JSON object.
 package main
 
 import (

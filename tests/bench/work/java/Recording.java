@@ -7,7 +7,7 @@ import java.nio.file.Path;
 import java.util.Map;
 import java.util.TreeMap;
 
-/** A recorded program's allocations and frees, again; the file is as in tests/bench/work/c/recording.c. */
+/** A recorded program's allocations and frees, again; the file is as recording.c has it. */
 final class Recording {
     static final int HEAD = 16;
 

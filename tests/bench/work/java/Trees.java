@@ -38,7 +38,7 @@ final class Trees {
         return new TreeMap<>(Map.of("check", check, "seconds", Work.seconds(start)));
     }
 
-    // The plan of Ellis, Kovac and Boehm's GCBench: see tests/bench/work/c/gcbench.c.
+    // The plan of Ellis, Kovac and Boehm's GCBench: see gcbench.c.
 
     static final int NUMBERS = 500000;
 

@@ -1,4 +1,4 @@
-// The works of tests/bench/work/c in Java: java Work NAME WORDS... prints one JSON object.
+// The works in Java, the same as in C: java Work NAME WORDS... prints one JSON object.
 import java.io.IOException;
 import java.lang.management.GarbageCollectorMXBean;
 import java.lang.management.ManagementFactory;
