@@ -1,6 +1,8 @@
-// All parts of the core in the order of their layers, for one instantiation: included by core_fast.c and core_step.c only.
+// All parts of the core in the order of their layers, for one instantiation: included by core_fast.c and core_step.c only. Most tests are
+// linked with a core compiled once (CORE_SHARED) and want its declarations alone.
 #include "base/core.h"
 
+#ifndef CORE_DECLARATIONS
 #include "base/os.c"
 #include "base/world.c"
 #if GCSIM_STEPS
@@ -76,3 +78,54 @@
 
 #include "api.c"
 #include "whitebox.c"
+
+#else
+#include "ffi/cdef.h"
+
+#include "base/os.h"
+
+#include "alloc/malloc.h"
+#include "alloc/mcache.h"
+#include "alloc/mcentral.h"
+#include "alloc/mheap.h"
+#include "alloc/pagealloc.h"
+#include "alloc/scavenge.h"
+#include "alloc/scavpace.h"
+#include "gc/assist.h"
+#include "gc/barrier.h"
+#include "gc/checkmark.h"
+#include "gc/cycle.h"
+#include "gc/heap.h"
+#include "gc/limiter.h"
+#include "gc/mark.h"
+#include "gc/pace.h"
+#include "gc/pacer.h"
+#include "gc/processor.h"
+#include "gc/registry.h"
+#include "gc/roots.h"
+#include "gc/scan.h"
+#include "gc/specials.h"
+#include "gc/sweep.h"
+#include "gc/team.h"
+#include "gc/trigger_ratio.h"
+#include "gc/waits.h"
+#include "gc/work.h"
+#include "gc/worker.h"
+#include "gc/world.h"
+#include "watch/metrics.h"
+#include "watch/objects.h"
+#include "watch/stats.h"
+#include "watch/verify.h"
+#include "watch/verify_parts.h"
+#include "lib/bulk.h"
+
+#if GCSIM_STEPS
+#include "steps/actor.h"
+#include "steps/explore.h"
+#include "steps/lost.h"
+#include "steps/seen.h"
+#include "steps/timeline.h"
+#include "steps/undo.h"
+#include "steps/view.h"
+#endif
+#endif

@@ -57,7 +57,7 @@ CORE_INLINE uint32_t summary_end(uint64_t summary)
 }
 
 // One summary of n adjacent regions of `pages` pages each.
-CORE uint64_t summary_merge(const uint64_t *summaries, unsigned n, uint32_t pages)
+CORE_LOCAL uint64_t summary_merge(const uint64_t *summaries, unsigned n, uint32_t pages)
 {
     struct free_runs all = {0};
     for (unsigned i = 0; i < n; i++) {
@@ -95,7 +95,7 @@ CORE_INLINE unsigned bits_leading_zeros(uint64_t x)
     return x ? (unsigned)__builtin_clzll(x) : 64;
 }
 
-CORE uint64_t chunk_summary(const uint64_t allocated[CHUNK_WORDS])
+CORE_LOCAL uint64_t chunk_summary(const uint64_t allocated[CHUNK_WORDS])
 {
     // Runs that touch a word's edge first; they are usually the long ones and make the look inside
     // short.
@@ -131,8 +131,8 @@ CORE uint64_t chunk_summary(const uint64_t allocated[CHUNK_WORDS])
 // First fit: the first of npages free pages in a row (1..512) or CHUNK_PAGE_NONE, looking from the
 // word that holds page `from`. *first_free is the first free page seen on the way, a lower bound
 // for the next search.
-CORE uint32_t chunk_find(const uint64_t allocated[CHUNK_WORDS], uint32_t npages, uint32_t from,
-                         uint32_t *first_free)
+CORE_LOCAL uint32_t chunk_find(const uint64_t allocated[CHUNK_WORDS], uint32_t npages,
+                               uint32_t from, uint32_t *first_free)
 {
     uint32_t run = 0; // free pages directly below this word
     *first_free = CHUNK_PAGE_NONE;
@@ -159,7 +159,7 @@ CORE uint32_t chunk_find(const uint64_t allocated[CHUNK_WORDS], uint32_t npages,
     return CHUNK_PAGE_NONE;
 }
 
-CORE uint32_t chunk_count(const uint64_t words[CHUNK_WORDS], uint32_t from, uint32_t npages)
+CORE_LOCAL uint32_t chunk_count(const uint64_t words[CHUNK_WORDS], uint32_t from, uint32_t npages)
 {
     uint32_t count = 0;
     while (npages > 0) {
@@ -191,9 +191,9 @@ struct chunk_pages {
 // most (0 means min_pages), in whole aligned groups of min_pages (a physical page). If the cut
 // would break a huge page that lies wholly inside the run, the range is extended down to take all
 // of it (huge_pages = pages per huge page, 0 = none).
-CORE struct chunk_pages chunk_scavenge_candidate(const struct pagealloc_chunk *chunk, uint32_t from,
-                                                 uint32_t min_pages, uint32_t max_pages,
-                                                 uint32_t huge_pages)
+CORE_LOCAL struct chunk_pages chunk_scavenge_candidate(const struct pagealloc_chunk *chunk,
+                                                       uint32_t from, uint32_t min_pages,
+                                                       uint32_t max_pages, uint32_t huge_pages)
 {
     uint32_t run = 0, end = 0;
     for (uint32_t i = from / 64 + 1; i-- > 0;) {

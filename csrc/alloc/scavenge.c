@@ -122,7 +122,7 @@ static void release_records_of(struct mheap *h, uint64_t chunk)
 
 // Release one range of at most so many pages, or a little more to keep a huge page whole. Returns its bytes, 0 if
 // there is nothing to release or the system would not (mgcscavenge.go:scavengeOne).
-static uint64_t scavenge_one(struct mheap *h, uint64_t most_pages, bool force, bool *refused)
+CORE uint64_t scavenge_one(struct mheap *h, uint64_t most_pages, bool force, bool *refused)
 {
     struct page_run run;
     rt_lock(&h->rt, &h->lock);

@@ -41,3 +41,5 @@ CORE void scavenge_eager(struct mheap *h, uint64_t released, uint64_t growth);
 // Up to so many bytes, the background's rules aside. Returns what was released: less, and *refused if the system
 // would not.
 CORE uint64_t scavenge_forced(struct mheap *h, uint64_t bytes, bool *refused);
+// One step of it: at most so many pages that lie together. Returns bytes.
+CORE uint64_t scavenge_one(struct mheap *h, uint64_t most_pages, bool force, bool *refused);

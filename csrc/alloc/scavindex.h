@@ -59,7 +59,7 @@ CORE_INLINE struct scav_chunk *scav_chunk_touch(struct scav_index *x, uint64_t c
 }
 
 // npages of a chunk were allocated.
-CORE void scav_index_alloc(struct scav_index *x, uint64_t chunk, uint32_t npages)
+CORE_LOCAL void scav_index_alloc(struct scav_index *x, uint64_t chunk, uint32_t npages)
 {
     struct scav_chunk *c = scav_chunk_touch(x, chunk);
     INVARIANT(c->in_use + npages <= CHUNK_PAGES);
@@ -69,7 +69,7 @@ CORE void scav_index_alloc(struct scav_index *x, uint64_t chunk, uint32_t npages
 }
 
 // There is something to give back, no page of it above `page`.
-CORE void scav_index_offer(struct scav_index *x, uint64_t page)
+CORE_LOCAL void scav_index_offer(struct scav_index *x, uint64_t page)
 {
     x->chunks[page >> CHUNK_PAGES_SHIFT].has_free = 1;
     if (x->forced <= page)
@@ -79,7 +79,7 @@ CORE void scav_index_offer(struct scav_index *x, uint64_t page)
 }
 
 // npages of one chunk were freed; last_page is the highest of them.
-CORE void scav_index_free(struct scav_index *x, uint64_t last_page, uint32_t npages)
+CORE_LOCAL void scav_index_free(struct scav_index *x, uint64_t last_page, uint32_t npages)
 {
     struct scav_chunk *c = scav_chunk_touch(x, last_page >> CHUNK_PAGES_SHIFT);
     INVARIANT(npages <= c->in_use);
@@ -94,7 +94,7 @@ CORE_INLINE uint64_t *scav_index_cursor(struct scav_index *x, bool force)
 
 // The highest page, at or below the cursor, of a chunk that may have something to give back. The
 // cursor goes down to it; false: there is none.
-CORE bool scav_index_find(struct scav_index *x, bool force, uint64_t *page)
+CORE_LOCAL bool scav_index_find(struct scav_index *x, bool force, uint64_t *page)
 {
     uint64_t *cursor = scav_index_cursor(x, force);
     for (uint64_t end = *cursor; end > x->min_chunk << CHUNK_PAGES_SHIFT;
@@ -112,7 +112,7 @@ CORE bool scav_index_find(struct scav_index *x, bool force, uint64_t *page)
 // A search at or below the cursor found nothing in its chunk: go on below. all: nor is there anything
 // above. (Go calls the chunk empty either way, and then overlooks what was freed above the cursor
 // until the chunk's next free: mgcscavenge.go:scavengeOne.)
-CORE void scav_index_pass(struct scav_index *x, bool force, uint64_t chunk, bool all)
+CORE_LOCAL void scav_index_pass(struct scav_index *x, bool force, uint64_t chunk, bool all)
 {
     uint64_t *cursor = scav_index_cursor(x, force), first = chunk << CHUNK_PAGES_SHIFT;
     if (all)
@@ -122,7 +122,7 @@ CORE void scav_index_pass(struct scav_index *x, bool force, uint64_t chunk, bool
 }
 
 // Mark termination. What was freed since the last one is now the background's too.
-CORE void scav_index_next_generation(struct scav_index *x)
+CORE_LOCAL void scav_index_next_generation(struct scav_index *x)
 {
     x->gen++;
     if (x->background < x->freed_high)

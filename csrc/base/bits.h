@@ -31,7 +31,7 @@ CORE_INLINE void bits_set(uint64_t *words, size_t i) { words[i / 64] |= 1ull << 
 CORE_INLINE void bits_clear(uint64_t *words, size_t i) { words[i / 64] &= ~(1ull << (i % 64)); }
 
 // Apply `value` to the bits [from, from + n).
-CORE void bits_fill(uint64_t *words, size_t from, size_t n, bool value)
+CORE_LOCAL void bits_fill(uint64_t *words, size_t from, size_t n, bool value)
 {
     while (n > 0) {
         unsigned at = from % 64, take = 64 - at < n ? 64 - at : (unsigned)n;

@@ -1,7 +1,7 @@
 // What every core file starts from: fixed-width integers, the CORE linkage, assertions.
 //
 // The core is compiled twice (core_fast.c, core_step.c) and each instantiation is one translation unit, so every
-// function in it is static. GCSIM_STEPS is 0 in the first and 1 in the second; GCSIM_DEBUG is 1 in debug and sanitizer builds.
+// function in it is static. Only the tests' core (CORE_SHARED) is an object of its own, in which CORE is what its headers declare. GCSIM_STEPS is 0 in the first and 1 in the second; GCSIM_DEBUG is 1 in debug and sanitizer builds.
 #pragma once
 
 #include <stdbool.h>
@@ -39,7 +39,16 @@
     "-Wtsan" // it does not see fences: those pairs are relaxed atomics besides
 #endif
 
-#define CORE        static __attribute__((unused))
+#define CORE_LOCAL static __attribute__((unused)) // what a header defines
+#ifdef CORE_SHARED
+#define CORE
+#define CORE_HOT
+#define CORE_EXTERN extern
+#else
+#define CORE        CORE_LOCAL
+#define CORE_HOT    CORE_INLINE // a header declares it, a .c file has its body
+#define CORE_EXTERN CORE_LOCAL
+#endif
 #define CORE_INLINE static inline __attribute__((always_inline, unused))
 #define COLD        __attribute__((cold, noinline))
 
@@ -50,13 +59,14 @@
 
 #if GCSIM_STEPS
 // Who explores wants to hear of what breaks in a step: it takes the step's end upon itself and does not return. Of the thread, not of a heap.
-static _Thread_local struct core_catcher {
+struct core_catcher {
     void (*caught)(void *arg, const char *file, int line, const char *what);
     void *arg;
-} core_catcher;
+};
+CORE_EXTERN _Thread_local struct core_catcher core_catcher;
 #endif
 
-CORE COLD _Noreturn void core_die(const char *file, int line, const char *what)
+CORE_LOCAL COLD _Noreturn void core_die(const char *file, int line, const char *what)
 {
 #if GCSIM_STEPS
     if (core_catcher.caught)

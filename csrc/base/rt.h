@@ -6,6 +6,7 @@
 #include "base/core.h"
 
 struct rt; // state of the layer, inside struct heap
+typedef void (*rt_call_fn)(void *args);
 
 // A mutual exclusion lock in world memory, zero-initialised by rt_lock_init. Not recursive.
 struct rt_lock {
@@ -15,18 +16,18 @@ struct rt_lock {
     };
 };
 
-CORE_INLINE void rt_lock_init(struct rt_lock *lock);
-CORE_INLINE void rt_lock(struct rt *rt, struct rt_lock *lock);
-CORE_INLINE void rt_unlock(struct rt *rt, struct rt_lock *lock);
-CORE_INLINE bool rt_try_lock(struct rt *rt, struct rt_lock *lock);
+CORE_HOT void rt_lock_init(struct rt_lock *lock);
+CORE_HOT void rt_lock(struct rt *rt, struct rt_lock *lock);
+CORE_HOT void rt_unlock(struct rt *rt, struct rt_lock *lock);
+CORE_HOT bool rt_try_lock(struct rt *rt, struct rt_lock *lock);
 
 // Wait while *word == value; wake all that wait on it. Spurious returns are allowed: always called in a loop.
 // rt_wait_for also returns after so many ns.
 CORE void rt_wait(struct rt *rt, uint32_t *word, uint32_t value);
 CORE void rt_wait_for(struct rt *rt, uint32_t *word, uint32_t value, uint64_t ns);
 CORE void rt_wake_all(struct rt *rt, uint32_t *word);
-CORE_INLINE void rt_relax(void);          // between two looks at a word, before waiting for it
-CORE_INLINE void rt_yield(struct rt *rt); // the same, and whoever is to change it may run
+CORE_HOT void rt_relax(void);          // between two looks at a word, before waiting for it
+CORE_HOT void rt_yield(struct rt *rt); // the same, and whoever is to change it may run
 
 // The two sides of the asymmetric fence: every thread's earlier `inside` store is seen after rt_fence_heavy, if its light side
 // (a compiler fence in inline.h) stands between that store and its load of the stop flag.
@@ -48,3 +49,9 @@ rt_processors(struct rt *rt); // that this process may use; 2 in the step instan
 CORE uint64_t rt_now_ns(struct rt *rt);   // monotonic
 CORE uint64_t rt_event_ns(struct rt *rt); // the same for records: nobody else runs because of it
 CORE uint64_t rt_epoch_ns(struct rt *rt); // since 1970
+
+#if GCSIM_STEPS
+#include "base/rt_steps.h"
+#else
+#include "base/rt_threads.h"
+#endif

@@ -26,68 +26,6 @@
 #include <sanitizer/tsan_interface.h>
 #endif
 
-// Instrumented frames are larger.
-#if GCSIM_DEBUG || defined(CORE_ASAN) || defined(CORE_TSAN)
-enum {
-    RT_COROUTINES = 640,
-    RT_FEW_COROUTINES = 320,
-    RT_STACK_BYTES = 256 << 10,
-    RT_HAS_THREADS = 0
-};
-#else
-enum {
-    RT_COROUTINES = 640,
-    RT_FEW_COROUTINES = 320,
-    RT_STACK_BYTES = 64 << 10,
-    RT_HAS_THREADS = 0
-};
-#endif
-enum { RT_NOBODY = RT_COROUTINES };
-
-typedef void (*rt_call_fn)(void *args);
-
-enum coroutine_status { COROUTINE_FREE = 0, COROUTINE_RUNNABLE, COROUTINE_WAITING };
-
-struct coroutine {
-    void *sp;
-    rt_call_fn fn;
-    void *args;
-    const uint32_t *wait_word; // WAITING: until *wait_word != wait_value, or a wake
-    uint32_t wait_value;
-    uint32_t status;
-    // The step point at which it stands; what it does next comes behind it.
-    uint32_t point; // enum event_kind
-    uint64_t where, arg;
-    uint32_t choices; // not 0: it goes on in one of so many ways
-    uint32_t choice;  // which
-    uint32_t joins;   // 1: its next action belongs to the step that it is in
-};
-
-struct rt {
-    struct world *world;
-    uint64_t *steps;    // step points passed, in the history zone: the clock
-    uint64_t quiet;     // a bit per event kind: step points that hand control to nobody
-    uint32_t frozen;    // the clock stands still: no decision depends on the path taken
-    uint32_t used;      // coroutines 0 .. used-1 have a stack
-    uint32_t current;   // 1 + number of the running coroutine; 0 = the caller's own stack
-    uint32_t host_lock; // one operating system thread at a time
-    void *host_sp;
-    int (*host_fn)(void *); // pending rt_on_host
-    void *host_arg;
-    int host_result;
-    struct rt_virtual *virtual; // NULL: time is steps
-    const char *(*wait_name)(void *arg, const uint32_t *word, char *buffer, size_t room);
-    void *wait_arg;
-    char *
-        dead; // RT_DEAD_BYTES in the history zone: why nobody can run any more; "" while somebody can
-};
-
-struct rt_thread {
-    void *(*run)(void *);
-    void *arg;
-    uint32_t coroutine;
-};
-
 // Switch stacks: save the callee-saved registers and the stack pointer, load the other's. That is read behind the saving: else a register
 // that is saved may hold it, and a world would say where the caller's stack was.
 void gcsim_co_switch(void **save_sp, void *const *to_sp) __attribute__((visibility("hidden")));
@@ -152,7 +90,7 @@ static char *coroutine_stack(struct rt *rt, uint32_t i)
 
 enum { RECORD_BYTES = (sizeof(struct coroutine) + 63) / 64 * 64 };
 
-CORE_INLINE struct coroutine *coroutine_at(struct rt *rt, uint32_t i)
+CORE_HOT struct coroutine *coroutine_at(struct rt *rt, uint32_t i)
 {
     return (struct coroutine *)(void *)(coroutine_stack(rt, i) + RT_STACK_BYTES - RECORD_BYTES);
 }
@@ -330,8 +268,6 @@ CORE uint32_t rt_start(struct rt *rt, rt_call_fn fn, void *args)
 
 // --- when nobody can run -----------------------------------------------------------------------------------------
 
-enum { RT_DEAD_BYTES = 512 };
-
 static const uint32_t *waits_on(struct rt *rt, uint32_t i);
 
 static bool is_dead(const struct rt *rt) { return rt->dead && rt->dead[0]; }
@@ -490,7 +426,7 @@ static void run_another(struct rt *rt)
     resume(rt, next);
 }
 
-CORE_INLINE void rt_yield(struct rt *rt)
+CORE_HOT void rt_yield(struct rt *rt)
 {
     if (rt->current)
         rt_step(rt, EVENT_WAIT, 0, 0);
@@ -520,7 +456,7 @@ static void wait_for(struct rt *rt, const uint32_t *word, uint32_t value)
     co->wait_value = 0;
 }
 
-CORE_INLINE void rt_lock_init(struct rt_lock *lock) { lock->holder = 0; }
+CORE_HOT void rt_lock_init(struct rt_lock *lock) { lock->holder = 0; }
 
 CORE void rt_lock(struct rt *rt, struct rt_lock *lock)
 {
@@ -538,7 +474,7 @@ CORE void rt_unlock(struct rt *rt, struct rt_lock *lock)
         virtual_wake(rt, &lock->holder, 0);
 }
 
-CORE_INLINE bool rt_try_lock(struct rt *rt, struct rt_lock *lock)
+CORE_HOT bool rt_try_lock(struct rt *rt, struct rt_lock *lock)
 {
     rt_step(rt, EVENT_LOCK, 0, 0);
     if (lock->holder)
@@ -567,7 +503,7 @@ CORE void rt_wait_for(struct rt *rt, uint32_t *word, uint32_t value, uint64_t ns
     rt_step(rt, EVENT_WAIT, 0, 0); // nobody is left waiting by a clock that stands still
 }
 
-CORE_INLINE void rt_relax(void) {}
+CORE_HOT void rt_relax(void) {}
 
 CORE bool rt_spawn(struct rt *rt, struct rt_thread *thread, char *stack, void *(*run)(void *),
                    void *arg)

@@ -14,18 +14,6 @@
 #include <time.h>
 #include <unistd.h>
 
-// No coroutines here; stacks are those of the collector's own threads. The thread sanitizer's thread-local data lies on them too.
-#ifdef CORE_TSAN
-enum { RT_COROUTINES = 0, RT_FEW_COROUTINES = 0, RT_STACK_BYTES = 2 << 20, RT_HAS_THREADS = 1 };
-#else
-enum { RT_COROUTINES = 0, RT_FEW_COROUTINES = 0, RT_STACK_BYTES = 256 << 10, RT_HAS_THREADS = 1 };
-#endif
-
-struct rt {
-    uint32_t
-        no_membarrier; // 1: the system has none; the light side must fence itself (mutators never skip enter_slow)
-};
-
 // `stop` gets its "fence yourself" bit where the system has no membarrier (gc/world.h).
 CORE bool rt_init(struct rt *rt, struct world *world, uint64_t *steps, uint32_t *stop)
 {
@@ -52,7 +40,7 @@ static long futex(void *word, int op, uint32_t value, const struct timespec *tim
     return syscall(SYS_futex, word, op | FUTEX_PRIVATE_FLAG, value, timeout, NULL, 0);
 }
 
-CORE_INLINE void rt_lock_init(struct rt_lock *lock) { lock->futex = 0; }
+CORE_HOT void rt_lock_init(struct rt_lock *lock) { lock->futex = 0; }
 
 // Three states, as in Drepper, "Futexes are tricky": an uncontended pair is two atomic operations and no system call.
 CORE COLD void rt_lock_wait(struct rt_lock *lock)
@@ -67,7 +55,7 @@ CORE COLD void rt_lock_wait(struct rt_lock *lock)
         futex(&lock->futex, FUTEX_WAIT, 2, NULL);
 }
 
-CORE_INLINE void rt_lock(struct rt *rt, struct rt_lock *lock)
+CORE_HOT void rt_lock(struct rt *rt, struct rt_lock *lock)
 {
     (void)rt;
     int32_t free = 0;
@@ -76,14 +64,14 @@ CORE_INLINE void rt_lock(struct rt *rt, struct rt_lock *lock)
         rt_lock_wait(lock);
 }
 
-CORE_INLINE void rt_unlock(struct rt *rt, struct rt_lock *lock)
+CORE_HOT void rt_unlock(struct rt *rt, struct rt_lock *lock)
 {
     (void)rt;
     if (UNLIKELY(__atomic_exchange_n(&lock->futex, 0, __ATOMIC_RELEASE) == 2))
         futex(&lock->futex, FUTEX_WAKE, 1, NULL);
 }
 
-CORE_INLINE bool rt_try_lock(struct rt *rt, struct rt_lock *lock)
+CORE_HOT bool rt_try_lock(struct rt *rt, struct rt_lock *lock)
 {
     (void)rt;
     int32_t free = 0;
@@ -111,7 +99,7 @@ CORE void rt_wake_all(struct rt *rt, uint32_t *word)
 }
 
 // Between two looks at a word that another thread is about to change.
-CORE_INLINE void rt_relax(void)
+CORE_HOT void rt_relax(void)
 {
 #if defined(__x86_64__)
     __builtin_ia32_pause();
@@ -119,10 +107,6 @@ CORE_INLINE void rt_relax(void)
     __asm__ volatile("isb");
 #endif
 }
-
-struct rt_thread {
-    pthread_t id;
-};
 
 // Signals are for the program's own threads: a handler must not find itself on one of these.
 CORE bool rt_spawn(struct rt *rt, struct rt_thread *thread, char *stack, void *(*run)(void *),
@@ -182,22 +166,21 @@ CORE uint64_t rt_epoch_ns(struct rt *rt)
     return clock_ns(CLOCK_REALTIME);
 }
 
-CORE_INLINE void rt_yield(struct rt *rt)
+CORE_HOT void rt_yield(struct rt *rt)
 {
     (void)rt;
     rt_relax();
 }
 
 // Run an API call: here, just call it.
-typedef void (*rt_call_fn)(void *args);
-CORE_INLINE void rt_call(struct rt *rt, rt_call_fn fn, void *args)
+CORE_HOT void rt_call(struct rt *rt, rt_call_fn fn, void *args)
 {
     (void)rt;
     fn(args);
 }
 
 // Run a callback of the user on its own stack: here, it is.
-CORE_INLINE int rt_on_host(struct rt *rt, int (*fn)(void *), void *arg)
+CORE_HOT int rt_on_host(struct rt *rt, int (*fn)(void *), void *arg)
 {
     (void)rt;
     return fn(arg);

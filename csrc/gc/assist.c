@@ -159,7 +159,7 @@ static bool mark_for(struct mutator *m, int64_t work, double bytes_per_work)
     return drained;
 }
 
-static void pay(struct mutator *m)
+CORE void assist_pay(struct mutator *m)
 {
     struct mheap *h = mheap_of(m);
     struct gc *gc = &heap_of(h)->gc;
@@ -194,7 +194,7 @@ CORE COLD void assist_safepoint(struct mutator *m)
 {
     struct mheap *h = mheap_of(m);
     if (m->assist_bytes < 0)
-        pay(m);
+        assist_pay(m);
     if (h->blacken)
         give_time(m);
 }

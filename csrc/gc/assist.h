@@ -9,6 +9,7 @@
 
 // Marking is on: pay what is owed, give what background marking lacks. The caller is at a safe point.
 CORE COLD void assist_safepoint(struct mutator *m);
+CORE void assist_pay(struct mutator *m); // what is owed
 // Background marking did so much scan work: for who waits, the rest is credit.
 CORE void assist_credit(struct mheap *h, uint64_t work);
 CORE void assist_wake_all(struct mheap *h); // marking is over: nobody owes any more. World stopped

@@ -118,8 +118,7 @@ static void start_team(struct mutator *m)
 
 // Sweep termination: what waits is swept, what was dropped is no root any more, the record is opened. Then the barrier goes on, allocation
 // is black, frames are scanned. stopped: the program will not run until marking ends.
-static gcsim_cycle *cycle_open(struct mutator *m, gcsim_trigger why, uint64_t start_ns,
-                               bool stopped)
+CORE gcsim_cycle *cycle_open(struct mutator *m, gcsim_trigger why, uint64_t start_ns, bool stopped)
 {
     struct mheap *h = mheap_of(m);
     struct gc *gc = &heap_of(h)->gc;
@@ -289,7 +288,7 @@ static void tell(struct mutator *m)
 }
 
 // World stopped since `stop_ns`: close, and let it run.
-static void cycle_end(struct mutator *m, uint64_t stop_ns)
+CORE void cycle_end(struct mutator *m, uint64_t stop_ns)
 {
     enum { FEW_SPANS = 64 };
     struct mheap *h = mheap_of(m);
@@ -459,7 +458,7 @@ CORE void *cycle_read_weak(struct mutator *m, gcsim_weak *weak)
 // --- from end to end ---------------------------------------------------------------------------------------------
 
 // Marks with the world stopped; false if the poll callback interrupted.
-static bool mark_stopped(struct mutator *m)
+CORE bool cycle_mark_stopped(struct mutator *m)
 {
     do
         if (team_mark(m) == DRAIN_ABANDONED)
@@ -524,7 +523,7 @@ static gcsim_status cycle_start(struct mutator *m, gcsim_trigger why, uint64_t *
         tell(m);
         return GCSIM_OK;
     }
-    if (mark_stopped(m)) {
+    if (cycle_mark_stopped(m)) {
         note_start(h, cycle);
         cycle_end(m, stop_ns);
         return GCSIM_OK;
@@ -610,7 +609,7 @@ CORE gcsim_status cycle_rehearse(struct mutator *m, void (*look)(struct mheap *h
     struct mheap *h = mheap_of(m);
     cycle_open(m, GCSIM_TRIGGER_FORCED, cycle_stop_quiet(m), true);
     pace_transition_done(h);
-    bool finished = mark_stopped(m);
+    bool finished = cycle_mark_stopped(m);
     if (finished)
         look(h, ctx);
     cycle_undo(h);

@@ -24,6 +24,11 @@ CORE int64_t cycle_set_memory_limit(struct mutator *m,
                                     int64_t limit); // the same; negative: only tell
 CORE gcsim_status cycle_read(gcsim_heap *heap, uint64_t number, gcsim_cycle *out);
 
+// The parts of a cycle that stops the world: what begins it, in the stop that began at start_ns; marking, false if it was interrupted; its end.
+CORE gcsim_cycle *cycle_open(struct mutator *m, gcsim_trigger why, uint64_t start_ns, bool stopped);
+CORE bool cycle_mark_stopped(struct mutator *m);
+CORE void cycle_end(struct mutator *m, uint64_t stop_ns);
+
 // Mark, let `look` see the marks, and forget them: what an interrupted cycle leaves behind, which is nothing.
 CORE gcsim_status cycle_rehearse(struct mutator *m, void (*look)(struct mheap *h, void *ctx),
                                  void *ctx);

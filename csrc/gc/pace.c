@@ -359,7 +359,7 @@ static void publish_limiter(struct gc *gc)
     GCSIM_STORE(&gc->limiter_checked_ns, (uint64_t)gc->limiter.last_update);
 }
 
-static void update_limiter(struct mheap *h, uint64_t now_ns)
+CORE void pace_update_limiter(struct mheap *h, uint64_t now_ns)
 {
     struct gc *gc = &heap_of(h)->gc;
     if (!rt_try_lock(&h->rt, &gc->pace_lock))
@@ -374,7 +374,7 @@ CORE void pace_check_limiter(struct mheap *h, uint64_t now_ns)
 {
     int64_t since = (int64_t)(now_ns - GCSIM_LOAD(&heap_of(h)->gc.limiter_checked_ns));
     if (since >= LIMITER_UPDATE_PERIOD_NS)
-        update_limiter(h, now_ns);
+        pace_update_limiter(h, now_ns);
 }
 
 CORE void pace_transition(struct mheap *h, bool on)
@@ -467,7 +467,7 @@ CORE uint64_t pace_assist_end(struct mutator *m, uint64_t from_ns)
     if (uncounted_ns < now_ns)
         count_add(&gc->assist_pool_ns, now_ns - uncounted_ns);
     count_add(&gc->mark_ns[MARK_ASSIST], now_ns - from_ns);
-    update_limiter(h, now_ns);
+    pace_update_limiter(h, now_ns);
     return now_ns - from_ns;
 }
 

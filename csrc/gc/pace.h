@@ -43,3 +43,4 @@ CORE uint64_t pace_assist_end(struct mutator *m, uint64_t from_ns);
 CORE void pace_released(struct mheap *h, uint64_t ns); // an allocation, to release memory
 // Now and then, while marking.
 CORE void pace_check_limiter(struct mheap *h, uint64_t now_ns);
+CORE void pace_update_limiter(struct mheap *h, uint64_t now_ns); // at once

@@ -104,9 +104,12 @@ CORE bool processor_try(struct mutator *m)
 CORE void processor_reset(struct mheap *h)
 {
     struct processors *p = &heap_of(h)->gc.processors;
+    rt_lock(&h->rt,
+            &p->lock); // a worker takes its token outside, as soon as it sees that they are counted
     p->free = heap_of(h)->gc.procs;
     p->by_workers = 0;
     p->first = p->last = NULL;
     for (struct mutator *m = h->mutators; m; m = m->next)
         GCSIM_STORE(&m->processor, 0u);
+    rt_unlock(&h->rt, &p->lock);
 }

@@ -103,9 +103,9 @@ static void in_child(void)
         }
         heap->mheap.stop &= GCSIM_STOP_STANDING;
         assist_forget_all(&heap->mheap);
-        processor_reset(&heap->mheap);
         heap->forked = cut ? 2 : 1;
         free_locks(heap);
+        processor_reset(&heap->mheap);
         trace_forget(&heap->mheap.history->traces);
         rt_init_in_child(&heap->mheap.rt);
     }

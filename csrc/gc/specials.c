@@ -54,7 +54,7 @@ static gcsim_special *special_unlink(struct mheap *h, gcsim_span *s, gcsim_speci
     return special;
 }
 
-static bool waits_for_sweep(struct mheap *h, const gcsim_span *s)
+CORE bool waits_for_sweep(struct mheap *h, const gcsim_span *s)
 {
     return __atomic_load_n(&s->sweepgen, __ATOMIC_ACQUIRE) == h->sweepgen - 2;
 }

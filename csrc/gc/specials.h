@@ -37,6 +37,8 @@ CORE void callback_count(gcsim_heap *heap, gcsim_callback_counts *out);
 // references became nil.
 CORE uint64_t specials_sweep(struct mheap *h, gcsim_span *s);
 
+CORE bool waits_for_sweep(struct mheap *h, const gcsim_span *s);
+
 // Root jobs: one for so many pages, and one for so many records of the queue (mgcmark.go: pagesPerSpanRoot).
 enum { SPECIALS_SHARD_PAGES = 512, READY_PER_JOB = 256 };
 CORE void specials_prepare(struct mheap *h);

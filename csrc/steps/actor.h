@@ -72,3 +72,10 @@ CORE bool invariant_nothing_lost(gcsim_heap *heap, bool swept, char *what, uint6
 CORE bool invariant_holds(gcsim_heap *heap, uint32_t level, char *what, uint64_t room);
 
 CORE gcsim_status explore(gcsim_heap *heap, const gcsim_search *search, gcsim_found *out);
+
+// Where others may run: between actions that both sides see. Not before a load or a scan, whose own action comes with the step point of the
+// field or operation.
+#define STAGE_POINTS                                                                               \
+    (1ull << EVENT_OP | 1ull << EVENT_STORE | 1ull << EVENT_SHADE_OLD | 1ull << EVENT_SHADE_NEW |  \
+     1ull << EVENT_SHADE_SOURCE | 1ull << EVENT_STACKS | 1ull << EVENT_BARRIER_ON |                \
+     1ull << EVENT_FIELD | 1ull << EVENT_MARK_DONE | 1ull << EVENT_WAIT)

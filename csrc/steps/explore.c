@@ -9,6 +9,8 @@
 
 #include <time.h>
 
+CORE _Thread_local struct core_catcher core_catcher;
+
 // --- the search --------------------------------------------------------------------------------------------------
 
 static uint64_t clock_now(void)

@@ -324,13 +324,6 @@ static void run_program(void *arg)
     actor_end(a);
 }
 
-// Where others may run: between actions that both sides see. Not before a load or a scan, whose own action comes with the step point of the
-// field or operation.
-#define STAGE_POINTS                                                                               \
-    (1ull << EVENT_OP | 1ull << EVENT_STORE | 1ull << EVENT_SHADE_OLD | 1ull << EVENT_SHADE_NEW |  \
-     1ull << EVENT_SHADE_SOURCE | 1ull << EVENT_STACKS | 1ull << EVENT_BARRIER_ON |                \
-     1ull << EVENT_FIELD | 1ull << EVENT_MARK_DONE | 1ull << EVENT_WAIT)
-
 // --- setting up --------------------------------------------------------------------------------------------------
 
 struct setting {

@@ -1,10 +1,11 @@
-// What the tests of the core share. A test is compiled once per instantiation: CORE_UNIT names core_fast.c or core_step.c, which is
-// included here, so that all static functions are in reach.
+// What the tests of the core share. A test is compiled once per instantiation: CORE_UNIT names core_fast.c or core_step.c, whose
+// declarations are included here; a test that says `whole core` has all static functions in reach.
 #pragma once
 
 #include CORE_UNIT
 
 #include <inttypes.h>
+#include <stdarg.h>
 
 typedef struct gcsim_mutator mut; // gcsim.h's calls want it everywhere
 
@@ -33,14 +34,14 @@ static bool check(bool ok, const char *format, ...)
     ((cond) ? true : (printf("FAIL  %s:%d: %s\n", __FILE__, __LINE__, #cond), failures++, false))
 
 // --- random numbers: splitmix64
-CORE uint64_t next_random(uint64_t *state)
+CORE_LOCAL uint64_t next_random(uint64_t *state)
 {
     uint64_t z = *state += 0x9e3779b97f4a7c15;
     z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
     z = (z ^ z >> 27) * 0x94d049bb133111eb;
     return z ^ z >> 31;
 }
-CORE uint64_t below(uint64_t *state, uint64_t n) { return next_random(state) % n; }
+CORE_LOCAL uint64_t below(uint64_t *state, uint64_t n) { return next_random(state) % n; }
 
 // --- heaps
 #define API     (GCSIM_INSTANTIATION()())
@@ -49,7 +50,7 @@ CORE uint64_t below(uint64_t *state, uint64_t n) { return next_random(state) % n
 static const gcsim_options small_heap = {
     .bytes = sizeof(gcsim_options), .reserve_bytes = 64 << 20, .gc_percent = -1};
 
-CORE mut *open_heap(gcsim_options options)
+CORE_LOCAL mut *open_heap(gcsim_options options)
 {
     gcsim_status status;
     gcsim_heap *heap = API->heap_create(&options, &status);
@@ -63,7 +64,7 @@ CORE mut *open_heap(gcsim_options options)
     return m;
 }
 
-CORE void close_heap(mut *m)
+CORE_LOCAL void close_heap(mut *m)
 {
     gcsim_heap *heap = m->heap;
     gcsim_leave(m);
@@ -72,7 +73,8 @@ CORE void close_heap(mut *m)
 }
 
 // A type of so many words, of which those in the mask are pointers.
-CORE const gcsim_type *make_type(gcsim_heap *heap, const char *name, uint64_t words, uint64_t mask)
+CORE_LOCAL const gcsim_type *make_type(gcsim_heap *heap, const char *name, uint64_t words,
+                                       uint64_t mask)
 {
     gcsim_type_desc desc = {.name = name,
                             .bytes = words * 8,
@@ -87,7 +89,7 @@ CORE const gcsim_type *make_type(gcsim_heap *heap, const char *name, uint64_t wo
 }
 
 // Bytes without pointers.
-CORE const gcsim_type *make_bytes(gcsim_heap *heap, const char *name, uint64_t bytes)
+CORE_LOCAL const gcsim_type *make_bytes(gcsim_heap *heap, const char *name, uint64_t bytes)
 {
     gcsim_type_desc desc = {.name = name, .bytes = bytes, .align = 1, .kind = GCSIM_KIND_BYTES};
     gcsim_status status;
@@ -96,7 +98,7 @@ CORE const gcsim_type *make_bytes(gcsim_heap *heap, const char *name, uint64_t b
     return t;
 }
 
-CORE bool verifies(mut *m)
+CORE_LOCAL bool verifies(mut *m)
 {
     gcsim_violation found[8];
     uint64_t n = API->verify(m, found, 8);
@@ -108,7 +110,7 @@ CORE bool verifies(mut *m)
 }
 
 // Mark, compare with the trace of verify, forget.
-CORE bool marks_verify(mut *m)
+CORE_LOCAL bool marks_verify(mut *m)
 {
     gcsim_violation found[8];
     uint64_t n = GCSIM_INSTANTIATION(_whitebox)()->verify_marks(m, found, 8);
@@ -117,13 +119,13 @@ CORE bool marks_verify(mut *m)
     return n == 0;
 }
 
-CORE bool is_object(gcsim_heap *heap, const void *p)
+CORE_LOCAL bool is_object(gcsim_heap *heap, const void *p)
 {
     gcsim_object object;
     return API->find_object(heap, p, &object) == GCSIM_OK;
 }
 
-CORE uint64_t count_objects(mut *m)
+CORE_LOCAL uint64_t count_objects(mut *m)
 {
     gcsim_object objects[256];
     uint64_t cursor = 0, total = 0, n;
@@ -133,7 +135,7 @@ CORE uint64_t count_objects(mut *m)
 }
 
 // Address space that is reserved and not in use: most of any world.
-CORE uint64_t reserved_bytes(void)
+CORE_LOCAL uint64_t reserved_bytes(void)
 {
     FILE *f = fopen("/proc/self/maps", "r");
     char line[512], access[5];
@@ -147,7 +149,7 @@ CORE uint64_t reserved_bytes(void)
     return bytes;
 }
 
-CORE int finish(void)
+CORE_LOCAL int finish(void)
 {
     printf(failures ? "%d checks failed\n" : "all checks passed\n", failures);
     return failures != 0;
@@ -155,7 +157,7 @@ CORE int finish(void)
 
 #if GCSIM_STEPS
 // A heap with the stage set up in it, which marks field by field if nothing else is asked for.
-CORE gcsim_heap *stage_heap(gcsim_options options, const gcsim_stage *stage)
+CORE_LOCAL gcsim_heap *stage_heap(gcsim_options options, const gcsim_stage *stage)
 {
     options.bytes = small_heap.bytes;
     options.reserve_bytes = small_heap.reserve_bytes;
@@ -170,7 +172,7 @@ CORE gcsim_heap *stage_heap(gcsim_options options, const gcsim_stage *stage)
 }
 
 // found.taken stays until the next search.
-CORE gcsim_found explore_stage(gcsim_heap *heap, gcsim_search how)
+CORE_LOCAL gcsim_found explore_stage(gcsim_heap *heap, gcsim_search how)
 {
     static gcsim_taken taken[1000];
     gcsim_found found = {.bytes = sizeof found, .taken = taken, .room = 1000};
@@ -180,7 +182,7 @@ CORE gcsim_found explore_stage(gcsim_heap *heap, gcsim_search how)
 }
 
 // A heap whose mutators do anything that is possible: global -> A -> B, one field each, all locals nil.
-CORE gcsim_heap *free_stage(gcsim_options options, uint32_t mutators, uint32_t locals)
+CORE_LOCAL gcsim_heap *free_stage(gcsim_options options, uint32_t mutators, uint32_t locals)
 {
     static const gcsim_op ops[] = {{GCSIM_OP_FREE, 0, 0, 0}, {0}};
     static const gcsim_op *const programs[] = {ops, ops, ops, ops};

@@ -10,6 +10,12 @@ static const char *const names[] = {
 #undef BARRIER
 };
 
+static const bool rescans[] = {
+#define BARRIER(NAME, name, sound, rescan, actions) [GCSIM_BARRIER_##NAME] = rescan,
+#include "gc/barrier.def"
+#undef BARRIER
+};
+
 // What a store of `b` over `a` does, the mutator's stacks being black.
 static const struct {
     const char *actions;
@@ -324,7 +330,7 @@ int main(void)
         one_root(b, true);
         one_root(b, false);
         stop_the_world(b);
-        bool reads_frames = barrier_rules[b].rescan;
+        bool reads_frames = rescans[b];
         into_frame((gcsim_options){.barrier = b}, reads_frames || expected[b].old);
         into_frame((gcsim_options){.barrier = b, .rescan_stacks = 1}, true);
         into_frame((gcsim_options){.barrier = b, .rescan_stacks = 2}, expected[b].old);

@@ -324,7 +324,7 @@ static void sweeping_earns_credit(void)
 }
 
 #if GCSIM_STEPS // whose clock counts steps: an object scanned is a ns
-static void pay_on_a_coroutine(void *m) { pay(m); }
+static void pay_on_a_coroutine(void *m) { assist_pay(m); }
 
 // Whatever an assist owes, it looks at the limiter after each slice, and the limiter has learned of it.
 static void assists_stop_for_the_limiter(void)
@@ -350,7 +350,7 @@ static void assists_stop_for_the_limiter(void)
     check(assisted > 1000 && assisted < NODES / 2, "within a slice: %" PRIu64 " ns", assisted);
     // A nanosecond of it fills the bucket and is none of the program, which would empty it.
     check(gc->limiter.overflow <= 2 * assisted, "so the bucket overflows by no more");
-    pay(mutator_of(m));
+    assist_pay(mutator_of(m));
     check(gc->mark_ns[MARK_ASSIST] == assisted, "and no other assist begins");
     API->collect(m);
     check(verifies(m), "the heap verifies");
@@ -366,11 +366,11 @@ static void assists_count_while_they_run(void)
     struct gc *gc = &m->heap->gc;
     uint64_t from = (uint64_t)gc->limiter.last_update + 50;
     mutator_of(m)->assist_from_ns = from;
-    update_limiter(H(m->heap), from);
+    pace_update_limiter(H(m->heap), from);
     check(gc->limiter.fill == 0, "before it begins nothing fills the bucket");
-    update_limiter(H(m->heap), from + 300);
+    pace_update_limiter(H(m->heap), from + 300);
     check(gc->limiter.fill == 300, "then it does, though the assist has not ended");
-    update_limiter(H(m->heap), from + 400);
+    pace_update_limiter(H(m->heap), from + 400);
     check(gc->limiter.fill == 400, "and each time by what is new");
     mutator_of(m)->assist_from_ns = 0;
     close_heap(m);
@@ -386,10 +386,10 @@ static void marking_is_not_idle(void)
     struct gc *gc = &m->heap->gc;
     uint64_t from = (uint64_t)gc->limiter.last_update, idle = h->history->idle_ns;
     gc->own_thread_ns = 1000;
-    update_limiter(h, from + 300);
+    pace_update_limiter(h, from + 300);
     check(h->history->idle_ns == idle && gc->own_thread_ns == 700,
           "the window has no more idle time than it is long");
-    update_limiter(h, from + 1100);
+    pace_update_limiter(h, from + 1100);
     check(h->history->idle_ns == idle + 100 && gc->own_thread_ns == 0,
           "the rest is taken from the next");
     close_heap(m);

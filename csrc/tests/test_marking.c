@@ -1,4 +1,5 @@
 // instantiations: fast step
+// whole core
 //
 // What a mutator does while marking is on never loses an object. Each case begins a cycle, lets marking come as far as it wants, changes the
 // graph as the most spiteful program would, and ends the cycle; checkmark and verify are on. No thread of the collector's own runs here.

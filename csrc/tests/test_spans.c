@@ -1,4 +1,5 @@
 // instantiations: fast step
+// whole core
 //
 // Marking span by span: kernels, ownership, queues, that it marks what the other engines mark, and, where every interleaving can be had, that
 // no hand-over loses an object.

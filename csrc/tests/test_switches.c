@@ -87,7 +87,7 @@ static void lose_a_mark(void *arg)
     uint64_t from = cycle_stop_quiet(mutator_of(m));
     cycle_open(mutator_of(m), GCSIM_TRIGGER_FORCED, from, true);
     pace_transition_done(H(m->heap));
-    mark_stopped(mutator_of(m));
+    cycle_mark_stopped(mutator_of(m));
     gcsim_span *s = span_of(H(m->heap), child);
     uint32_t index = span_index(s, child);
     if (mark_is_set(s, index)) {

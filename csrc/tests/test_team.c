@@ -1,4 +1,5 @@
 // instantiations: fast
+// whole core
 //
 // Marking with the world stopped: all processors take part, and find, mark and count what one does alone.
 #include "harness.h"
