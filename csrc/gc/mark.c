@@ -327,6 +327,33 @@ CORE void mark_shade_all(struct mutator *m, void *const *pointers, uint64_t n)
     m->work.pointers = counted; // of those that a scan finds
 }
 
+// What a kernel found, each shaded a little after its mark bits were asked for. Behind `end` there is room for PREFETCH_DISTANCE more.
+CORE_INLINE void shade_found(struct mheap *h, struct marker *k, char **found, char **end)
+{
+    k->work->pointers += (uint64_t)(end - found);
+    for (uint32_t i = 0; i < PREFETCH_DISTANCE; i++)
+        end[i] = h->arena;
+    for (char **p = found; p < end; p++) {
+        __builtin_prefetch(page_marks(p[PREFETCH_DISTANCE]));
+        shade(h, k->work, *p, k->alone, k->spans);
+    }
+}
+
+// A piece of a large array of pointers, page by page.
+CORE_INLINE uint64_t scan_array(struct mheap *h, struct marker *k, const gcsim_span *s,
+                                uint64_t from, uint64_t to)
+{
+    char *found[SCAN_ROOM + PREFETCH_DISTANCE];
+    if (to > s->large_count * 8)
+        to = s->large_count * 8;
+    for (uint64_t at = from; at < to; at += PAGE_BYTES) {
+        uint64_t masks[SCAN_MASKS] = {0}, words = (to - at) / 8;
+        bits_fill(masks, 0, words < SCAN_WORDS ? words : SCAN_WORDS, true);
+        shade_found(h, k, found, k->scan((char *const *)(void *)(s->base + at), masks, found));
+    }
+    return to - (from < to ? from : to);
+}
+
 // A large object, or a piece of it: its base queues its other pieces first.
 CORE_INLINE uint64_t walk_piece(struct mheap *h, struct gcwork *w, gcsim_span *s, char *piece,
                                 mark_visit visit, void *ctx)
@@ -335,7 +362,13 @@ CORE_INLINE uint64_t walk_piece(struct mheap *h, struct gcwork *w, gcsim_span *s
     if (from == 0)
         for (uint64_t at = OBLET_BYTES; at < s->slot_bytes; at += OBLET_BYTES)
             work_push(h, w, s->base + at);
-    return walk_object(h, s, s->base, from, to < s->slot_bytes ? to : s->slot_bytes, visit, ctx);
+    to = to < s->slot_bytes ? to : s->slot_bytes;
+    if (!GCSIM_STEPS && visit == visit_later && !h->events_on) {
+        const gcsim_type *t = __atomic_load_n(&s->large_type, __ATOMIC_ACQUIRE);
+        if (t && t->bytes == 8)
+            return scan_array(h, ctx, s, from, to);
+    }
+    return walk_object(h, s, s->base, from, to, visit, ctx);
 }
 
 // What the work buffers held. Of a small span only the first line is read.
@@ -521,14 +554,7 @@ CORE_INLINE void scan_many(struct mheap *h, struct marker *k, const struct visit
     scan_expand(v->objects, s->nelems, s->slot_bytes32 / 8, masks);
     for (uint32_t w = 0; w < SCAN_MASKS; w++)
         masks[w] &= GCSIM_LOAD(&bitmap[w]);
-    char **end = k->scan((char *const *)(void *)s->base, masks, pointers);
-    k->work->pointers += (uint64_t)(end - pointers);
-    for (uint32_t i = 0; i < PREFETCH_DISTANCE; i++)
-        end[i] = s->base;
-    for (char **p = pointers; p < end; p++) {
-        __builtin_prefetch(page_marks(p[PREFETCH_DISTANCE]));
-        shade(h, k->work, *p, k->alone, k->spans);
-    }
+    shade_found(h, k, pointers, k->scan((char *const *)(void *)s->base, masks, pointers));
 }
 
 // What was marked since the last visit (mgcmark_greenteagc.go:scanSpan). The object that it was queued for is read before the span is given

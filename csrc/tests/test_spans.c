@@ -179,6 +179,23 @@ static void link_at_random(mut *m, void **objects, const gcsim_type *const *type
         }
 }
 
+// Arrays of pointers, of one piece and of several, the last page of each cut short: some lead into objects, most are nil.
+static void hold_in_arrays(mut *m, void **objects, const gcsim_type *const *types, uint64_t *random)
+{
+    const gcsim_type *pointer = make_type(m->heap, "pointer", 1, 1);
+    const uint64_t lengths[] = {4097, 16384, 16385, 50001};
+    for (int i = 0; i < 4; i++) {
+        void **array = API->new_array(m, pointer, lengths[i]);
+        INVARIANT(API->handle_new(m, array));
+        for (uint64_t at = lengths[i] - 400; at < lengths[i]; at++) {
+            uint64_t to = below(random, OBJECTS), next = at % 3 ? below(random, lengths[i]) : at;
+            gcsim_store(m, array + next, (char *)objects[to] + below(random, types[to]->bytes));
+        }
+        gcsim_store(m, array, gcsim_new(m, pointer)); // what nothing else leads to
+        gcsim_store(m, array + lengths[i] - 1, gcsim_new(m, pointer));
+    }
+}
+
 // Of every class, with pointers and without, with unlike pointer bits in one span, with pointers into the middle of objects.
 static void engines_agree(uint64_t seed)
 {
@@ -204,6 +221,7 @@ static void engines_agree(uint64_t seed)
     link_at_random(m, all->objects, chosen, &random);
     for (int i = 0; i < 40; i++)
         API->handle_new(m, all->objects[below(&random, OBJECTS)]);
+    hold_in_arrays(m, all->objects, chosen, &random);
     all->strong = 0;
     struct marks marks[GCSIM_MARK_ENGINES];
     bool same = true;
