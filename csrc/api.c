@@ -180,7 +180,7 @@ static void *api_batch_at(gcsim_mutator *m, gcsim_batch *batch, uint64_t index)
 }
 
 static gcsim_status api_collect(gcsim_mutator *m) { return cycle_run(M(m), GCSIM_TRIGGER_FORCED); }
-static void api_safepoint(gcsim_mutator *m) { door_safepoint(M(m)); }
+static void api_safepoint(gcsim_mutator *m) { door_poll(M(m)); }
 static gcsim_status api_sweep_all(gcsim_mutator *m) { return sweep_rest(mheap_of(M(m))), GCSIM_OK; }
 static int32_t api_set_gc_percent(gcsim_mutator *m, int32_t percent)
 {

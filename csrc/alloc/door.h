@@ -5,6 +5,7 @@
 
 // Somebody wants the world, or marking is on: stop as long as asked, pay for what was allocated, give marking its share of the time.
 CORE COLD void door_safepoint(struct mutator *m);
+CORE COLD void door_poll(struct mutator *m); // the same for loops that poll often
 // heap_live has reached the trigger: start a cycle (GCSIM_INTERRUPTED: it ran with the world stopped, and the poll callback stopped
 // it). `keep` is the object that the allocation is about to return.
 CORE COLD gcsim_status door_collect(struct mutator *m, void *keep);

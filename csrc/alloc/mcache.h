@@ -60,6 +60,9 @@ struct mutator {
     uint64_t
         assist_from_ns; // since when the limiter has not counted the assist under way; 0 = none
     uint64_t
+        looked_ns; // when a poll last looked whether marking lacks time; of the next polls so many do not
+    uint32_t polls, polls_left;
+    uint64_t
         scan_alloc; // scannable bytes handed out and not yet in heap_scan (mcache.go:scanAlloc)
     void *shade_buffer[SHADE_BUFFER];
 };

@@ -198,3 +198,20 @@ CORE COLD void assist_safepoint(struct mutator *m)
     if (h->blacken)
         give_time(m);
 }
+
+CORE bool assist_passes_over(struct mutator *m)
+{
+    enum { LOOK_NS = 4000, MOST_POLLS = 15 };
+    if (m->polls_left) {
+        m->polls_left--;
+        return true;
+    }
+    uint64_t now_ns = rt_now_ns(&mheap_of(m)->rt), since_ns = now_ns - m->looked_ns;
+    if (since_ns < LOOK_NS / 2)
+        m->polls = m->polls < MOST_POLLS ? 2 * m->polls + 1 : MOST_POLLS;
+    else if (since_ns > LOOK_NS)
+        m->polls /= 2;
+    m->polls_left = m->polls;
+    m->looked_ns = now_ns;
+    return false;
+}

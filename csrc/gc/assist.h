@@ -9,6 +9,8 @@
 
 // Marking is on: pay what is owed, give what background marking lacks. The caller is at a safe point.
 CORE COLD void assist_safepoint(struct mutator *m);
+// Polls in a loop may be a few ns apart, and reading the clock takes longer: whether this one need not look whether marking lacks time.
+CORE bool assist_passes_over(struct mutator *m);
 CORE void assist_pay(struct mutator *m); // what is owed
 // Background marking did so much scan work: for who waits, the rest is credit.
 CORE void assist_credit(struct mheap *h, uint64_t work);

@@ -2,6 +2,7 @@
 
 #include "base/bits.h"
 #include "gc/mark.h"
+#include "gc/processor.h"
 #include "gc/world.h"
 
 // --- the buffer --------------------------------------------------------------------------------------------------
@@ -30,6 +31,7 @@ CORE void barrier_init(struct mutator *m)
 CORE void barrier_switch(struct mheap *h, bool on)
 {
     GCSIM_STORE(&h->blacken, (uint32_t)on);
+    processor_marking(h);
     for (struct mutator *m = h->mutators; m; m = m->next) {
         barrier_init(m);
         if (heap_of(h)->gc.late_barrier)

@@ -19,6 +19,14 @@ CORE COLD void door_safepoint(struct mutator *m)
         world_poll(m);
 }
 
+CORE COLD void door_poll(struct mutator *m)
+{
+    struct mheap *h = mheap_of(m);
+    if (RT_HAS_THREADS && !world_wanted(h) && GCSIM_LOAD(&h->blacken) && assist_passes_over(m))
+        return;
+    door_safepoint(m);
+}
+
 CORE COLD gcsim_status door_collect(struct mutator *m, void *keep)
 {
     m->keep = keep;

@@ -113,3 +113,11 @@ CORE void processor_reset(struct mheap *h)
         GCSIM_STORE(&m->processor, 0u);
     rt_unlock(&h->rt, &p->lock);
 }
+
+CORE void processor_marking(struct mheap *h)
+{
+    if (counted(h) && GCSIM_LOAD(&h->blacken))
+        __atomic_fetch_or(&h->stop, GCSIM_STOP_MARKING, __ATOMIC_RELAXED);
+    else
+        __atomic_fetch_and(&h->stop, ~GCSIM_STOP_MARKING, __ATOMIC_RELAXED);
+}

@@ -13,5 +13,7 @@ CORE void processor_release(struct mutator *m); // if it has one
 CORE bool processor_try(struct mutator *m);
 CORE void processor_ask(struct mheap *h);      // set GCSIM_STOP_YIELD
 CORE void processor_answered(struct mheap *h); // clear it; who still waits asks again
+// Marking begins or ends, or counting begins: polls give time to marking where it has no processor of its own. World stopped.
+CORE void processor_marking(struct mheap *h);
 // All tokens are free, nobody waits: when counting begins, and in a forked child. Nobody is inside.
 CORE void processor_reset(struct mheap *h);

@@ -53,6 +53,7 @@ static COLD void count_processors(struct mheap *h)
     if (!(GCSIM_LOAD(&h->stop) & GCSIM_STOP_TOKENS)) {
         processor_reset(h);
         __atomic_fetch_or(&h->stop, GCSIM_STOP_TOKENS, __ATOMIC_SEQ_CST);
+        processor_marking(h);
     }
     start_all(h);
 }

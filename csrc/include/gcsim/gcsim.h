@@ -276,8 +276,11 @@ struct gcsim_span {
 #define GCSIM_STOP_TOKENS 8u /* for good: more mutators than processors, so who enters takes one */
 #define GCSIM_STOP_YIELD                                                                           \
     16u /* somebody waits for a processor, or marking for its share of the time */
-/* These ask nothing of who is inside. */
-#define GCSIM_STOP_STANDING (GCSIM_STOP_FENCE | GCSIM_STOP_TOKENS)
+#define GCSIM_STOP_MARKING 32u /* tokens are counted and marking is on: polls give it time */
+/* These do not ask who is inside to leave. */
+#define GCSIM_STOP_STANDING (GCSIM_STOP_FENCE | GCSIM_STOP_TOKENS | GCSIM_STOP_MARKING)
+/* For these a poll leaves the inline path. */
+#define GCSIM_STOP_POLL (GCSIM_STOP_NOW | GCSIM_STOP_RAGGED | GCSIM_STOP_YIELD | GCSIM_STOP_MARKING)
 
 /* A thread's share of a heap. The first fields are what the inline paths read. */
 struct gcsim_mutator {

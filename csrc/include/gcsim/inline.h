@@ -84,7 +84,7 @@ static inline void gcsim_leave(gcsim_mutator *m)
 /* A poll for loops that do not allocate. */
 static inline void gcsim_safepoint(gcsim_mutator *m)
 {
-    if (GCSIM_UNLIKELY(GCSIM_LOAD(m->stop)))
+    if (GCSIM_UNLIKELY(GCSIM_LOAD(m->stop) & GCSIM_STOP_POLL))
         m->api->safepoint(m);
 }
 
