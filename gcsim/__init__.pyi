@@ -98,6 +98,9 @@ from gcsim._errors import (
     OptionError as OptionError,
 )
 from gcsim._errors import (
+    ProfileFormatError as ProfileFormatError,
+)
+from gcsim._errors import (
     ProgramError as ProgramError,
 )
 from gcsim._errors import (
@@ -111,6 +114,9 @@ from gcsim._errors import (
 )
 from gcsim._errors import (
     ThreadError as ThreadError,
+)
+from gcsim._errors import (
+    TraceFormatError as TraceFormatError,
 )
 from gcsim._errors import (
     TypeDefinitionError as TypeDefinitionError,
@@ -135,6 +141,18 @@ from gcsim._explore import (
 )
 from gcsim._film import (
     Film as Film,
+)
+from gcsim._gctrace import (
+    GCTrace as GCTrace,
+)
+from gcsim._gctrace import (
+    TraceCycle as TraceCycle,
+)
+from gcsim._gctrace import (
+    follow_gctrace as follow_gctrace,
+)
+from gcsim._gctrace import (
+    read_gctrace as read_gctrace,
 )
 from gcsim._graph import (
     HeapGraph as HeapGraph,

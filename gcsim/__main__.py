@@ -1,5 +1,5 @@
 """The command line: ``python -m gcsim demo``, ``conform FILE...``, ``run WORKLOAD``,
-``explore``, ``bench-report FILE...``.
+``explore``, ``gctrace FILE``, ``bench-report FILE...``.
 
 Exit status: 0 all is as it should be; 1 a comparison differs, or a workload fails; 2 wrong
 arguments, a file that cannot be read or written or does not compile, a missing package, or a
@@ -76,6 +76,12 @@ def _explore(args: argparse.Namespace) -> int:
     return main(args)
 
 
+def _gctrace(args: argparse.Namespace) -> int:
+    from gcsim._gctrace import main
+
+    return main(args)
+
+
 def _bench_report(args: argparse.Namespace) -> int:
     from gcsim._bench_report import main
 
@@ -92,6 +98,7 @@ def _parser(arguments: Sequence[str] = ()) -> argparse.ArgumentParser:
     from gcsim._bench_report import add_arguments as add_report_arguments
     from gcsim._explore_main import STATUS as explore_status
     from gcsim._explore_main import add_arguments as add_explore_arguments
+    from gcsim._gctrace import add_arguments as add_gctrace_arguments
     from gcsim._run import STATUS, add_arguments, choose
 
     parser = argparse.ArgumentParser(prog="python -m gcsim", description="Go's memory manager.")
@@ -164,6 +171,17 @@ def _parser(arguments: Sequence[str] = ()) -> argparse.ArgumentParser:
         + explore_status,
     )
     add_explore_arguments(explore)
+
+    gctrace = command(
+        "gctrace",
+        _gctrace,
+        "a table of what GODEBUG=gctrace=1 printed, or a live monitor of it",
+        "Finds the gctrace lines of any Go version in a program's output and prints a row per cycle"
+        " and the totals: cycles, worst and total stop, CPU share, goal. `prog 2>&1 | python -m"
+        " gcsim gctrace --follow -` shows each cycle as it ends. Exit status 2 if there is none, or"
+        " the file cannot be read.",
+    )
+    add_gctrace_arguments(gctrace)
 
     report = command(
         "bench-report",

@@ -64,6 +64,33 @@ class DumpFormatError(Error, ValueError):
     """A file is not a heap dump, or is truncated, or contradicts itself."""
 
 
+class TraceFormatError(Error, ValueError):
+    """A gctrace log is damaged; ``line`` is the number of the line, the first is 1."""
+
+    line: int = 0
+
+    @classmethod
+    def at(cls, name: str, line: int, what: str) -> TraceFormatError:
+        error = cls(f"{name}, line {line}: {what}")
+        error.line = line
+        return error
+
+
+class ProfileFormatError(Error, ValueError):
+    """A file is no pprof profile, or is truncated, or contradicts itself.
+
+    ``offset`` is the byte of the profile, unpacked if it was compressed, where that was seen.
+    """
+
+    offset: int = 0
+
+    @classmethod
+    def at(cls, name: str, offset: int, what: str) -> ProfileFormatError:
+        error = cls(f"{name}, byte {offset}: {what}")
+        error.offset = offset
+        return error
+
+
 class BenchFormatError(Error, ValueError):
     """A file holds no results of the benchmark, or is truncated, or contradicts itself."""
 

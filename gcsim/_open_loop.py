@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gcsim import _gctrace
 from gcsim._conform import Conformance, read_text
 from gcsim._errors import DumpFormatError
-from gcsim._gctrace import PacerLine
+from gcsim._gctrace import read_gctrace
+from gcsim._gctrace_lines import PacerLine
 
 if TYPE_CHECKING:
     from gcsim.lowlevel import Pacer
@@ -90,7 +90,7 @@ def replay(text: str, path: Path) -> OpenLoop:
     """
     result = OpenLoop(path.name, path=path, figures=dict.fromkeys(_FIGURES, 0))
     rows = _metrics(path)
-    cycles = {cycle.number: cycle for cycle in _gctrace.read(text)}
+    cycles = {cycle.number: cycle for cycle in read_gctrace(text)}
     for number, cycle in cycles.items():
         before, row = cycles.get(number - 1), rows.get(number - 1)
         if cycle.pacer is None or before is None or before.pacer is None or row is None:

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from gcsim.__main__ import main
-from gcsim._gctrace import is_log, read
+from gcsim._gctrace import is_log, read_gctrace
 from gcsim.lowlevel import Pacer
 
 DATA = Path(__file__).parent / "data" / "pacer"
@@ -245,7 +245,9 @@ def spoiled_log(tmp_path: Path, old: str, new: str) -> Path:
 
 
 def test_one_wrong_goal_fails_a_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    cycles = read(gzip.decompress((DATA / "httpsvc.p2.gogc50.log.gz").read_bytes()).decode())
+    cycles = read_gctrace(
+        gzip.decompress((DATA / "httpsvc.p2.gogc50.log.gz").read_bytes()).decode()
+    )
     pacer = cycles[10].pacer
     assert pacer is not None
     path = spoiled_log(tmp_path, f"∆goal {pacer.over_goal},", f"∆goal {pacer.over_goal + 1},")
@@ -258,7 +260,9 @@ def test_one_wrong_goal_fails_a_log(tmp_path: Path, capsys: pytest.CaptureFixtur
 def test_a_trigger_below_the_predicted_one_fails_a_log(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    cycles = read(gzip.decompress((DATA / "httpsvc.p2.gogc50.log.gz").read_bytes()).decode())
+    cycles = read_gctrace(
+        gzip.decompress((DATA / "httpsvc.p2.gogc50.log.gz").read_bytes()).decode()
+    )
     pacer = cycles[10].pacer
     assert pacer is not None
     at = pacer.triggered
@@ -286,13 +290,17 @@ def test_a_log_without_a_cycle_to_predict_does_not_pass(
 
 
 def test_log_reader_takes_what_go_119_printed() -> None:
+    rest = (
+        " 3%: 0.10+2.0+0.10 ms clock, 0.20+0/1.0/0+0.20 ms cpu, 4->4->1 MB, 5 MB goal, 0 MB stacks,"
+        " 0 MB globals, 2 P\n"
+    )
     text = (
         "noise\npacer: 25% CPU (25 exp.) for 100+20+3 B work (99 B exp.) in 4000 B -> 5000 B"
         " (∆goal -500, cons/mark +1.850000e-001)\n"
-        "gc 7 @1.5s 3%: 0.1+2+0.1 ms clock\ngc 8 @1.6s 3%: 0.1+2+0.1 ms clock\n"
+        "gc 7 @1.500s" + rest + "gc 8 @1.600s" + rest
     )
     assert is_log(text) and not is_log("a,b\n1,2\n")
-    first, second = read(text)
+    first, second = read_gctrace(text)
     assert (first.number, first.at_s, second.number, second.pacer) == (7, 1.5, 8, None)
     assert first.pacer is not None
     assert (first.pacer.goal, first.pacer.triggered, first.pacer.cons_mark) == (5500, 4000, 0.185)

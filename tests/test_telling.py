@@ -289,7 +289,7 @@ def test_the_project_s_own_reader_reads_the_lines(mode: str) -> None:
         del kept
         cycles = heap.cycles
     assert _gctrace.is_log(out.getvalue())
-    read = _gctrace.read(out.getvalue())
+    read = _gctrace.read_gctrace(out.getvalue())
     assert [c.number for c in read] == [c.number for c in cycles]
     for trace, cycle in zip(read, cycles, strict=True):
         assert (trace.pacer is None) == (cycle.heap_end <= cycle.heap_live)
