@@ -25,7 +25,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 from string import Formatter
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
@@ -506,15 +506,13 @@ def _recast(line: Line, form: _Compiled) -> Line:
     """The line with all fields that the form prints."""
     if line.since == form.since:
         return line
-    values: dict[str, Any] = {f.name: getattr(line, f.name) for f in fields(line)}
+    values: dict[str, Any] = {name: getattr(line, name) for name in form.names}
     if isinstance(line, CycleLine):
-        values |= _cycle_values(line, form)
+        values.update(_cycle_values(line, form))
     if isinstance(line, MarkStartLine) and form.since == "1.5":
         values["fractional"] = int(line.fractional > 0)
-    for name in form.names:
-        if values[name] is None:
-            values[name] = 0
-    return type(line)(**values | {"since": form.since})
+    known = {name: 0 if value is None else value for name, value in values.items()}
+    return replace(line, since=form.since, **known)
 
 
 def _cycle_values(line: CycleLine, form: _Compiled) -> dict[str, Any]:
