@@ -120,6 +120,7 @@ _LAZY = {
     "MemStats": "_results",
     "Metrics": "_metrics",
     "ObjectInfo": "_results",
+    "Profile": "_pprof",
     "SpanInfo": "_results",
     "SteppedCycle": "_steps",
     "TraceCycle": "_gctrace",
@@ -137,6 +138,7 @@ _LAZY = {
     "open_go_dump": "_dump",
     "open_graph": "_graph",
     "read_gctrace": "_gctrace",
+    "read_pprof": "_pprof",
     "workload": "_workload",
     "workloads": "_workload",
 }

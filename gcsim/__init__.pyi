@@ -193,6 +193,12 @@ from gcsim._metrics import (
 from gcsim._metrics import (
     Metrics as Metrics,
 )
+from gcsim._pprof import (
+    Profile as Profile,
+)
+from gcsim._pprof import (
+    read_pprof as read_pprof,
+)
 from gcsim._programs import (
     PROGRAMS as PROGRAMS,
 )
