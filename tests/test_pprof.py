@@ -115,6 +115,9 @@ def test_order_and_inlining() -> None:
     assert {r.name: r.inline for r in top.rows}["f"] == "(partial-inline)"
     assert {r.name: r.inline for r in p.top(3).rows} == {"x": "", "f": "", "h": ""}
     assert [r.name for r in p.top(2, cum=True).rows] == ["main", "f"]
+    both = profile((1, "f<g"), (1, "f+g"))  # of the same caller
+    assert both.top().rows[0].inline == "" == profile((1, "f+g"), (1, "f<g")).top().rows[0].inline
+    assert profile((1, "f+g")).top().rows[0].inline == "(inline)"
     assert p.top(0).rows == () and p.top(-1).rows == ()
 
 
