@@ -6,6 +6,7 @@
 #include "gc/limiter.h"
 #include "gc/pacer.h"
 #include "gc/world.h"
+#include "watch/profile.h"
 #include "watch/verify.h"
 
 static void wb_sizeclass_resolve(uint64_t bytes, uint32_t noscan, uint64_t *out)
@@ -230,6 +231,13 @@ static uint64_t wb_trace_scav_text(const uint64_t *scav, char *out)
 {
     const struct trace_scav s = {scav[0], scav[1], scav[2], scav[3], scav[4], scav[5]};
     return trace_text(out, TRACE_SCAV, &s, 0);
+}
+
+static void wb_profile_scale(int64_t count, int64_t bytes, int64_t rate, int64_t *out)
+{
+    struct profile_estimate e = profile_scale(count, bytes, rate);
+    out[0] = e.count;
+    out[1] = e.bytes;
 }
 
 static const gcsim_whitebox whitebox_table = {

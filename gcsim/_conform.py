@@ -217,6 +217,19 @@ def _replay_size_classes(rows: Iterator[_Row], result: Conformance) -> None:
         result.check(f"class {c}", ours, gos)
 
 
+# --- memory profile ------------------------------------------------------------------------------
+
+
+def _replay_profile(rows: Iterator[_Row], result: Conformance) -> None:
+    from gcsim.lowlevel import whitebox
+
+    for row in rows:
+        count, size, rate = (int(row[name]) for name in ("count", "bytes", "rate"))
+        ours = whitebox.profile_scale(count, size, rate)
+        gos = (int(row["est_count"]), int(row["est_bytes"]))
+        result.check(f"{count} objects, {size} bytes, rate {rate}", ours, gos)
+
+
 # --- struct layout -------------------------------------------------------------------------------
 
 
@@ -426,6 +439,7 @@ _BY_HEADER: dict[tuple[str, ...], Callable[[Iterator[_Row], Conformance], None]]
     ("class", "object_bytes", "span_bytes", "span_pages"): _replay_size_classes,
     ("seq", "i", "op", "a"): _replay_pagealloc,
     ("i", "size", "scan", "span_class"): _replay_layout,
+    ("rate", "count", "bytes", "est_count"): _replay_profile,
     ("case", "size", "scan", "span_class"): _replay_reuse,
     ("scenario", "cycle", "gc_percent", "memory_limit"): _conform_pacer.replay_pacer,
     ("scenario", "cycle", "k", "heap_live"): _conform_pacer.replay_revise,

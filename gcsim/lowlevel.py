@@ -117,6 +117,13 @@ class whitebox:
         return int(whitebox_fast.roundupsize(size, noscan))
 
     @staticmethod
+    def profile_scale(count: int, size: int, rate: int) -> tuple[int, int]:
+        """Objects and bytes that samples stand for (runtime/pprof, protomem.go:scaleHeapSample)."""
+        out = ffi.new("int64_t[2]")
+        whitebox_fast.profile_scale(count, size, rate, out)
+        return int(out[0]), int(out[1])
+
+    @staticmethod
     def span_geometry(size_class: int, noscan: bool, green_tea: bool) -> SpanGeometry:
         """The layout of a span of a class, with or without Green Tea's inline mark bits."""
         sizes, places = ffi.new("uint64_t[3]"), ffi.new("uint64_t[4]")
