@@ -15,9 +15,12 @@ import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from gcsim._errors import OptionError, ProfileFormatError
+
+if TYPE_CHECKING:
+    from gcsim._flame import FlameGraph
 
 _MAX_BYTES = 32 << 20
 _U64 = 1 << 64
@@ -132,13 +135,13 @@ class Top:
         source = self.sample_type.unit
 
         def value(n: int) -> str:
-            return _scaled(n, source, unit)
+            return value_text(n, source, unit)
 
         shown = sum(row.flat for row in self.rows)
+        share = percent_text(shown, self.total).strip()
         lines = [
             f"Type: {self.sample_type.type}",
-            f"Showing nodes accounting for {value(shown)}, {_percent(shown, self.total).strip()}"
-            f" of {value(self.total)} total",
+            f"Showing nodes accounting for {value(shown)}, {share} of {value(self.total)} total",
         ]
         if len(self.rows) < self.functions:
             lines.append(f"Showing top {len(self.rows)} nodes out of {self.functions}")
@@ -147,9 +150,9 @@ class Top:
         for row in self.rows:
             so_far += row.flat
             lines.append(
-                f"{value(row.flat):>10} {_percent(row.flat, self.total)}"
-                f" {_percent(so_far, self.total)} {value(row.cum):>10}"
-                f" {_percent(row.cum, self.total)}  {row.name}"
+                f"{value(row.flat):>10} {percent_text(row.flat, self.total)}"
+                f" {percent_text(so_far, self.total)} {value(row.cum):>10}"
+                f" {percent_text(row.cum, self.total)}  {row.name}"
                 + (f" {row.inline}" if row.inline else "")
             )
         return "\n".join(lines)
@@ -191,10 +194,16 @@ class Tree:
         unit = self.sample_type.unit
         for depth, node in self.walk():
             if abs(node.cum) >= minimum * abs(self.cum):
-                value = _scaled(node.cum, unit, "minimum")
-                share = _percent(node.cum, self.cum)
+                value = value_text(node.cum, unit, "minimum")
+                share = percent_text(node.cum, self.cum)
                 lines.append(f"{value:>10} {share} {'  ' * depth}{node.name}")
         return "\n".join(lines)
+
+    def flame_graph(self) -> FlameGraph:
+        """The tree as a picture: `FlameGraph.write` makes .svg, .html or .png of it."""
+        from gcsim._flame import flame_graph
+
+        return flame_graph(self)
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         printer.text(str(self))
@@ -252,14 +261,14 @@ def _scale(value: int, source: str, target: str) -> tuple[float, str]:
     return float(value), "" if target in ("count", "sample", "unit", "minimum") else target
 
 
-def _scaled(value: int, source: str, target: str) -> str:
+def value_text(value: int, source: str, target: str) -> str:
     """measurement.go:ScaledLabel."""
     scaled, unit = _scale(value, source, target)
     text = f"{scaled:.2f}".removesuffix(".00")
     return "0" if text in ("0", "-0") else text + unit
 
 
-def _percent(value: int, total: int) -> str:
+def percent_text(value: int, total: int) -> str:
     """measurement.go:Percentage."""
     ratio = abs(value / total) * 100 if total else 0.0
     if 99.95 <= ratio <= 100.05:

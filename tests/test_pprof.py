@@ -12,12 +12,14 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import gcsim
+from gcsim._flame import _DARK, _LIGHT
 from gcsim._pprof import (
     Binary,
     Label,
@@ -26,8 +28,8 @@ from gcsim._pprof import (
     Sample,
     SampleType,
     StackFrame,
-    _percent,
-    _scaled,
+    percent_text,
+    value_text,
 )
 from gcsim._pprof_wire import _bytes, _number, _packed, _varint
 
@@ -127,20 +129,20 @@ def test_a_location_without_symbols_is_its_address() -> None:
     assert [r.name for r in p.top().rows] == ["0000000000001234 [prog]", "<unknown>"]
 
 
-def test_units_and_percent_as_pprof_writes_them() -> None:
-    assert _scaled(1536, "bytes", "minimum") == "1.50kB"
-    assert _scaled(-(3 << 20), "bytes", "kB") == "-3072kB"
-    assert _scaled(1500, "nanoseconds", "minimum") == "1.50us"
-    assert _scaled(0, "bytes", "minimum") == "0" and _scaled(7, "count", "minimum") == "7"
-    assert _scaled(7, "goats", "minimum") == "7"
-    assert [_percent(n, 10000) for n in (0, 1, 123, 9996, 10005)] == [
+def test_units_andpercent_text_as_pprof_writes_them() -> None:
+    assert value_text(1536, "bytes", "minimum") == "1.50kB"
+    assert value_text(-(3 << 20), "bytes", "kB") == "-3072kB"
+    assert value_text(1500, "nanoseconds", "minimum") == "1.50us"
+    assert value_text(0, "bytes", "minimum") == "0" and value_text(7, "count", "minimum") == "7"
+    assert value_text(7, "goats", "minimum") == "7"
+    assert [percent_text(n, 10000) for n in (0, 1, 123, 9996, 10005)] == [
         "    0%",
         " 0.01%",
         " 1.23%",
         "  100%",
         "  100%",
     ]
-    assert _percent(5, 0) == "    0%"
+    assert percent_text(5, 0) == "    0%"
 
 
 def test_tree() -> None:
@@ -186,6 +188,89 @@ def test_shown() -> None:
     assert "nodes by inuse_space" in repr(p.tree())
     with pytest.raises(AttributeError):
         p.period = 1  # type: ignore[misc]
+
+
+# --- flame graphs ---
+
+
+def test_boxes_lie_in_their_callers_and_are_as_wide_as_their_values() -> None:
+    graph = profile((3, "f<g<main"), (4, "g<main"), (1, "f<main"), (2, "idle")).tree().flame_graph()
+    assert [(b.depth, b.name, b.x, b.width) for b in graph.boxes] == [
+        (0, "all", 0, 1),
+        (1, "main", 0, 0.8),
+        (1, "idle", 0.8, 0.2),
+        (2, "g", 0, 0.7),
+        (2, "f", 0.7, pytest.approx(0.1)),
+        (3, "f", 0, 0.3),
+    ]
+    assert graph.total == 10 and graph.hidden == 0 and not graph.is_difference
+    assert graph.told(graph.boxes[3]) == "g: 7 (70.00%), in itself 4 (40.00%)"
+    assert repr(graph) == "<flame graph of events: 6 boxes>"
+
+
+def test_a_difference_shows_what_grew_and_what_shrank() -> None:
+    old, new = profile((9, "f<main"), (4, "g<main")), profile((2, "f<main"), (7, "g<main"))
+    graph = (new - old).tree().flame_graph()
+    assert graph.is_difference and graph.total == 10
+    drawn = {b.name: (b.width, b.cum) for b in graph.boxes}
+    assert drawn == {"all": (1, -4), "main": (1, -4), "f": (0.7, -7), "g": (0.3, 3)}
+    svg = graph.svg()
+    assert svg.count('class="up"') == 1 and svg.count('class="down"') == 3
+    assert (new - new).tree().flame_graph().boxes == ()
+
+
+def test_a_flame_graph_is_a_whole_picture_whatever_the_names(tmp_path: Path) -> None:
+    names = [
+        "a<b>&\"'",
+        "\0\x1b[31m",
+        "]]>",
+        "</title>",
+        "\udc80",
+        "\ufffe",
+        "π" * 300,
+        "$x$ \\frac",
+    ]
+    frames = tuple(Location((frame(n),)) for n in names)
+    p = Profile((SampleType("n", "bytes"),), (Sample((1 << 40,), frames),))
+    graph = p.tree().flame_graph()
+    for suffix in ("svg", "html"):
+        graph.write(tmp_path / f"a.{suffix}")
+        assert "http://" not in (tmp_path / f"a.{suffix}").read_text("utf-8").replace(
+            "http://www.w3.org/2000/svg", ""
+        )
+    root = ElementTree.parse(tmp_path / "a.svg").getroot()
+    width = float(root.attrib["width"])
+    rects = root.findall(".//{*}rect")
+    assert len(rects) == len(graph.boxes) == 9 and "1TB" in root.attrib["aria-label"]
+    for rect in rects:
+        x, w = float(rect.attrib["x"]), float(rect.attrib["width"])
+        assert x >= 0 and x + w <= width
+        assert float(rect.attrib["y"]) + 17 <= float(root.attrib["height"])
+    assert len(root.findall(".//{*}title")) == 9
+    with pytest.raises(gcsim.OptionError, match="svg"):
+        graph.write(tmp_path / "a.pdf")
+    pytest.importorskip("matplotlib")
+    graph.write(tmp_path / "a.png")
+    assert (tmp_path / "a.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_what_is_too_small_or_too_deep_is_counted() -> None:
+    p = profile((1, "tiny"), (100_000, "<".join(f"f{i}" for i in range(1000))))
+    graph = p.tree().flame_graph()
+    assert len(graph.boxes) == 256 and graph.hidden == 1002 - 256
+    assert f"{1002 - 256} boxes" in graph.title()
+
+
+def test_labels_can_be_read_on_every_box() -> None:
+    """Contrast as WCAG 2 defines it: black on light boxes, white on dark ones."""
+
+    def luminance(colour: str) -> float:
+        parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        r, g, b = (c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in parts)
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b
+
+    assert all((luminance(c) + 0.05) / 0.05 >= 7 for c in _LIGHT.values())
+    assert all(1.05 / (luminance(c) + 0.05) >= 7 for c in _DARK.values())
 
 
 # --- files ---
