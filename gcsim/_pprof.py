@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from gcsim._flame import FlameGraph
 
 _MAX_BYTES = 32 << 20
+_INDENT = 100  # levels of a tree; what is deeper stands below one another
 _U64 = 1 << 64
 
 
@@ -196,7 +197,7 @@ class Tree:
             if abs(node.cum) >= minimum * abs(self.cum):
                 value = value_text(node.cum, unit, "minimum")
                 share = percent_text(node.cum, self.cum)
-                lines.append(f"{value:>10} {share} {'  ' * depth}{node.name}")
+                lines.append(f"{value:>10} {share} {'  ' * min(depth, _INDENT)}{node.name}")
         return "\n".join(lines)
 
     def flame_graph(self) -> FlameGraph:
@@ -550,9 +551,10 @@ def read_pprof(
 ) -> Profile:
     """A profile that Go, or anything else that pprof reads, has written; compressed or not.
 
-    `source` is a path, the bytes of a file, or an open binary file. Raises ProfileFormatError with
-    the byte where the profile is truncated or contradicts itself, or if it has more than
-    `max_bytes` (32 MiB); OSError.
+    The text that Go writes with ``debug=1`` is read too; with a sampling rate above 1 that needs
+    cffi. `source` is a path, the bytes of a file, or an open binary file. Raises
+    ProfileFormatError with the byte where the profile is truncated or contradicts itself, or if it
+    has more than `max_bytes` (32 MiB); OSError.
     """
     if isinstance(source, bytes | bytearray | memoryview):
         data, name = bytes(source), "the profile"
@@ -564,11 +566,12 @@ def read_pprof(
         name = str(getattr(source, "name", "the profile"))
         data = source.read(max_bytes + 1)
     data = _unpacked(data, name, max_bytes)
+    from gcsim._pprof_text import DamagedText, is_text, read_text
     from gcsim._pprof_wire import Damaged, Reader
 
     try:
-        profile = Reader(data).profile()
-    except Damaged as error:
+        profile = read_text(data) if is_text(data) else Reader(data).profile()
+    except (Damaged, DamagedText) as error:
         raise ProfileFormatError.at(name, error.offset, str(error)) from None
     if not profile.sample_types:
         raise ProfileFormatError.at(name, len(data), "no profile: it has no type of samples")

@@ -37,6 +37,7 @@ HERE = Path(__file__).parent
 FOLDERS = [HERE / "data" / "pprof", HERE.parent.parent / "shared" / "data" / "pprof"]
 PROFILES = [path for folder in FOLDERS for path in sorted(folder.glob("*.pb.gz"))]
 TABLES = [path for folder in FOLDERS for path in sorted(folder.glob("*.top.txt"))]
+TEXTS = [path for folder in FOLDERS for path in sorted(folder.glob("*.debug1.txt.gz"))]
 HEAP = HERE / "data" / "pprof" / "leaks-default.heap.pb.gz"
 
 
@@ -157,7 +158,7 @@ def test_tree() -> None:
     assert str(tree).splitlines()[2] == "         7 87.50%     g"
     assert len(tree.text(0.5).splitlines()) == 3
     deep = profile((1, "<".join(f"f{i}" for i in range(20_000)))).tree()
-    assert sum(1 for _ in deep.walk()) == 20_001 and "19999" in deep.text()
+    assert sum(1 for _ in deep.walk()) == 20_001 and len(deep.text()) < 10_000_000
 
 
 def test_difference() -> None:
@@ -382,6 +383,71 @@ def test_a_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.Mon
     if os.path.exists("/dev/full"):
         with pytest.raises(OSError, match="No space"), open("/dev/full", "wb", 0) as file:
             p.write(file)
+
+
+# --- text ---
+
+TEXT_DATA = gzip.decompress(TEXTS[0].read_bytes())
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=name)
+def test_the_text_of_a_profile_says_what_the_binary_one_does(path: Path) -> None:
+    """They were taken one after the other, so allocations of the first are in the second."""
+    pytest.importorskip("gcsim.lowlevel")
+    text = gcsim.read_pprof(path)
+    binary = gcsim.read_pprof(path.with_name(path.name.replace(".debug1.txt.gz", ".pb.gz")))
+    assert text.sample_types == binary.sample_types and text.period == binary.period
+    assert gcsim.read_pprof(text.to_bytes()) == text
+    by = binary.default_type or binary.sample_types[-1].type
+    theirs = {row.name: row for row in binary.top(by=by).rows}
+    ours = {row.name: row for row in text.top(by=by).rows}
+    shared = [n for n in ours if n.startswith("main.leak")]
+    assert len(shared) >= 1 and all(ours[n].cum == theirs[n].cum for n in shared)
+
+
+def test_text_without_symbols_with_labels_and_with_statistics() -> None:
+    data = (
+        b'mutex profile: total 5\n3 @ 0x1 0x2\n# labels: {"a":"b"}\n#\t0x1\n\n2 @ 0x9 0xa\n\n\n'
+        b"# runtime.MemStats\n# Alloc = 1\n"
+    )
+    p = gcsim.read_pprof(data)
+    assert p.sample_types == (("mutex", "count"),)
+    assert [(s.values, [loc.address for loc in s.stack]) for s in p.samples] == [
+        ((3,), [1]),
+        ((2,), [9, 10]),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("data", "offset"),
+    [
+        (b"heap profile: 1: 2 [3: 4] @ heap/2\nwhat\n", 35),
+        (b"heap profile: 1: 2 [3: 4] @ heap/2\n1: 2 [3: 4] @ 0x1\n#what\n", 53),
+        (b"heap profile: 1: 2 [3: 4] @ heap/2\n1: 2 [3: 4] @ 0x1\n#\t0x1", 58),
+        (b"heap profile: 1: 2 [3: 4] @ heap/2\n1 @ 0x1\n\n", 35),
+        (b"goroutine profile: total 3\n3 @ 0x1\n#\t0x1\tf+0x1\n", 35),
+        (b"goroutine profile: total 3\n3 @ 0x1\n#\t0x1\tf\ta:1\n", 35),
+        (b"goroutine profile: total 3\n3 @ 0x1\n#\t0x1\tf+0x1\ta:b\n", 35),
+        (b"goroutine profile: total 3\n3 @ 0x1\n\t\t\n", 35),
+        (b"goroutine profile: total 3\n3 @ 0x1\n#\t0x1" + b"\tf+0x1" * 100_000, 35),
+        (b"goroutine profile: total 3\n" + b"9" * 40 + b" @ 0x1\n\n", 27),
+    ],
+)
+def test_damaged_text_says_at_which_byte(data: bytes, offset: int) -> None:
+    with pytest.raises(gcsim.ProfileFormatError) as caught:
+        gcsim.read_pprof(data)
+    assert caught.value.offset == offset
+
+
+@settings(deadline=None)
+@given(st.integers(0, 3000), st.binary(max_size=20))
+def test_changed_text_never_does_worse_than_an_error(at: int, junk: bytes) -> None:
+    try:
+        p = gcsim.read_pprof(TEXT_DATA[:at] + junk + TEXT_DATA[at + len(junk) :])
+    except gcsim.ProfileFormatError as error:
+        assert 0 <= error.offset <= len(TEXT_DATA) + 20
+    else:
+        assert str(p)
 
 
 # --- bad input ---
