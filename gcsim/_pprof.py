@@ -22,7 +22,7 @@ from gcsim._errors import OptionError, ProfileFormatError
 if TYPE_CHECKING:
     from gcsim._flame import FlameGraph
 
-_MAX_BYTES = 32 << 20
+_MAX_BYTES = 16 << 20
 _INDENT = 100  # levels of a tree; what is deeper stands below one another
 _U64 = 1 << 64
 
@@ -554,7 +554,7 @@ def read_pprof(
     The text that Go writes with ``debug=1`` is read too; with a sampling rate above 1 that needs
     cffi. `source` is a path, the bytes of a file, or an open binary file. Raises
     ProfileFormatError with the byte where the profile is truncated or contradicts itself, or if it
-    has more than `max_bytes` (32 MiB); OSError.
+    has more than `max_bytes` (16 MiB); OSError.
     """
     if isinstance(source, bytes | bytearray | memoryview):
         data, name = bytes(source), "the profile"

@@ -157,6 +157,8 @@ class _Field(NamedTuple):
 
 
 def _read_varint(data: bytes, at: int, end: int) -> tuple[int, int]:
+    if at < end and data[at] < 0x80:  # most are one byte long
+        return data[at], at + 1
     value = shift = 0
     start = at
     while at < end:
