@@ -249,6 +249,11 @@ def search_here(
         raise OptionError(
             f"invariants='{invariants}' is not known; there are {', '.join(INVARIANTS)}"
         )
+    if file is not None and whole_stacks:
+        raise OptionError(
+            "a search by whole stacks cannot be put aside: halves of addresses lie there, which"
+            " mean nothing to another process; leave out file= or whole_stacks="
+        )
     settings = {"whole_stacks": whole_stacks, "invariants": invariants, "max_depth": max_depth}
     with setup.heap() as heap, SearchFile(file, setup, **settings) as kept:
         found = _core.explore(
@@ -355,7 +360,7 @@ def explore(
     does not hold the verdict is "broken", often steps before anything is lost. Raises OptionError
     for a word that is not known; Ctrl-C stops the search. With ``file`` a search that was
     stopped, by max_states, by memory, by progress or by Ctrl-C, is put aside there, and goes on
-    from there next time; when it ends the file is gone.
+    from there next time; when it ends the file is gone. Not with ``whole_stacks``.
     """
     if barrier not in BARRIERS:
         raise OptionError(f"barrier='{barrier}' is not known; there are {', '.join(BARRIERS)}")

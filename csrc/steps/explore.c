@@ -227,7 +227,7 @@ static uint32_t take_step(struct explorer *e, gcsim_taken step)
     else if (deeper && !ends && !at_bound)
         return explore_push(e, step, mark) ? look_around(e) : tear(e);
     undo_back(e->undo, mark);
-    return verdict;
+    return verdict ? verdict : look_around(e);
 }
 
 // Nobody can run where somebody should.

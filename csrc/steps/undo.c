@@ -24,8 +24,9 @@ struct saved {
 
 struct undo {
     struct mheap *h;
-    uint64_t seed;             // of all hashes
-    uint64_t code, code_bytes; // where this code lies
+    uint64_t seed;               // of all hashes
+    uint64_t image, image_bytes; // where the library lies that this code is in
+    uint64_t code, code_bytes;   // what of it can be run
     bool whole_stacks;
     char *base[WORLD_REGIONS]; // as at the beginning
     uint64_t base_bytes[WORLD_REGIONS];
@@ -66,22 +67,29 @@ static bool cover(struct undo *u, int r)
     return true;
 }
 
-// The executable segment that this function lies in.
+// The library that this function lies in, and its executable segment.
 static int find_code(struct dl_phdr_info *info, size_t bytes, void *arg)
 {
     struct undo *u = arg;
+    uint64_t first = UINT64_MAX, end = 0;
     (void)bytes;
     for (int i = 0; i < info->dlpi_phnum; i++) {
         const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
         uint64_t from = info->dlpi_addr + segment->p_vaddr;
-        if (segment->p_type == PT_LOAD &&
-            (uint64_t)(uintptr_t)find_code - from < segment->p_memsz) {
+        if (segment->p_type != PT_LOAD)
+            continue;
+        if ((uint64_t)(uintptr_t)find_code - from < segment->p_memsz) {
             u->code = from;
             u->code_bytes = segment->p_memsz;
-            return 1;
         }
+        first = from < first ? from : first;
+        end = from + segment->p_memsz > end ? from + segment->p_memsz : end;
     }
-    return 0;
+    if (!u->code)
+        return 0;
+    u->image = first;
+    u->image_bytes = end - first;
+    return 1;
 }
 
 CORE struct undo *undo_create(struct mheap *h, bool whole_stacks, uint64_t seed)
@@ -147,13 +155,15 @@ CORE uint64_t undo_bytes(const struct undo *u)
 
 static bool is_code(const struct undo *u, uint64_t word) { return word - u->code < u->code_bytes; }
 
-// An address as its distance from where the world or the code begins, so that hashes are the same in another process.
+// An address as its distance from where the world or the library begins, so that hashes are the same in another process. Of the library not
+// only return addresses are found: a mutator's record names its table of functions, until it ends.
 CORE_INLINE uint64_t anywhere(const struct undo *u, uint64_t word)
 {
     uint64_t in_world = word - (uint64_t)(uintptr_t)u->h->world->base;
     if (in_world < u->h->world->bytes)
         return in_world | 1ull << 62;
-    return is_code(u, word) ? (word - u->code) | 1ull << 61 : word;
+    uint64_t in_image = word - u->image;
+    return in_image < u->image_bytes ? in_image | 1ull << 61 : word;
 }
 
 CORE_INLINE uint64_t mix(uint64_t a, uint64_t b)
@@ -168,7 +178,7 @@ static uint64_t line_hash(const struct undo *u, const struct line *line)
     uint64_t place = (uint64_t)((const char *)line->at - u->h->world->base);
     uint64_t w[WORDS], hash = place * 0x9e3779b97f4a7c15ull + u->seed;
     const uint64_t *base = (const uint64_t *)(void *)(u->base[line->region] + line->offset);
-    // What never changes, such as addresses outside, is 0 everywhere.
+    // What never changes is 0 everywhere.
     for (int i = 0; i < WORDS; i++)
         w[i] = line->ignored >> i & 1 || (line->frames && !is_code(u, line->words[i]))
                    ? 0

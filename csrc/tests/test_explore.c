@@ -43,9 +43,73 @@ static void bounds(void)
     API->heap_destroy(heap);
 }
 
+// Where a search is put aside, and what is left to read of the one before.
+struct stream {
+    char *read, *written;
+    uint64_t left, n;
+};
+
+static int put(void *arg, const void *bytes, uint64_t n)
+{
+    struct stream *s = arg;
+    s->written = realloc(s->written, s->n + n);
+    INVARIANT(s->written);
+    memcpy(s->written + s->n, bytes, n);
+    s->n += n;
+    return 0;
+}
+
+static int get(void *arg, void *bytes, uint64_t n)
+{
+    struct stream *s = arg;
+    if (n > s->left)
+        return 1;
+    memcpy(bytes, s->read, n);
+    s->read += n;
+    s->left -= n;
+    return 0;
+}
+
+// Put aside after every `states` more, whether the last one was the end of a path or not.
+static void put_aside(gcsim_search how, uint64_t states)
+{
+    gcsim_heap *heap = free_stage((gcsim_options){.shade_entries = 1}, 1, 1);
+    gcsim_found whole = search(heap, how), found = {0};
+    API->heap_destroy(heap);
+    struct stream s = {0};
+    uint64_t stops = 0, over = 0;
+    gcsim_status status;
+    do {
+        char *last = s.written;
+        s = (struct stream){.read = last, .left = s.n};
+        how.max_states = 1 + states * (stops + 1);
+        how.bytes = sizeof how;
+        how.save = put;
+        how.load = last ? get : NULL;
+        how.stream_arg = &s;
+        found = (gcsim_found){.bytes = sizeof found};
+        heap = free_stage((gcsim_options){.shade_entries = 1}, 1, 1);
+        status = gcsim_stepping()->explore(heap, &how, &found);
+        API->heap_destroy(heap);
+        free(last);
+        stops++;
+        over += found.states > how.max_states;
+    } while (status == GCSIM_OK && found.saved);
+    free(s.written);
+    check(status == GCSIM_OK, "what was put aside is taken up, %" PRIu64 " times", stops);
+    check(found.verdict == whole.verdict && found.states == whole.states &&
+              found.transitions == whole.transitions && found.paths == whole.paths,
+          "what is found is the same");
+    check(!over, "a search stops at the very state that its bound names (%" PRIu64 " did not)",
+          over);
+}
+
 int main(void)
 {
     closed();
     bounds();
+    put_aside((gcsim_search){0}, 100);
+    put_aside((gcsim_search){.max_depth = 30}, 37);
+    put_aside((gcsim_search){.whole_cycle = 1}, 100);
     return failures != 0;
 }
