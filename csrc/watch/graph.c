@@ -1,0 +1,424 @@
+#include "watch/graph.h"
+
+#ifndef GRAPH_REALLOC // tests put a failing allocator here
+#define GRAPH_REALLOC realloc
+#endif
+
+enum { GRAPH_POLL_STEPS = 1 << 16 };
+
+static void *graph_alloc(uint64_t count, size_t item_bytes)
+{
+    uint64_t bytes;
+    if (__builtin_mul_overflow(count + !count, (uint64_t)item_bytes, &bytes) || bytes > PTRDIFF_MAX)
+        return NULL;
+    return GRAPH_REALLOC(NULL, bytes);
+}
+
+static bool graph_stopped(const struct graph *g, uint64_t step)
+{
+    return UNLIKELY(step % GRAPH_POLL_STEPS == 0) && g->poll && g->poll(g->poll_arg);
+}
+
+CORE enum graph_code graph_check(const struct graph *g)
+{
+    if (g->nodes >= GRAPH_NONE - 1 || g->edge_start[0] != 0 || g->edge_start[g->nodes] != g->edges)
+        return GRAPH_MALFORMED;
+    for (uint32_t i = 0; i < g->nodes; i++)
+        if (g->edge_start[i] > g->edge_start[i + 1])
+            return GRAPH_MALFORMED;
+    for (uint64_t e = 0; e < g->edges; e++)
+        if (g->edge_dst[e] >= g->nodes)
+            return GRAPH_MALFORMED;
+    for (uint64_t r = 0; r < g->roots; r++)
+        if (g->root_dst[r] >= g->nodes)
+            return GRAPH_MALFORMED;
+    return GRAPH_OK;
+}
+
+// A counting sort by target: count, sum up, and fill each row from its end, which moves its start there.
+CORE enum graph_code graph_reverse(const struct graph *g, uint64_t *start, uint32_t *from,
+                                   uint64_t *edge)
+{
+    memset(start, 0, (g->nodes + 1ull) * sizeof *start);
+    for (uint64_t e = 0; e < g->edges; e++)
+        start[g->edge_dst[e]]++;
+    for (uint32_t i = 0; i < g->nodes; i++)
+        start[i + 1] += start[i];
+    for (uint32_t i = g->nodes; i-- > 0;) {
+        if (graph_stopped(g, i))
+            return GRAPH_STOPPED;
+        for (uint64_t e = g->edge_start[i + 1]; e-- > g->edge_start[i];) {
+            uint64_t at = --start[g->edge_dst[e]];
+            from[at] = i;
+            if (edge)
+                edge[at] = e;
+        }
+    }
+    start[g->nodes] = g->edges;
+    return GRAPH_OK;
+}
+
+// --- dominators. All arrays go by preorder number; 0 is the one that stands for all roots.
+
+struct graph_tree {
+    uint32_t count;
+    uint32_t *number; // of a node; GRAPH_NONE: not reached
+    uint32_t *node, *parent, *semi, *label, *ancestor, *dom, *bucket, *next, *stack;
+    uint64_t *pred_start, *cursor; // one block: the walk is over before rows of predecessors are needed
+    uint32_t *pred;
+};
+
+static void tree_free(struct graph_tree *t)
+{
+    uint32_t *const rows[] = {t->number,   t->node, t->parent, t->semi, t->label, t->ancestor,
+                              t->dom, t->bucket, t->next,   t->stack, t->pred};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        free(rows[i]);
+    free(t->pred_start);
+}
+
+static bool tree_alloc(const struct graph *g, struct graph_tree *t)
+{
+    uint32_t **const rows[] = {&t->number,   &t->node, &t->parent, &t->semi, &t->label,
+                               &t->ancestor, &t->dom,  &t->bucket, &t->next, &t->stack};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (!(*rows[i] = graph_alloc(g->nodes + 1ull, sizeof **rows[i])))
+            return false;
+    t->pred_start = t->cursor = graph_alloc(g->nodes + 2ull, sizeof *t->pred_start);
+    t->pred = graph_alloc(g->edges, sizeof *t->pred);
+    return t->pred_start && t->pred;
+}
+
+static void tree_enter(const struct graph *g, struct graph_tree *t, uint32_t node, uint32_t parent)
+{
+    uint32_t v = t->count++;
+    t->number[node] = v;
+    t->node[v] = node;
+    t->parent[v] = parent;
+    t->cursor[v] = g->edge_start[node];
+}
+
+// Depth first from one root. The way back is the parents': no stack is needed.
+static bool tree_walk(const struct graph *g, struct graph_tree *t, uint32_t root)
+{
+    if (t->number[root] != GRAPH_NONE)
+        return true;
+    tree_enter(g, t, root, 0);
+    for (uint32_t v = t->count - 1; v != 0;) {
+        uint64_t e = t->cursor[v];
+        if (e == g->edge_start[t->node[v] + 1]) {
+            v = t->parent[v];
+            continue;
+        }
+        t->cursor[v]++;
+        if (graph_stopped(g, e))
+            return false;
+        if (t->number[g->edge_dst[e]] == GRAPH_NONE) {
+            tree_enter(g, t, g->edge_dst[e], v);
+            v = t->count - 1;
+        }
+    }
+    return true;
+}
+
+// Who leads to whom among those reached, in preorder numbers: as graph_reverse does it.
+static void tree_predecessors(const struct graph *g, struct graph_tree *t)
+{
+    memset(t->pred_start, 0, (t->count + 1ull) * sizeof *t->pred_start);
+    for (uint32_t v = 1; v < t->count; v++)
+        for (uint64_t e = g->edge_start[t->node[v]]; e < g->edge_start[t->node[v] + 1]; e++)
+            t->pred_start[t->number[g->edge_dst[e]]]++;
+    for (uint32_t v = 0; v < t->count; v++)
+        t->pred_start[v + 1] += t->pred_start[v];
+    for (uint32_t v = 1; v < t->count; v++)
+        for (uint64_t e = g->edge_start[t->node[v]]; e < g->edge_start[t->node[v] + 1]; e++)
+            t->pred[--t->pred_start[t->number[g->edge_dst[e]]]] = v;
+}
+
+// The node with the least semidominator on the way from v up to, but without, the root of its tree in the forest. The way is shortened as it is gone.
+static uint32_t tree_eval(struct graph_tree *t, uint32_t v)
+{
+    if (t->ancestor[v] == GRAPH_NONE)
+        return v;
+    uint32_t depth = 0, u = v;
+    for (; t->ancestor[t->ancestor[u]] != GRAPH_NONE; u = t->ancestor[u])
+        t->stack[depth++] = u;
+    while (depth-- > 0) {
+        u = t->stack[depth];
+        uint32_t a = t->ancestor[u];
+        if (t->semi[t->label[a]] < t->semi[t->label[u]])
+            t->label[u] = t->label[a];
+        t->ancestor[u] = t->ancestor[a];
+    }
+    return t->label[v];
+}
+
+static bool tree_semidominators(const struct graph *g, struct graph_tree *t)
+{
+    for (uint32_t w = t->count; w-- > 1;) {
+        if (graph_stopped(g, w))
+            return false;
+        for (uint64_t i = t->pred_start[w]; i < t->pred_start[w + 1]; i++) {
+            uint32_t s = t->semi[tree_eval(t, t->pred[i])];
+            t->semi[w] = s < t->semi[w] ? s : t->semi[w];
+        }
+        uint32_t p = t->parent[w], least = t->next[w] == 0 ? 0 : p;
+        t->semi[w] = least < t->semi[w] ? least : t->semi[w];
+        t->next[w] = t->bucket[t->semi[w]];
+        t->bucket[t->semi[w]] = w;
+        t->ancestor[w] = p;
+        for (uint32_t v = t->bucket[p]; v != GRAPH_NONE; v = t->next[v]) {
+            uint32_t u = tree_eval(t, v);
+            t->dom[v] = t->semi[u] < t->semi[v] ? u : p;
+        }
+        t->bucket[p] = GRAPH_NONE;
+    }
+    return true;
+}
+
+static bool tree_build(const struct graph *g, struct graph_tree *t)
+{
+    memset(t->number, 0xff, (g->nodes + 1ull) * sizeof *t->number);
+    t->node[0] = g->nodes;
+    t->count = 1;
+    for (uint64_t r = 0; r < g->roots; r++)
+        if (!tree_walk(g, t, g->root_dst[r]))
+            return false;
+    tree_predecessors(g, t);
+    for (uint32_t v = 0; v < t->count; v++) {
+        t->semi[v] = t->label[v] = v;
+        t->ancestor[v] = t->bucket[v] = t->next[v] = GRAPH_NONE;
+    }
+    for (uint64_t r = 0; r < g->roots; r++) // until its turn comes: 0 leads there
+        t->next[t->number[g->root_dst[r]]] = 0;
+    return tree_semidominators(g, t);
+}
+
+static void tree_results(const struct graph *g, struct graph_tree *t, uint32_t *idom,
+                         uint64_t *retained)
+{
+    memset(idom, 0xff, g->nodes * sizeof *idom);
+    memset(retained, 0, (g->nodes + 1ull) * sizeof *retained);
+    for (uint32_t w = 1; w < t->count; w++) {
+        if (t->dom[w] != t->semi[w])
+            t->dom[w] = t->dom[t->dom[w]];
+        idom[t->node[w]] = t->node[t->dom[w]];
+    }
+    for (uint32_t w = t->count; w-- > 1;) { // who dominates has the lower number
+        retained[t->node[w]] += g->bytes[t->node[w]];
+        retained[t->node[t->dom[w]]] += retained[t->node[w]];
+    }
+}
+
+CORE enum graph_code graph_dominators(const struct graph *g, uint32_t *idom, uint64_t *retained)
+{
+    struct graph_tree t = {0};
+    enum graph_code code = GRAPH_NO_MEMORY;
+    if (tree_alloc(g, &t))
+        code = tree_build(g, &t) ? GRAPH_OK : GRAPH_STOPPED;
+    if (code == GRAPH_OK)
+        tree_results(g, &t, idom, retained);
+    tree_free(&t);
+    return code;
+}
+
+// --- paths
+
+CORE enum graph_code graph_shortest(const struct graph *g, uint32_t *parent, uint64_t *via,
+                                    uint32_t *depth)
+{
+    uint32_t *queue = graph_alloc(g->nodes, sizeof *queue), head = 0, tail = 0;
+    if (!queue)
+        return GRAPH_NO_MEMORY;
+    memset(parent, 0xff, g->nodes * sizeof *parent);
+    memset(depth, 0xff, g->nodes * sizeof *depth);
+    memset(via, 0xff, g->nodes * sizeof *via);
+    for (uint64_t r = 0; r < g->roots; r++) {
+        uint32_t v = g->root_dst[r];
+        if (parent[v] == GRAPH_NONE) {
+            parent[v] = g->nodes, via[v] = r, depth[v] = 0;
+            queue[tail++] = v;
+        }
+    }
+    bool stopped = false;
+    while (head < tail && !(stopped = graph_stopped(g, head))) {
+        uint32_t v = queue[head++];
+        for (uint64_t e = g->edge_start[v]; e < g->edge_start[v + 1]; e++) {
+            uint32_t u = g->edge_dst[e];
+            if (parent[u] == GRAPH_NONE) {
+                parent[u] = v, via[u] = e, depth[u] = depth[v] + 1;
+                queue[tail++] = u;
+            }
+        }
+    }
+    free(queue);
+    return stopped ? GRAPH_STOPPED : GRAPH_OK;
+}
+
+// A path from a node to the one asked for. `total` is its length and the shortest way from a root to its node: no path that it becomes is shorter,
+// so taking the least first finds the paths in their order.
+struct graph_partial {
+    uint32_t node, next; // the partial path that begins one edge later; GRAPH_NONE: this is the end
+    uint64_t via, total; // edge into `next`'s node, or with node == nodes, the root
+};
+
+struct graph_search {
+    struct graph_partial *all;
+    uint32_t *heap; // by total, then by age
+    uint64_t count, waiting, room;
+    uint64_t *rev_start, *rev_edge;
+    uint32_t *rev_from, *parent, *depth;
+    uint64_t *via;
+};
+
+static bool partial_before(const struct graph_search *s, uint32_t a, uint32_t b)
+{
+    return s->all[a].total != s->all[b].total ? s->all[a].total < s->all[b].total : a < b;
+}
+
+static void heap_push(struct graph_search *s, uint32_t p)
+{
+    uint64_t i = s->waiting++;
+    for (; i > 0 && partial_before(s, p, s->heap[(i - 1) / 2]); i = (i - 1) / 2)
+        s->heap[i] = s->heap[(i - 1) / 2];
+    s->heap[i] = p;
+}
+
+static uint32_t heap_pop(struct graph_search *s)
+{
+    uint32_t first = s->heap[0], last = s->heap[--s->waiting];
+    uint64_t i = 0;
+    for (uint64_t child; (child = 2 * i + 1) < s->waiting; i = child) {
+        child += child + 1 < s->waiting && partial_before(s, s->heap[child + 1], s->heap[child]);
+        if (!partial_before(s, s->heap[child], last))
+            break;
+        s->heap[i] = s->heap[child];
+    }
+    s->heap[i] = last;
+    return first;
+}
+
+// False: no room.
+static bool partial_add(struct graph_search *s, struct graph_partial p)
+{
+    if (s->count == s->room)
+        return false;
+    s->all[s->count] = p;
+    heap_push(s, (uint32_t)s->count++);
+    return true;
+}
+
+static bool is_on_path(const struct graph_search *s, uint32_t p, uint32_t node)
+{
+    for (; p != GRAPH_NONE; p = s->all[p].next)
+        if (s->all[p].node == node)
+            return true;
+    return false;
+}
+
+// All that can stand before a partial path: an object that leads there and is not on it already, or a root.
+static bool partial_extend(const struct graph *g, struct graph_search *s, uint32_t p)
+{
+    struct graph_partial at = s->all[p];
+    uint64_t length = at.total - s->depth[at.node];
+    for (uint64_t r = 0; s->depth[at.node] == 0 && r < g->roots; r++)
+        if (g->root_dst[r] == at.node &&
+            !partial_add(s, (struct graph_partial){g->nodes, p, r, length}))
+            return false;
+    for (uint64_t i = s->rev_start[at.node]; i < s->rev_start[at.node + 1]; i++) {
+        uint32_t from = s->rev_from[i];
+        if (s->parent[from] == GRAPH_NONE || is_on_path(s, p, from))
+            continue;
+        if (!partial_add(s, (struct graph_partial){from, p, s->rev_edge[i],
+                                                   length + 1 + s->depth[from]}))
+            return false;
+    }
+    return true;
+}
+
+static bool search_alloc(const struct graph *g, struct graph_search *s)
+{
+    return (s->all = graph_alloc(s->room, sizeof *s->all)) &&
+           (s->heap = graph_alloc(s->room, sizeof *s->heap)) &&
+           (s->rev_start = graph_alloc(g->nodes + 1ull, sizeof *s->rev_start)) &&
+           (s->rev_from = graph_alloc(g->edges, sizeof *s->rev_from)) &&
+           (s->rev_edge = graph_alloc(g->edges, sizeof *s->rev_edge)) &&
+           (s->parent = graph_alloc(g->nodes, sizeof *s->parent)) &&
+           (s->depth = graph_alloc(g->nodes, sizeof *s->depth)) &&
+           (s->via = graph_alloc(g->nodes, sizeof *s->via));
+}
+
+static void search_free(struct graph_search *s)
+{
+    free(s->all);
+    free(s->heap);
+    free(s->rev_start);
+    free(s->rev_from);
+    free(s->rev_edge);
+    free(s->parent);
+    free(s->depth);
+    free(s->via);
+}
+
+// Writes a whole path behind those found before.
+static bool path_found(struct graph_search *s, uint32_t p, uint64_t *found, uint64_t *end,
+                       uint64_t **steps)
+{
+    uint64_t used = *found ? end[*found - 1] : 0, length = s->all[p].total + 1;
+    uint64_t *more = GRAPH_REALLOC(*steps, (used + length) * sizeof **steps);
+    if (!more)
+        return false;
+    *steps = more;
+    for (; s->all[p].next != GRAPH_NONE; p = s->all[p].next)
+        more[used++] = s->all[p].via;
+    end[(*found)++] = used;
+    return true;
+}
+
+static enum graph_code search(const struct graph *g, struct graph_search *s, uint64_t limit,
+                              uint64_t *found, uint64_t *end, uint64_t **steps, bool *complete)
+{
+    bool has_room = true;
+    for (uint64_t step = 1; s->waiting && *found < limit; step++) {
+        if (graph_stopped(g, step * 64)) // a partial path is long
+            return GRAPH_STOPPED;
+        uint32_t p = heap_pop(s);
+        if (s->all[p].node == g->nodes) {
+            if (!path_found(s, p, found, end, steps))
+                return GRAPH_NO_MEMORY;
+        } else if (!partial_extend(g, s, p)) {
+            has_room = false;
+            break;
+        }
+    }
+    *complete = has_room && s->waiting == 0;
+    return GRAPH_OK;
+}
+
+CORE enum graph_code graph_paths(const struct graph *g, uint32_t node, uint64_t limit,
+                                 uint64_t work, uint64_t *found, uint64_t *end, uint64_t **steps,
+                                 bool *complete)
+{
+    struct graph_search s = {.room = work < GRAPH_NONE ? work : GRAPH_NONE - 1};
+    *found = 0;
+    *steps = NULL;
+    *complete = true;
+    enum graph_code code = search_alloc(g, &s) ? GRAPH_OK : GRAPH_NO_MEMORY;
+    if (code == GRAPH_OK)
+        code = graph_shortest(g, s.parent, s.via, s.depth);
+    if (code == GRAPH_OK && s.parent[node] != GRAPH_NONE) {
+        code = graph_reverse(g, s.rev_start, s.rev_from, s.rev_edge);
+        if (code == GRAPH_OK) {
+            *complete = false;
+            if (partial_add(&s, (struct graph_partial){node, GRAPH_NONE, 0, s.depth[node]}))
+                code = search(g, &s, limit, found, end, steps, complete);
+        }
+    }
+    search_free(&s);
+    if (code != GRAPH_OK) {
+        free(*steps);
+        *steps = NULL;
+        *found = 0;
+    }
+    return code;
+}
