@@ -121,6 +121,7 @@ _LAZY = {
     "Metrics": "_metrics",
     "ObjectInfo": "_results",
     "Profile": "_pprof",
+    "Snapshot": "_snapshot",
     "SpanInfo": "_results",
     "SteppedCycle": "_steps",
     "TraceCycle": "_gctrace",

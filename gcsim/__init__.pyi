@@ -226,6 +226,9 @@ from gcsim._results import (
 from gcsim._results import (
     SpanInfo as SpanInfo,
 )
+from gcsim._snapshot import (
+    Snapshot as Snapshot,
+)
 from gcsim._steps import (
     SteppedCycle as SteppedCycle,
 )

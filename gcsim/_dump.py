@@ -28,6 +28,7 @@ from gcsim._types import ptr
 
 if TYPE_CHECKING:
     from gcsim._graph import I64, Bools
+    from gcsim._snapshot import Snapshot
 
 RECORDS = "context, defer or panic"  # the frame that stands for a goroutine's own records
 FINALIZERS = "finalizers"  # the goroutine that holds what finalizers keep alive
@@ -282,6 +283,12 @@ class GoDump:
         if spans is not None:
             return spans == "inline marks"
         return "nogreenteagc" not in self.graph.meta["go"]
+
+    def snapshot(self) -> Snapshot:
+        """The dump as a `Snapshot`: why objects are alive, and who retains what. Needs no heap."""
+        from gcsim._snapshot import Snapshot
+
+        return Snapshot(self.graph, self.name)
 
     def summary(self) -> str:
         """What it is, in a few lines."""

@@ -266,7 +266,6 @@ def errors(heap: gcsim.Heap) -> Any:
         lambda: heap.build(Node, 3, links={"next": "abc"}),
         lambda: heap.build(Node, -1),
         lambda: heap.build(Node, 3, roots=[3]),
-        lambda: heap.snapshot(),
         lambda: gcsim.Heap(gogc="x"),
         lambda: pickle.dumps(node),
         lambda: copy.deepcopy(rows),

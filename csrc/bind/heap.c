@@ -1126,13 +1126,6 @@ static PyObject *heap_no_copy(PyObject *self, PyObject *Py_UNUSED(unused))
                       "a heap cannot be copied or pickled; heap.snapshot() gives a value that can");
 }
 
-// What the design has and this version has not.
-static PyObject *heap_later_snapshot(PyObject *self, PyObject *Py_UNUSED(unused))
-{
-    return bind_raise(((struct heap_object *)self)->state, ERR_NOT_THERE,
-                      "heap.snapshot is not there yet");
-}
-
 #define FAST(f) ((PyCFunction)(void (*)(void))(f))
 static PyMethodDef heap_methods[] = {
     {"new", FAST(heap_new), METH_FASTCALL | METH_KEYWORDS,
@@ -1169,8 +1162,6 @@ static PyMethodDef heap_methods[] = {
      PyDoc_STR("after_fork($self, /)\n--\n\nIn a forked child: makes the child's copy of the heap "
                "usable. Raises ForkedHeapError if the fork came\n"
                "in the middle of another thread's call.")},
-    {"snapshot", heap_later_snapshot, METH_NOARGS,
-     PyDoc_STR("snapshot($self, /)\n--\n\nNot there yet: raises NotThereYetError.")},
     {"_handle_addresses", heap_handle_addresses, METH_NOARGS, NULL},
     {"_handle_traces", heap_handle_traces, METH_NOARGS, NULL},
     {"__enter__", heap_enter_with, METH_NOARGS, NULL},

@@ -25,6 +25,7 @@ HOOK_NOARGS(heap_py_gc_stats);
 HOOK_NOARGS(heap_py_spans);
 HOOK_NOARGS(heap_py_objects);
 HOOK_NOARGS(heap_py_graph);
+HOOK_NOARGS(heap_py_snapshot);
 HOOK_FASTCALL(heap_py_events);
 static PyObject *heap_py_object_rows(PyObject *self, PyObject *cursor);
 static PyObject *heap_py_cycles(PyObject *self, void *closure);
@@ -122,6 +123,9 @@ static PyObject *heap_py_dump(PyObject *self, void *closure);
         {"objects", heap_py_objects, METH_NOARGS,                                                  \
          PyDoc_STR("objects($self, /)\n--\n\nIterates over the allocated objects in address "      \
                    "order, as ObjectInfo.")},                                                      \
+        {"snapshot", heap_py_snapshot, METH_NOARGS,                                                \
+         PyDoc_STR("snapshot($self, /)\n--\n\nAn immutable Snapshot: why objects are alive, and "  \
+                   "who retains what.")},                                                          \
         {"graph", heap_py_graph, METH_NOARGS,                                                      \
          PyDoc_STR(                                                                                \
              "graph($self, /)\n--\n\nObjects, pointers and roots as a HeapGraph (needs NumPy).")}, \

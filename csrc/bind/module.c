@@ -22,6 +22,7 @@
 #include "bind/specials.c"
 
 #include "bind/dump_bind.c"
+#include "bind/graph_bind.c"
 #include "bind/load.c"
 #include "bind/layout_bind.c"
 #include "bind/run_bind.c"
@@ -95,6 +96,12 @@ static PyMethodDef module_methods[] = {
      PyDoc_STR("parse_go_dump($module, dump, /)\n--\n\nFor gcsim.open_go_dump.")},
     {"load_graph", (PyCFunction)(void (*)(void))bind_load_graph, METH_FASTCALL,
      PyDoc_STR("load_graph($module, heap, /, *columns)\n--\n\nFor gcsim.open_go_dump.")},
+    {"graph_dominators", (PyCFunction)(void (*)(void))bind_graph_dominators, METH_FASTCALL,
+     PyDoc_STR("graph_dominators($module, /, *columns)\n--\n\nFor gcsim.Snapshot.")},
+    {"graph_shortest", (PyCFunction)(void (*)(void))bind_graph_shortest, METH_FASTCALL,
+     PyDoc_STR("graph_shortest($module, /, *columns)\n--\n\nFor gcsim.Snapshot.")},
+    {"graph_paths", (PyCFunction)(void (*)(void))bind_graph_paths, METH_FASTCALL,
+     PyDoc_STR("graph_paths($module, /, *columns)\n--\n\nFor gcsim.Snapshot.")},
     LAYOUT_BIND_METHODS,
     RUN_BIND_METHODS,
     EXPLORE_BIND_METHODS,

@@ -34,7 +34,7 @@ static uint32_t below(uint32_t n)
 enum { MOST = 12, EDGES = 40 };
 
 struct small {
-    struct graph g;
+    struct object_graph g;
     uint64_t bytes[MOST], start[MOST + 1];
     uint32_t dst[EDGES], roots[4];
 };
@@ -53,11 +53,11 @@ static void make_random(struct small *s)
     uint64_t roots = below(5);
     for (uint64_t r = 0; r < roots; r++)
         s->roots[r] = below(n);
-    s->g = (struct graph){n, m, roots, s->bytes, s->start, s->dst, s->roots, NULL, NULL};
+    s->g = (struct object_graph){n, m, roots, s->bytes, s->start, s->dst, s->roots, NULL, NULL};
 }
 
 // What the roots reach if `without` is not there, as a bit set.
-static uint32_t reach(const struct graph *g, uint32_t without)
+static uint32_t reach(const struct object_graph *g, uint32_t without)
 {
     uint32_t seen = 0, before;
     for (uint64_t r = 0; r < g->roots; r++)
@@ -71,7 +71,7 @@ static uint32_t reach(const struct graph *g, uint32_t without)
     return seen;
 }
 
-static void check_dominators(const struct graph *g)
+static void check_dominators(const struct object_graph *g)
 {
     uint32_t idom[MOST], all = reach(g, GRAPH_NONE), dominated[MOST + 1];
     uint64_t retained[MOST + 1];
@@ -98,7 +98,7 @@ static void check_dominators(const struct graph *g)
     }
 }
 
-static void check_shortest(const struct graph *g)
+static void check_shortest(const struct object_graph *g)
 {
     uint32_t parent[MOST], depth[MOST], all = reach(g, GRAPH_NONE);
     uint64_t via[MOST];
@@ -127,7 +127,7 @@ static void check_shortest(const struct graph *g)
 }
 
 // All simple paths from `at` to `node`, by trying everything: how many there are, by length.
-static void count_paths(const struct graph *g, uint32_t at, uint32_t node, uint32_t on,
+static void count_paths(const struct object_graph *g, uint32_t at, uint32_t node, uint32_t on,
                         uint32_t length, uint64_t *counts)
 {
     if (at == node) {
@@ -139,7 +139,7 @@ static void count_paths(const struct graph *g, uint32_t at, uint32_t node, uint3
             count_paths(g, g->edge_dst[e], node, on | 1u << g->edge_dst[e], length + 1, counts);
 }
 
-static void check_paths(const struct graph *g, uint32_t node, uint64_t limit)
+static void check_paths(const struct object_graph *g, uint32_t node, uint64_t limit)
 {
     enum { ROOM = 1 << 12 };
     static uint64_t end[ROOM];
@@ -172,7 +172,7 @@ static void check_paths(const struct graph *g, uint32_t node, uint64_t limit)
     free(steps);
 }
 
-static void check_reverse(const struct graph *g)
+static void check_reverse(const struct object_graph *g)
 {
     uint64_t start[MOST + 1], edge[EDGES];
     uint32_t from[EDGES];
@@ -182,8 +182,7 @@ static void check_reverse(const struct graph *g)
     for (uint32_t v = 0; v < g->nodes; v++)
         for (uint64_t i = start[v]; i < start[v + 1]; i++)
             CHECK(g->edge_dst[edge[i]] == v && edge[i] >= g->edge_start[from[i]] &&
-                  edge[i] < g->edge_start[from[i] + 1] &&
-                  (i == start[v] || edge[i - 1] < edge[i]));
+                  edge[i] < g->edge_start[from[i] + 1] && (i == start[v] || edge[i - 1] < edge[i]));
 }
 
 static void random_graphs(void)
@@ -221,7 +220,7 @@ static void chains(void)
         dst[m++] = i / 2;
     }
     start[LONG] = m;
-    struct graph g = {LONG, m, 1, bytes, start, dst, &root, NULL, NULL};
+    struct object_graph g = {LONG, m, 1, bytes, start, dst, &root, NULL, NULL};
     CHECK(graph_check(&g) == GRAPH_OK && graph_dominators(&g, idom, retained) == GRAPH_OK);
     bool ok = idom[0] == LONG && retained[LONG] == 16ull * LONG;
     for (uint32_t i = 1; i < LONG; i++)
@@ -238,7 +237,7 @@ static void malformed(void)
 {
     uint64_t bytes[2] = {8, 8}, start[3] = {0, 1, 2};
     uint32_t dst[2] = {1, 0}, root = 0;
-    struct graph g = {2, 2, 1, bytes, start, dst, &root, NULL, NULL};
+    struct object_graph g = {2, 2, 1, bytes, start, dst, &root, NULL, NULL};
     CHECK(graph_check(&g) == GRAPH_OK);
     dst[1] = 2;
     CHECK(graph_check(&g) == GRAPH_MALFORMED);
@@ -252,14 +251,11 @@ static void malformed(void)
     CHECK(graph_check(&g) == GRAPH_MALFORMED);
 }
 
-static int countdown(void *arg)
-{
-    return --*(long *)arg < 0;
-}
+static int countdown(void *arg) { return --*(long *)arg < 0; }
 
 enum { CALLS = 3 };
 
-static enum graph_code call(const struct graph *g, int which)
+static enum graph_code call(const struct object_graph *g, int which)
 {
     uint32_t a[MOST], b[MOST];
     uint64_t c[MOST + 1], end[4], found, *steps;

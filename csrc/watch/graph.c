@@ -14,12 +14,12 @@ static void *graph_alloc(uint64_t count, size_t item_bytes)
     return GRAPH_REALLOC(NULL, bytes);
 }
 
-static bool graph_stopped(const struct graph *g, uint64_t step)
+static bool graph_stopped(const struct object_graph *g, uint64_t step)
 {
     return UNLIKELY(step % GRAPH_POLL_STEPS == 0) && g->poll && g->poll(g->poll_arg);
 }
 
-CORE enum graph_code graph_check(const struct graph *g)
+CORE enum graph_code graph_check(const struct object_graph *g)
 {
     if (g->nodes >= GRAPH_NONE - 1 || g->edge_start[0] != 0 || g->edge_start[g->nodes] != g->edges)
         return GRAPH_MALFORMED;
@@ -36,7 +36,7 @@ CORE enum graph_code graph_check(const struct graph *g)
 }
 
 // A counting sort by target: count, sum up, and fill each row from its end, which moves its start there.
-CORE enum graph_code graph_reverse(const struct graph *g, uint64_t *start, uint32_t *from,
+CORE enum graph_code graph_reverse(const struct object_graph *g, uint64_t *start, uint32_t *from,
                                    uint64_t *edge)
 {
     memset(start, 0, (g->nodes + 1ull) * sizeof *start);
@@ -64,20 +64,21 @@ struct graph_tree {
     uint32_t count;
     uint32_t *number; // of a node; GRAPH_NONE: not reached
     uint32_t *node, *parent, *semi, *label, *ancestor, *dom, *bucket, *next, *stack;
-    uint64_t *pred_start, *cursor; // one block: the walk is over before rows of predecessors are needed
+    uint64_t *pred_start,
+        *cursor; // one block: the walk is over before rows of predecessors are needed
     uint32_t *pred;
 };
 
 static void tree_free(struct graph_tree *t)
 {
-    uint32_t *const rows[] = {t->number,   t->node, t->parent, t->semi, t->label, t->ancestor,
-                              t->dom, t->bucket, t->next,   t->stack, t->pred};
+    uint32_t *const rows[] = {t->number, t->node,   t->parent, t->semi,  t->label, t->ancestor,
+                              t->dom,    t->bucket, t->next,   t->stack, t->pred};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         free(rows[i]);
     free(t->pred_start);
 }
 
-static bool tree_alloc(const struct graph *g, struct graph_tree *t)
+static bool tree_alloc(const struct object_graph *g, struct graph_tree *t)
 {
     uint32_t **const rows[] = {&t->number,   &t->node, &t->parent, &t->semi, &t->label,
                                &t->ancestor, &t->dom,  &t->bucket, &t->next, &t->stack};
@@ -89,7 +90,8 @@ static bool tree_alloc(const struct graph *g, struct graph_tree *t)
     return t->pred_start && t->pred;
 }
 
-static void tree_enter(const struct graph *g, struct graph_tree *t, uint32_t node, uint32_t parent)
+static void tree_enter(const struct object_graph *g, struct graph_tree *t, uint32_t node,
+                       uint32_t parent)
 {
     uint32_t v = t->count++;
     t->number[node] = v;
@@ -99,7 +101,7 @@ static void tree_enter(const struct graph *g, struct graph_tree *t, uint32_t nod
 }
 
 // Depth first from one root. The way back is the parents': no stack is needed.
-static bool tree_walk(const struct graph *g, struct graph_tree *t, uint32_t root)
+static bool tree_walk(const struct object_graph *g, struct graph_tree *t, uint32_t root)
 {
     if (t->number[root] != GRAPH_NONE)
         return true;
@@ -122,7 +124,7 @@ static bool tree_walk(const struct graph *g, struct graph_tree *t, uint32_t root
 }
 
 // Who leads to whom among those reached, in preorder numbers: as graph_reverse does it.
-static void tree_predecessors(const struct graph *g, struct graph_tree *t)
+static void tree_predecessors(const struct object_graph *g, struct graph_tree *t)
 {
     memset(t->pred_start, 0, (t->count + 1ull) * sizeof *t->pred_start);
     for (uint32_t v = 1; v < t->count; v++)
@@ -153,7 +155,7 @@ static uint32_t tree_eval(struct graph_tree *t, uint32_t v)
     return t->label[v];
 }
 
-static bool tree_semidominators(const struct graph *g, struct graph_tree *t)
+static bool tree_semidominators(const struct object_graph *g, struct graph_tree *t)
 {
     for (uint32_t w = t->count; w-- > 1;) {
         if (graph_stopped(g, w))
@@ -176,7 +178,7 @@ static bool tree_semidominators(const struct graph *g, struct graph_tree *t)
     return true;
 }
 
-static bool tree_build(const struct graph *g, struct graph_tree *t)
+static bool tree_build(const struct object_graph *g, struct graph_tree *t)
 {
     memset(t->number, 0xff, (g->nodes + 1ull) * sizeof *t->number);
     t->node[0] = g->nodes;
@@ -194,7 +196,7 @@ static bool tree_build(const struct graph *g, struct graph_tree *t)
     return tree_semidominators(g, t);
 }
 
-static void tree_results(const struct graph *g, struct graph_tree *t, uint32_t *idom,
+static void tree_results(const struct object_graph *g, struct graph_tree *t, uint32_t *idom,
                          uint64_t *retained)
 {
     memset(idom, 0xff, g->nodes * sizeof *idom);
@@ -210,7 +212,8 @@ static void tree_results(const struct graph *g, struct graph_tree *t, uint32_t *
     }
 }
 
-CORE enum graph_code graph_dominators(const struct graph *g, uint32_t *idom, uint64_t *retained)
+CORE enum graph_code graph_dominators(const struct object_graph *g, uint32_t *idom,
+                                      uint64_t *retained)
 {
     struct graph_tree t = {0};
     enum graph_code code = GRAPH_NO_MEMORY;
@@ -224,7 +227,7 @@ CORE enum graph_code graph_dominators(const struct graph *g, uint32_t *idom, uin
 
 // --- paths
 
-CORE enum graph_code graph_shortest(const struct graph *g, uint32_t *parent, uint64_t *via,
+CORE enum graph_code graph_shortest(const struct object_graph *g, uint32_t *parent, uint64_t *via,
                                     uint32_t *depth)
 {
     uint32_t *queue = graph_alloc(g->nodes, sizeof *queue), head = 0, tail = 0;
@@ -276,7 +279,7 @@ static bool partial_before(const struct graph_search *s, uint32_t a, uint32_t b)
     return s->all[a].total != s->all[b].total ? s->all[a].total < s->all[b].total : a < b;
 }
 
-static void heap_push(struct graph_search *s, uint32_t p)
+static void waiting_push(struct graph_search *s, uint32_t p)
 {
     uint64_t i = s->waiting++;
     for (; i > 0 && partial_before(s, p, s->heap[(i - 1) / 2]); i = (i - 1) / 2)
@@ -284,7 +287,7 @@ static void heap_push(struct graph_search *s, uint32_t p)
     s->heap[i] = p;
 }
 
-static uint32_t heap_pop(struct graph_search *s)
+static uint32_t waiting_pop(struct graph_search *s)
 {
     uint32_t first = s->heap[0], last = s->heap[--s->waiting];
     uint64_t i = 0;
@@ -304,7 +307,7 @@ static bool partial_add(struct graph_search *s, struct graph_partial p)
     if (s->count == s->room)
         return false;
     s->all[s->count] = p;
-    heap_push(s, (uint32_t)s->count++);
+    waiting_push(s, (uint32_t)s->count++);
     return true;
 }
 
@@ -317,7 +320,7 @@ static bool is_on_path(const struct graph_search *s, uint32_t p, uint32_t node)
 }
 
 // All that can stand before a partial path: an object that leads there and is not on it already, or a root.
-static bool partial_extend(const struct graph *g, struct graph_search *s, uint32_t p)
+static bool partial_extend(const struct object_graph *g, struct graph_search *s, uint32_t p)
 {
     struct graph_partial at = s->all[p];
     uint64_t length = at.total - s->depth[at.node];
@@ -329,14 +332,14 @@ static bool partial_extend(const struct graph *g, struct graph_search *s, uint32
         uint32_t from = s->rev_from[i];
         if (s->parent[from] == GRAPH_NONE || is_on_path(s, p, from))
             continue;
-        if (!partial_add(s, (struct graph_partial){from, p, s->rev_edge[i],
-                                                   length + 1 + s->depth[from]}))
+        if (!partial_add(
+                s, (struct graph_partial){from, p, s->rev_edge[i], length + 1 + s->depth[from]}))
             return false;
     }
     return true;
 }
 
-static bool search_alloc(const struct graph *g, struct graph_search *s)
+static bool search_alloc(const struct object_graph *g, struct graph_search *s)
 {
     return (s->all = graph_alloc(s->room, sizeof *s->all)) &&
            (s->heap = graph_alloc(s->room, sizeof *s->heap)) &&
@@ -375,14 +378,15 @@ static bool path_found(struct graph_search *s, uint32_t p, uint64_t *found, uint
     return true;
 }
 
-static enum graph_code search(const struct graph *g, struct graph_search *s, uint64_t limit,
-                              uint64_t *found, uint64_t *end, uint64_t **steps, bool *complete)
+static enum graph_code search_run(const struct object_graph *g, struct graph_search *s,
+                                  uint64_t limit, uint64_t *found, uint64_t *end, uint64_t **steps,
+                                  bool *complete)
 {
     bool has_room = true;
     for (uint64_t step = 1; s->waiting && *found < limit; step++) {
         if (graph_stopped(g, step * 64)) // a partial path is long
             return GRAPH_STOPPED;
-        uint32_t p = heap_pop(s);
+        uint32_t p = waiting_pop(s);
         if (s->all[p].node == g->nodes) {
             if (!path_found(s, p, found, end, steps))
                 return GRAPH_NO_MEMORY;
@@ -395,7 +399,7 @@ static enum graph_code search(const struct graph *g, struct graph_search *s, uin
     return GRAPH_OK;
 }
 
-CORE enum graph_code graph_paths(const struct graph *g, uint32_t node, uint64_t limit,
+CORE enum graph_code graph_paths(const struct object_graph *g, uint32_t node, uint64_t limit,
                                  uint64_t work, uint64_t *found, uint64_t *end, uint64_t **steps,
                                  bool *complete)
 {
@@ -411,7 +415,7 @@ CORE enum graph_code graph_paths(const struct graph *g, uint32_t node, uint64_t 
         if (code == GRAPH_OK) {
             *complete = false;
             if (partial_add(&s, (struct graph_partial){node, GRAPH_NONE, 0, s.depth[node]}))
-                code = search(g, &s, limit, found, end, steps, complete);
+                code = search_run(g, &s, limit, found, end, steps, complete);
         }
     }
     search_free(&s);

@@ -13,41 +13,45 @@ enum graph_code {
     GRAPH_STOPPED, // poll() asked for it
 };
 
-enum { GRAPH_NONE = UINT32_MAX }; // no such node: what no root reaches has no parent and no dominator
+enum {
+    GRAPH_NONE = UINT32_MAX
+}; // no such node: what no root reaches has no parent and no dominator
 
 // Nodes are numbers below `nodes`; the number `nodes` itself stands for all roots together.
-struct graph {
+struct object_graph {
     uint32_t nodes;
     uint64_t edges, roots;
-    const uint64_t *bytes;      // nodes
-    const uint64_t *edge_start; // nodes + 1: edges of node i are edge_dst[edge_start[i] .. edge_start[i + 1])
-    const uint32_t *edge_dst;   // edges
-    const uint32_t *root_dst;   // roots
-    int (*poll)(void *);        // may be null; called every few ten thousand steps, non-zero stops
+    const uint64_t *bytes; // nodes
+    const uint64_t
+        *edge_start; // nodes + 1: edges of node i are edge_dst[edge_start[i] .. edge_start[i + 1])
+    const uint32_t *edge_dst; // edges
+    const uint32_t *root_dst; // roots
+    int (*poll)(void *);      // may be null; called every few ten thousand steps, non-zero stops
     void *poll_arg;
 };
 
 // Everything below wants a graph that was found well formed once.
-CORE enum graph_code graph_check(const struct graph *g);
+CORE enum graph_code graph_check(const struct object_graph *g);
 
 // The edges backwards: those that lead to node i are from[start[i] .. start[i + 1]) and have the numbers `edge` (may be null). The caller has
 // room for nodes + 1, edges, edges.
-CORE enum graph_code graph_reverse(const struct graph *g, uint64_t *start, uint32_t *from,
+CORE enum graph_code graph_reverse(const struct object_graph *g, uint64_t *start, uint32_t *from,
                                    uint64_t *edge);
 
 // Immediate dominators (Lengauer and Tarjan 1979, with path compression: m log n at worst, linear in practice) and what each node retains: its
 // bytes and those of all that it dominates. idom[i] is `nodes` if no single node dominates i. Room for `nodes`, and `nodes` + 1: retained[nodes]
 // is all that the roots reach.
-CORE enum graph_code graph_dominators(const struct graph *g, uint32_t *idom, uint64_t *retained);
+CORE enum graph_code graph_dominators(const struct object_graph *g, uint32_t *idom,
+                                      uint64_t *retained);
 
 // A tree of shortest paths, by breadth-first search in the order of roots and edges: parent[i] is the node before i, or `nodes` if a root leads
 // there; via[i] is the number of the edge, or of the root; depth[i] is the number of edges. Room for `nodes` each.
-CORE enum graph_code graph_shortest(const struct graph *g, uint32_t *parent, uint64_t *via,
+CORE enum graph_code graph_shortest(const struct object_graph *g, uint32_t *parent, uint64_t *via,
                                     uint32_t *depth);
 
 // Up to `limit` paths from the roots to a node, none through a node twice, shortest first. Path j is steps[end[j - 1] .. end[j]): the root's
 // number, then the numbers of the edges. At most `work` partial paths are looked at; *complete says that there are no more paths than those found.
 // `steps` (malloc) is the caller's to free; `end` has room for `limit`.
-CORE enum graph_code graph_paths(const struct graph *g, uint32_t node, uint64_t limit,
+CORE enum graph_code graph_paths(const struct object_graph *g, uint32_t node, uint64_t limit,
                                  uint64_t work, uint64_t *found, uint64_t *end, uint64_t **steps,
                                  bool *complete);

@@ -1,0 +1,185 @@
+// The questions of watch/graph.c as functions of gcsim._core: columns as buffers in, columns as bytes out, without the GIL in between.
+//
+// The caller is gcsim/_snapshot.py, whose columns are bytes: nobody changes them meanwhile. Still everything is
+// checked, since any Python code can call these.
+#include "bind/bind.h"
+
+#include "watch/graph.h"
+
+#include "watch/graph.c"
+
+struct graph_call {
+    struct object_graph g;
+    PyThreadState *state;
+};
+
+static int graph_bind_poll(void *arg)
+{
+    struct graph_call *call = arg;
+    PyEval_RestoreThread(call->state);
+    int is_raised = PyErr_CheckSignals();
+    call->state = PyEval_SaveThread();
+    return is_raised;
+}
+
+// The bytes of four columns as a graph. Not bytes, or not a whole number of items: an error.
+static bool graph_bind_read(PyObject *const *columns, struct graph_call *call)
+{
+    static const size_t item_bytes[] = {8, 8, 4, 4};
+    const void *items[4];
+    uint64_t counts[4];
+    for (int i = 0; i < 4; i++) {
+        if (!PyBytes_Check(columns[i])) {
+            PyErr_Format(PyExc_TypeError, "a graph's columns are bytes, not %.100s",
+                         Py_TYPE(columns[i])->tp_name);
+            return false;
+        }
+        items[i] = PyBytes_AS_STRING(columns[i]);
+        counts[i] = (uint64_t)PyBytes_GET_SIZE(columns[i]) / item_bytes[i];
+    }
+    if (counts[0] >= GRAPH_NONE - 1 || counts[1] != counts[0] + 1) {
+        PyErr_SetString(PyExc_ValueError, "a graph has one more row start than nodes");
+        return false;
+    }
+    call->g = (struct object_graph){.nodes = (uint32_t)counts[0],
+                                    .edges = counts[2],
+                                    .roots = counts[3],
+                                    .bytes = items[0],
+                                    .edge_start = items[1],
+                                    .edge_dst = items[2],
+                                    .root_dst = items[3],
+                                    .poll = graph_bind_poll,
+                                    .poll_arg = call};
+    return true;
+}
+
+static bool graph_bind_failed(enum graph_code code)
+{
+    if (code == GRAPH_MALFORMED)
+        PyErr_SetString(PyExc_ValueError, "an edge or a root of the graph leads to no node");
+    else if (code == GRAPH_NO_MEMORY) {
+        PyObject *errors = PyImport_ImportModule("gcsim._errors");
+        PyObject *type = errors != NULL ? bind_attribute(errors, "HeapMemoryError") : NULL;
+        if (type != NULL)
+            PyErr_SetString(type, "not enough memory to search the graph of the heap");
+        Py_XDECREF(type);
+        Py_XDECREF(errors);
+    }
+    return code != GRAPH_OK; // stopped: a signal handler has raised
+}
+
+static PyObject *graph_bind_column(uint64_t count, size_t item_bytes)
+{
+    return PyBytes_FromStringAndSize(NULL, (Py_ssize_t)(count * item_bytes));
+}
+
+static PyObject *bind_graph_dominators(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
+{
+    (void)module;
+    struct graph_call call;
+    if (nargs != 4)
+        return PyErr_Format(PyExc_TypeError, "graph_dominators takes four columns");
+    if (!graph_bind_read(args, &call))
+        return NULL;
+    PyObject *idom = graph_bind_column(call.g.nodes, 4);
+    PyObject *retained = graph_bind_column(call.g.nodes + 1ull, 8), *result = NULL;
+    if (idom != NULL && retained != NULL) {
+        void *idom_items = PyBytes_AS_STRING(idom), *retained_items = PyBytes_AS_STRING(retained);
+        call.state = PyEval_SaveThread();
+        enum graph_code code = graph_check(&call.g);
+        if (code == GRAPH_OK)
+            code = graph_dominators(&call.g, idom_items, retained_items);
+        PyEval_RestoreThread(call.state);
+        if (!graph_bind_failed(code))
+            result = PyTuple_Pack(2, idom, retained);
+    }
+    Py_XDECREF(idom);
+    Py_XDECREF(retained);
+    return result;
+}
+
+static PyObject *bind_graph_shortest(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
+{
+    (void)module;
+    struct graph_call call;
+    if (nargs != 4)
+        return PyErr_Format(PyExc_TypeError, "graph_shortest takes four columns");
+    if (!graph_bind_read(args, &call))
+        return NULL;
+    PyObject *parent = graph_bind_column(call.g.nodes, 4), *result = NULL;
+    PyObject *via = graph_bind_column(call.g.nodes, 8);
+    PyObject *depth = graph_bind_column(call.g.nodes, 4);
+    if (parent != NULL && via != NULL && depth != NULL) {
+        void *items[] = {PyBytes_AS_STRING(parent), PyBytes_AS_STRING(via),
+                         PyBytes_AS_STRING(depth)};
+        call.state = PyEval_SaveThread();
+        enum graph_code code = graph_check(&call.g);
+        if (code == GRAPH_OK)
+            code = graph_shortest(&call.g, items[0], items[1], items[2]);
+        PyEval_RestoreThread(call.state);
+        if (!graph_bind_failed(code))
+            result = PyTuple_Pack(3, parent, via, depth);
+    }
+    Py_XDECREF(parent);
+    Py_XDECREF(via);
+    Py_XDECREF(depth);
+    return result;
+}
+
+enum { GRAPH_MAX_PATHS = 1 << 16, GRAPH_WORK = 1 << 20 };
+
+static PyObject *graph_bind_path_list(uint64_t found, const uint64_t *end, const uint64_t *steps)
+{
+    PyObject *list = PyList_New((Py_ssize_t)found);
+    for (uint64_t j = 0, at = 0; list != NULL && j < found; j++) {
+        PyObject *path = PyTuple_New((Py_ssize_t)(end[j] - at));
+        for (Py_ssize_t i = 0; path != NULL && at < end[j]; i++, at++) {
+            PyObject *step = PyLong_FromUnsignedLongLong(steps[at]);
+            if (step == NULL)
+                Py_CLEAR(path);
+            else
+                PyTuple_SET_ITEM(path, i, step);
+        }
+        if (path == NULL)
+            Py_CLEAR(list);
+        else
+            PyList_SET_ITEM(list, (Py_ssize_t)j, path);
+    }
+    return list;
+}
+
+static PyObject *bind_graph_paths(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
+{
+    (void)module;
+    struct graph_call call;
+    if (nargs != 6)
+        return PyErr_Format(PyExc_TypeError,
+                            "graph_paths takes four columns, a node and how many paths");
+    unsigned long long node = PyLong_AsUnsignedLongLong(args[4]), limit;
+    if (PyErr_Occurred() || ((limit = PyLong_AsUnsignedLongLong(args[5])), PyErr_Occurred()) ||
+        !graph_bind_read(args, &call))
+        return NULL;
+    if (node >= call.g.nodes || limit == 0 || limit > GRAPH_MAX_PATHS)
+        return PyErr_Format(PyExc_ValueError, "there is no such node, or not 1 to %d paths",
+                            GRAPH_MAX_PATHS);
+    uint64_t found = 0, *steps = NULL, *end = PyMem_RawMalloc(limit * sizeof *end);
+    bool complete = false;
+    enum graph_code code = GRAPH_NO_MEMORY;
+    if (end != NULL) {
+        call.state = PyEval_SaveThread();
+        code = graph_check(&call.g);
+        if (code == GRAPH_OK)
+            code = graph_paths(&call.g, (uint32_t)node, limit, GRAPH_WORK, &found, end, &steps,
+                               &complete);
+        PyEval_RestoreThread(call.state);
+    }
+    PyObject *list = graph_bind_failed(code) ? NULL : graph_bind_path_list(found, end, steps);
+    free(steps);
+    PyMem_RawFree(end);
+    return list == NULL ? NULL : Py_BuildValue("NO", list, complete ? Py_True : Py_False);
+}
+
+static PyObject *heap_py_snapshot(PyObject *self, PyObject *Py_UNUSED(unused))
+{
+    return call_in("gcsim._snapshot", "snapshot", "(O)", self);
+}
