@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import pickle
 import random
 from array import array
@@ -11,6 +12,7 @@ import pytest
 
 import gcsim
 from gcsim import _core
+from gcsim._graph import ROOT_KINDS
 from gcsim._snapshot import Rows, Snapshot
 
 SHIPPED = Path(gcsim.__file__).parent / "data" / "leaks.graph.npz"
@@ -185,6 +187,30 @@ def test_what_is_no_answer_says_so(leaks: Snapshot) -> None:
         leaks.retained("x")
     with pytest.raises(AttributeError, match="immutable"):
         leaks.name = "x"
+
+
+def test_what_a_finalizer_needs_is_alive_but_not_its_object() -> None:
+    """Go marks what the object points to, so that the finalizer finds it (mgcmark.go:markrootSpans)."""
+    np = pytest.importorskip("numpy")
+    graph = gcsim.open_go_dump(SHIPPED).graph
+    source = int((graph.edge_count == 1).argmax())
+    edge = int(graph.edge_start()[source])
+    kind = ROOT_KINDS.index("finalizer_obj")
+    one = dataclasses.replace(
+        graph,
+        root_kind=np.array([kind], "u1"),
+        root_dst=np.array([source], "i4"),
+        **{
+            name: getattr(graph, name)[:1]
+            for name in ("root_g", "root_frame", "root_off", "root_dst_off")
+        },
+    )
+    snap = Snapshot(one)
+    assert not snap.why_alive(source).paths
+    target = int(graph.edge_dst[edge])
+    (path,) = snap.why_alive(target).paths
+    assert path.root == f"finalizer of object {source}"
+    assert path.steps == ((target, int(graph.edge_off[edge])),)
 
 
 # ---- heaps of our own ----
