@@ -183,11 +183,9 @@ def test_the_block_runs_as_far_as_this_version_goes(
     runner.run(ast.parse((HERE / "section8.py").read_text()).body)
     runner.names["heap"].close()
 
-    assert list(runner.later) == ["snap = heap.snapshot()"]
-    for source, message in runner.later.items():
-        name = re.findall(r"snapshot", source)[0]
-        assert name in message and "not there yet" in message
-    assert {line.split(".")[0] for line in runner.left_out} == {"snap"}
+    assert list(runner.later) == ["snap.write('x.heapsnapshot')"]
+    assert all("not there yet" in message for message in runner.later.values())
+    assert not runner.left_out
     assert "collect() was called" in capsys.readouterr().out
     assert runner.names["node"].__class__ is runner.names["Node"]
 

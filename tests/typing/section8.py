@@ -5,14 +5,15 @@ Statements of parts that this version does not have raise NotThereYetError when 
 
 from array import array as buffer
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Literal
 
 import gcsim
 from gcsim import array, i64, ptr, u8
 
 count = 4
 index_buffer = buffer("i", [1, 2, 3, -1])
-older: Any = None
+with gcsim.Heap() as before:
+    older = before.snapshot()
 
 
 def program() -> Iterator[str]:
