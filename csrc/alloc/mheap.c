@@ -102,7 +102,6 @@ CORE gcsim_status mheap_init(struct mheap *h, struct world *w, uint64_t arena_by
     h->page_span = (uint32_t *)world_at(w, REGION_PAGES);
     h->spans = (gcsim_span *)world_at(w, REGION_SPANS);
     h->page_class = (uint8_t *)world_at(w, REGION_PAGE_CLASSES);
-    h->mark_bits = world_at(w, REGION_MARK_BITS);
     h->page_specials = (uint64_t *)world_at(w, REGION_SPECIALS);
     h->trigger = UINT64_MAX;
     h->sweepgen = 2; // so that h - 2 is a generation too
@@ -218,7 +217,8 @@ static void init_object_span(struct mheap *h, gcsim_span *s, unsigned span_class
     unsigned size_class = span_class_size_class(span_class);
     bool noscan = span_class_is_noscan(span_class);
     s->span_class = (uint8_t)span_class;
-    s->marks = (uint64_t *)(h->mark_bits + (uint64_t)span_page(h, s) * MARK_BYTES_PER_PAGE);
+    s->marks = (uint64_t *)(world_at(h->world, REGION_MARK_BITS) +
+                            (uint64_t)span_page(h, s) * MARK_BYTES_PER_PAGE);
     if (size_class == LARGE_SIZE_CLASS) { // limit and type are set by malloc_large
         s->nelems = 1;
         s->slot_bytes = (uint64_t)s->npages << PAGE_SHIFT;
@@ -233,10 +233,12 @@ static void init_object_span(struct mheap *h, gcsim_span *s, unsigned span_class
     s->heap_bits = g.heap_bits_offset == NO_OFFSET ? 0 : (uint16_t)g.heap_bits_offset;
     s->inline_marks = g.inline_marks_offset == NO_OFFSET ? 0 : (uint16_t)g.inline_marks_offset;
     if (s->inline_marks) // their second half; the first is for objects already scanned (mgcmark_greenteagc.go:spanInlineMarkBits)
-        s->marks = page_marks(h, span_page(h, s));
+        s->marks = (uint64_t *)(s->base + s->inline_marks + SPAN_INLINE_MARKS_BYTES / 2);
     // Metadata inside the span starts clear; objects of one word in scan spans are all pointers, for good (initHeapBits).
-    if (s->needzero && s->heap_bits)
-        memset(s->base + s->heap_bits, 0, SPAN_HEAP_BITS_BYTES);
+    if (s->needzero && (s->heap_bits || s->inline_marks)) {
+        uint32_t from = s->heap_bits ? s->heap_bits : s->inline_marks;
+        memset(s->base + from, 0, PAGE_BYTES - from);
+    }
     if (s->heap_bits && s->slot_bytes32 == 8) {
         memset(s->base + s->heap_bits, 0xff, SPAN_HEAP_BITS_BYTES);
         s->mixed = 1; // the bitmap is the truth, not window_ptrs

@@ -133,7 +133,6 @@ struct mheap {
     uint32_t *page_span; // page -> first page of its span + 1, 0 = no span
     gcsim_span *spans;   // by first page
     uint8_t *page_class; // of a span with inline mark bits its span class, of any other page 0
-    char *mark_bits;     // MARK_BYTES_PER_PAGE for each page
     uint64_t
         *page_specials; // a bit per page: the span that begins there has specials (gc/specials.h)
     uint32_t
@@ -229,14 +228,6 @@ CORE_INLINE uint64_t *span_alloc_bits(const struct mheap *h, const gcsim_span *s
 CORE_INLINE uint64_t span_mark_words(const gcsim_span *s)
 {
     return ((uint64_t)s->nelems + 63) / 64;
-}
-
-// The mark bits of a page that has inline ones, whose address says where they are, without a look at its span. In Go they lie at the end of
-// the page itself (mgcmark_greenteagc.go:spanInlineMarkBitsFromBase); here the span keeps those bytes back, so that it has as many slots as Go's,
-// but lines that lie a page apart share a few sets of every cache: side by side, the marks of a heap of 64 MiB fit in a second-level cache.
-CORE_INLINE uint64_t *page_marks(const struct mheap *h, uint64_t page)
-{
-    return (uint64_t *)(h->mark_bits + page * MARK_BYTES_PER_PAGE + SPAN_INLINE_MARKS_BYTES / 2);
 }
 
 // Inline scan bits: the objects that span by span marking has scanned or is scanning. For spans with inline mark bits.

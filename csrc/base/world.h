@@ -13,10 +13,10 @@ enum world_region {
     REGION_META, // records that come and go: types, names, mutators, handles, specials (base/meta.h)
     REGION_SPANS,        // struct gcsim_span, one per page, used at a span's first page
     REGION_PAGES,        // page -> first page of its span + 1
-    REGION_PAGE_CLASSES, // a byte per page: span class, if the span has inline mark bits; else 0
+    REGION_PAGE_CLASSES, // a byte per page: span class, if the span keeps its mark bits inside; else 0
     REGION_SPECIALS,     // a bit per page: the span that begins there has specials
-    REGION_ALLOC_BITS,   // 128 bytes per page: slots in use as of the last sweep
-    REGION_MARK_BITS, // 128 bytes per page: marks; or, for inline mark bits, 64 of scans and 64 of marks
+    REGION_ALLOC_BITS,  // 128 bytes per page: slots in use as of the last sweep
+    REGION_MARK_BITS,   // 128 bytes per page: marks of spans that keep none inside
     REGION_CHECK_MARKS, // 128 bytes per page: what checkmark reached; only where it is on
     REGION_CHUNKS,      // page allocator: bitmaps
     REGION_RANGES,      // page allocator: ranges of chunks in use

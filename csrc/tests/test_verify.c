@@ -204,7 +204,7 @@ static void break_spans(struct mheap *h, struct rich *r)
     BREAK(POINTER_BITS, ((uint8_t *)word->base)[word->heap_bits + 5], 0xf7);
     BREAK(MARKS, nodes->marks[0], 1);
     BREAK(MARKS, large->marks[0], 1);
-    BREAK(INLINE_SCANS, ((uint8_t *)span_scans(nodes))[3], 1);
+    BREAK(INLINE_SCANS, nodes->base[nodes->inline_marks + 3], 1);
     void **header = (void **)(void *)((char *)r->arrays[0]->ptr - 8);
     BREAK(HEADER, *header, NULL);
     BREAK(HEADER, *header, h->types.by_id[r->bytes->id]);

@@ -22,8 +22,9 @@ CORE bool verify_allocated(const struct mheap *h, const gcsim_span *s, uint32_t 
 
 CORE bool verify_marked(const struct mheap *h, const gcsim_span *s, uint32_t index)
 {
-    return vector_bit(world_at(h->world, REGION_MARK_BITS) + (s - h->spans) * MARK_BYTES_PER_PAGE +
-                          (s->inline_marks ? 64 : 0),
+    if (s->inline_marks)
+        return vector_bit(s->base + s->inline_marks + 64, index);
+    return vector_bit(world_at(h->world, REGION_MARK_BITS) + (s - h->spans) * MARK_BYTES_PER_PAGE,
                       index);
 }
 
@@ -232,8 +233,7 @@ static void compare_marks(struct verify *v, const struct trace *t)
                   (ull)s->slot_bytes);
             HOLDS(v, SCANNED,
                   !marked || s->slot_bytes > scans || !s->inline_marks || s->span_class & 1 ||
-                      vector_bit(world_at(h->world, REGION_MARK_BITS) + page * MARK_BYTES_PER_PAGE,
-                                 i),
+                      vector_bit(s->base + s->inline_marks, i),
                   "slot %u of the span at page %llu (%llu bytes)", i, (ull)page,
                   (ull)s->slot_bytes);
         }
