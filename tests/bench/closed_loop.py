@@ -26,7 +26,7 @@ from typing import Any
 import programs
 from twins import TWINS, Twin, c_source, go_source
 
-from gcsim import _gctrace
+import gcsim
 
 MIB = 1 << 20
 LIVE, CYCLES = 64_000_000, 100  # at least
@@ -38,7 +38,7 @@ class Go:
     """What the Go program told. Rows: goal, marked, stack bytes scanned, bytes of globals."""
 
     rows: list[list[int]]
-    trace: list[_gctrace.TraceCycle]
+    trace: gcsim.GCTrace
     checksum: int
     alloc_bytes: int
 
@@ -194,7 +194,7 @@ def run(command: list[str], **environment: str) -> tuple[Any, str]:
 def run_go(program: Path, stopped: bool, procs: int, seed: int) -> Go:
     debug = "gctrace=1,gcstoptheworld=1" if stopped else "gctrace=1"
     told, log = run([str(program), str(seed)], GODEBUG=debug, GOMAXPROCS=str(procs))
-    return Go(told["cycles"], _gctrace.read(log), told["checksum"], told["alloc_bytes"])
+    return Go(told["cycles"], gcsim.read_gctrace(log), told["checksum"], told["alloc_bytes"])
 
 
 def compare(twin: Twin, stopped: bool, procs: int, seed: int) -> Comparison:
