@@ -10,9 +10,11 @@ from __future__ import annotations
 import os
 import re
 import time
+from array import array
+from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
 from gcsim import _core
 from gcsim._errors import (
@@ -27,6 +29,8 @@ from gcsim._results import bytes_text
 
 if TYPE_CHECKING:
     from gcsim._graph import HeapGraph
+
+T = TypeVar("T")
 
 _NONE = 0xFFFFFFFF  # GRAPH_NONE: the node that there is not
 _ELEMENTS = 1024  # in objects from this size on, offsets say which element, not which field
@@ -175,7 +179,7 @@ class Snapshot:
                 graph.obj_size.astype("u8").tobytes(),
                 start.astype("u8").tobytes(),
                 targets.astype("u4").tobytes(),
-                b"".join(dst.to_bytes(4, "little") for dst in dsts),
+                array("I", dsts).tobytes(),
             ),
             "_addresses": graph.obj_addr.astype("u8").tobytes(),
             "_edge_off": graph.edge_off.astype("u4").tobytes(),
@@ -210,6 +214,13 @@ class Snapshot:
             f"<Snapshot of {self.name}: {len(self):,} objects, {bytes_text(self.bytes)}, "
             f"{len(self._root_names):,} roots>"
         )
+
+    def _once(self, name: str, make: Callable[[], T]) -> T:
+        """What was made before, or is made now and kept."""
+        if name not in self._made:
+            self._made[name] = make()
+        made: T = self._made[name]
+        return made
 
     # ---- single objects ----
 
@@ -251,8 +262,6 @@ class Snapshot:
         return found
 
     def _at(self, address: int) -> int | None:
-        from bisect import bisect_right
-
         starts = _view(self._addresses, "Q")
         i = bisect_right(starts, address) - 1
         if i < 0 or address >= starts[i] + _view(self._columns[0], "Q")[i]:
@@ -282,11 +291,11 @@ class Snapshot:
     # ---- dominators ----
 
     def _dominators(self) -> tuple[Any, Any]:
-        if "dominators" not in self._made:
+        def make() -> tuple[Any, Any]:
             idom, retained = _core.graph_dominators(*self._columns)
-            self._made["dominators"] = _view(idom, "I"), _view(retained, "Q")
-        found: tuple[Any, Any] = self._made["dominators"]
-        return found
+            return _view(idom, "I"), _view(retained, "Q")
+
+        return self._once("dominators", make)
 
     def dominators(self) -> Sequence[int | None]:
         """For each object, the nearest one through which all paths to it go: its number; -1 if
@@ -303,14 +312,15 @@ class Snapshot:
 
     def _children(self) -> dict[int, list[int]]:
         """The dominator tree downwards; the roots together have the number of objects."""
-        if "children" not in self._made:
+
+        def make() -> dict[int, list[int]]:
             children: defaultdict[int, list[int]] = defaultdict(list)
             for i, d in enumerate(self._dominators()[0].tolist()):
                 if d != _NONE:
                     children[d].append(i)
-            self._made["children"] = dict(children)
-        found: dict[int, list[int]] = self._made["children"]
-        return found
+            return dict(children)
+
+        return self._once("children", make)
 
     def _dominated(self, holders: Sequence[int]) -> Iterator[int]:
         children, work = self._children(), list(holders)
@@ -322,11 +332,11 @@ class Snapshot:
     # ---- paths ----
 
     def _shortest(self) -> tuple[Any, Any]:
-        if "shortest" not in self._made:
+        def make() -> tuple[Any, Any]:
             parent, via, _ = _core.graph_shortest(*self._columns)
-            self._made["shortest"] = _view(parent, "I"), _view(via, "Q")
-        found: tuple[Any, Any] = self._made["shortest"]
-        return found
+            return _view(parent, "I"), _view(via, "Q")
+
+        return self._once("shortest", make)
 
     def _shortest_steps(self, i: int) -> tuple[int, ...] | None:
         """The root, then the edges."""
@@ -339,12 +349,16 @@ class Snapshot:
             i = parent[i]
         return tuple(reversed(steps))
 
-    def _path(self, steps: tuple[int, ...]) -> Path:
+    def _walked(self, steps: tuple[int, ...]) -> tuple[str, list[Step]]:
+        """The name of the root, and the objects on the way."""
         targets, offsets = _view(self._columns[2], "I"), _view(self._edge_off, "I")
         root, *edges = steps
         found = [Step(_view(self._columns[3], "I")[root], self._root_off[root])]
         found += [Step(targets[e], offsets[e]) for e in edges]
-        name = self._root_names[root]
+        return self._root_names[root], found
+
+    def _path(self, steps: tuple[int, ...]) -> Path:
+        name, found = self._walked(steps)
         lines = [f"{name} points to object {found[0].number} ({self._kind(found[0].number)})"]
         lines += [
             f"whose pointer at +{step.offset:#x} leads to object {step.number} "
@@ -382,11 +396,11 @@ class Snapshot:
         of its goroutine, and of each object its size and the field that leads on."""
         steps = self._shortest_steps(i)
         assert steps is not None
-        path = self._path(steps)
+        root, found = self._walked(steps)
         sizes = _view(self._columns[0], "Q")
-        shape: list[object] = [re.sub(r"^goroutine \d+ ", "goroutine ", path.root)]
+        shape: list[object] = [re.sub(r"^goroutine \d+ ", "goroutine ", root)]
         before = 0
-        for step in path.steps:
+        for step in found:
             shape += [sizes[step.number], -1 if before >= _ELEMENTS else step.offset]
             before = sizes[step.number]
         return tuple(shape)
@@ -492,7 +506,7 @@ class Snapshot:
         raise NotThereYetError(f"Snapshot.write is not there yet: pickle it to keep {path!r}")
 
     def _by_shape(self) -> dict[str, tuple[int, int]]:
-        if "by_shape" not in self._made:
+        def make() -> dict[str, tuple[int, int]]:
             retained = self._dominators()[1]
             counts: dict[str, tuple[int, int]] = {}
             for i in self._children().get(len(self), ()):
@@ -501,9 +515,9 @@ class Snapshot:
                 objects, size = counts.get(name, (0, 0))
                 kept = sum(1 for _ in self._dominated([i]))
                 counts[name] = objects + kept, size + retained[i]
-            self._made["by_shape"] = counts
-        found: dict[str, tuple[int, int]] = self._made["by_shape"]
-        return found
+            return counts
+
+        return self._once("by_shape", make)
 
 
 def snapshot(heap: _core.Heap) -> Snapshot:

@@ -16,8 +16,8 @@ struct dump_bind_column {
     size_t item_bytes;
 };
 
-// Called while the GIL is released: take it back to let Python see a signal.
-static int dump_bind_poll(void *arg)
+// Called while the GIL is released, with where its thread state is kept: take it back to let Python see a signal.
+static int poll_signals(void *arg)
 {
     PyThreadState **state = arg;
     PyEval_RestoreThread(*state);
@@ -112,7 +112,7 @@ PyObject *bind_parse_go_dump(PyObject *module, PyObject *arg)
     struct godump_error error;
     PyThreadState *state = PyEval_SaveThread();
     enum godump_code code = godump_parse(PyBytes_AS_STRING(arg), (uint64_t)PyBytes_GET_SIZE(arg),
-                                         dump_bind_poll, &state, &result, &error);
+                                         poll_signals, &state, &result, &error);
     PyEval_RestoreThread(state);
 
     PyObject *columns = NULL;

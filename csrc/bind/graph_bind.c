@@ -13,15 +13,6 @@ struct graph_call {
     PyThreadState *state;
 };
 
-static int graph_bind_poll(void *arg)
-{
-    struct graph_call *call = arg;
-    PyEval_RestoreThread(call->state);
-    int is_raised = PyErr_CheckSignals();
-    call->state = PyEval_SaveThread();
-    return is_raised;
-}
-
 // The bytes of four columns as a graph. Not bytes, or not a whole number of items: an error.
 static bool graph_bind_read(PyObject *const *columns, struct graph_call *call)
 {
@@ -48,23 +39,18 @@ static bool graph_bind_read(PyObject *const *columns, struct graph_call *call)
                                     .edge_start = items[1],
                                     .edge_dst = items[2],
                                     .root_dst = items[3],
-                                    .poll = graph_bind_poll,
-                                    .poll_arg = call};
+                                    .poll = poll_signals,
+                                    .poll_arg = &call->state};
     return true;
 }
 
-static bool graph_bind_failed(enum graph_code code)
+static bool graph_bind_failed(PyObject *module, enum graph_code code)
 {
     if (code == GRAPH_MALFORMED)
         PyErr_SetString(PyExc_ValueError, "an edge or a root of the graph leads to no node");
-    else if (code == GRAPH_NO_MEMORY) {
-        PyObject *errors = PyImport_ImportModule("gcsim._errors");
-        PyObject *type = errors != NULL ? bind_attribute(errors, "HeapMemoryError") : NULL;
-        if (type != NULL)
-            PyErr_SetString(type, "not enough memory to search the graph of the heap");
-        Py_XDECREF(type);
-        Py_XDECREF(errors);
-    }
+    else if (code == GRAPH_NO_MEMORY)
+        bind_raise(PyModule_GetState(module), ERR_MEMORY,
+                   "not enough memory to search the graph of the heap");
     return code != GRAPH_OK; // stopped: a signal handler has raised
 }
 
@@ -75,7 +61,6 @@ static PyObject *graph_bind_column(uint64_t count, size_t item_bytes)
 
 static PyObject *bind_graph_dominators(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
 {
-    (void)module;
     struct graph_call call;
     if (nargs != 4)
         return PyErr_Format(PyExc_TypeError, "graph_dominators takes four columns");
@@ -90,7 +75,7 @@ static PyObject *bind_graph_dominators(PyObject *module, PyObject *const *args, 
         if (code == GRAPH_OK)
             code = graph_dominators(&call.g, idom_items, retained_items);
         PyEval_RestoreThread(call.state);
-        if (!graph_bind_failed(code))
+        if (!graph_bind_failed(module, code))
             result = PyTuple_Pack(2, idom, retained);
     }
     Py_XDECREF(idom);
@@ -100,7 +85,6 @@ static PyObject *bind_graph_dominators(PyObject *module, PyObject *const *args, 
 
 static PyObject *bind_graph_shortest(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
 {
-    (void)module;
     struct graph_call call;
     if (nargs != 4)
         return PyErr_Format(PyExc_TypeError, "graph_shortest takes four columns");
@@ -117,7 +101,7 @@ static PyObject *bind_graph_shortest(PyObject *module, PyObject *const *args, Py
         if (code == GRAPH_OK)
             code = graph_shortest(&call.g, items[0], items[1], items[2]);
         PyEval_RestoreThread(call.state);
-        if (!graph_bind_failed(code))
+        if (!graph_bind_failed(module, code))
             result = PyTuple_Pack(3, parent, via, depth);
     }
     Py_XDECREF(parent);
@@ -150,7 +134,6 @@ static PyObject *graph_bind_path_list(uint64_t found, const uint64_t *end, const
 
 static PyObject *bind_graph_paths(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
 {
-    (void)module;
     struct graph_call call;
     if (nargs != 6)
         return PyErr_Format(PyExc_TypeError,
@@ -173,7 +156,8 @@ static PyObject *bind_graph_paths(PyObject *module, PyObject *const *args, Py_ss
                                &complete);
         PyEval_RestoreThread(call.state);
     }
-    PyObject *list = graph_bind_failed(code) ? NULL : graph_bind_path_list(found, end, steps);
+    PyObject *list =
+        graph_bind_failed(module, code) ? NULL : graph_bind_path_list(found, end, steps);
     free(steps);
     PyMem_RawFree(end);
     return list == NULL ? NULL : Py_BuildValue("NO", list, complete ? Py_True : Py_False);

@@ -1,17 +1,7 @@
 // The dump reader on dumps made by hand: what recordings do not hold (rare root kinds, old Go
 // versions, other machines, every way to be malformed) and the failure of each allocation.
 #include "base/core.h"
-
-static long allocations_left = -1; // -1: no failure
-
-static void *failing_realloc(void *p, size_t size)
-{
-    if (allocations_left == 0)
-        return NULL;
-    if (allocations_left > 0)
-        allocations_left--;
-    return realloc(p, size);
-}
+#include "failing_realloc.h"
 
 #define GODUMP_REALLOC failing_realloc
 #include "lib/godump.h"

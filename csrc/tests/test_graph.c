@@ -1,17 +1,7 @@
 // Graphs of objects against what is true by definition: a node dominates another if without it no root reaches that one. Random graphs with cycles,
 // loops, double edges and parts that nothing reaches; long chains; every allocation that fails; every poll that stops.
 #include "base/core.h"
-
-static long allocations_left = -1; // -1: no failure
-
-static void *failing_realloc(void *p, size_t size)
-{
-    if (allocations_left == 0)
-        return NULL;
-    if (allocations_left > 0)
-        allocations_left--;
-    return realloc(p, size);
-}
+#include "failing_realloc.h"
 
 #define GRAPH_REALLOC failing_realloc
 #include "watch/graph.c"
