@@ -102,6 +102,7 @@ CORE gcsim_status mheap_init(struct mheap *h, struct world *w, uint64_t arena_by
     h->page_span = (uint32_t *)world_at(w, REGION_PAGES);
     h->spans = (gcsim_span *)world_at(w, REGION_SPANS);
     h->page_class = (uint8_t *)world_at(w, REGION_PAGE_CLASSES);
+    h->inline_marks = (uint64_t *)world_at(w, REGION_INLINE_MARKS);
     h->page_specials = (uint64_t *)world_at(w, REGION_SPECIALS);
     h->trigger = UINT64_MAX;
     h->sweepgen = 2; // so that h - 2 is a generation too
@@ -132,6 +133,7 @@ static gcsim_status mheap_grow(struct mheap *h, uint64_t npages)
         !world_commit(w, REGION_PAGE_CLASSES, to) || !world_commit(w, REGION_SPECIALS, to / 8) ||
         !world_commit(w, REGION_ALLOC_BITS, to * MARK_BYTES_PER_PAGE) ||
         !world_commit(w, REGION_MARK_BITS, to * MARK_BYTES_PER_PAGE) ||
+        !world_commit(w, REGION_INLINE_MARKS, to * (SPAN_INLINE_MARKS_BYTES / 2)) ||
         (h->check_mark && !world_commit(w, REGION_CHECK_MARKS, to * MARK_BYTES_PER_PAGE)) ||
         !world_commit(w, REGION_ARENA, to << PAGE_SHIFT) ||
         !pagealloc_grow(&h->pages, h->grown_pages, ask, &commit))
@@ -232,8 +234,8 @@ static void init_object_span(struct mheap *h, gcsim_span *s, unsigned span_class
     s->limit = s->base + g.limit_bytes;
     s->heap_bits = g.heap_bits_offset == NO_OFFSET ? 0 : (uint16_t)g.heap_bits_offset;
     s->inline_marks = g.inline_marks_offset == NO_OFFSET ? 0 : (uint16_t)g.inline_marks_offset;
-    if (s->inline_marks) // their second half; the first is for objects already scanned (mgcmark_greenteagc.go:spanInlineMarkBits)
-        s->marks = (uint64_t *)(s->base + s->inline_marks + SPAN_INLINE_MARKS_BYTES / 2);
+    if (s->inline_marks)
+        s->marks = page_marks(h, span_page(h, s));
     // Metadata inside the span starts clear; objects of one word in scan spans are all pointers, for good (initHeapBits).
     if (s->needzero && (s->heap_bits || s->inline_marks)) {
         uint32_t from = s->heap_bits ? s->heap_bits : s->inline_marks;

@@ -130,9 +130,10 @@ struct mheap {
 #if GCSIM_STEPS
     uint64_t used_pages; // behind the last page that a span ever had: what lies above reads as zero
 #endif
-    uint32_t *page_span; // page -> first page of its span + 1, 0 = no span
-    gcsim_span *spans;   // by first page
-    uint8_t *page_class; // of a span with inline mark bits its span class, of any other page 0
+    uint32_t *page_span;    // page -> first page of its span + 1, 0 = no span
+    gcsim_span *spans;      // by first page
+    uint8_t *page_class;    // of a span with inline mark bits its span class, of any other page 0
+    uint64_t *inline_marks; // a line for each page
     uint64_t
         *page_specials; // a bit per page: the span that begins there has specials (gc/specials.h)
     uint32_t
@@ -230,10 +231,20 @@ CORE_INLINE uint64_t span_mark_words(const gcsim_span *s)
     return ((uint64_t)s->nelems + 63) / 64;
 }
 
-// Inline scan bits: the objects that span by span marking has scanned or is scanning. For spans with inline mark bits.
+// The mark bits of a page that has inline ones, whose address says where they are, without a look at its span. In Go they lie at the end of
+// the page itself, behind the scan bits (mgcmark_greenteagc.go:spanInlineMarkBitsFromBase); here the span keeps those bytes back, so that it has
+// as many slots as Go's, but lines that lie a page apart share a few sets of every cache: side by side, the marks of a heap of 64 MiB fit in
+// a second-level cache.
+CORE_INLINE uint64_t *page_marks(const struct mheap *h, uint64_t page)
+{
+    return (uint64_t *)((uintptr_t)h->inline_marks +
+                        page * (SPAN_INLINE_MARKS_BYTES / 2)); // of any page, to be asked for
+}
+
+// Inline scan bits, at the span's end: the objects that span by span marking has scanned or is scanning. For spans with inline mark bits.
 CORE_INLINE uint64_t *span_scans(const gcsim_span *s)
 {
-    return s->marks - SPAN_INLINE_MARKS_BYTES / 2 / 8;
+    return (uint64_t *)(void *)(s->base + s->inline_marks);
 }
 
 CORE_INLINE char *span_slot(const gcsim_span *s, uint32_t index)

@@ -116,6 +116,7 @@ static void release_records_of(struct mheap *h, uint64_t chunk)
     release_records(h, REGION_SPANS, chunk, sizeof(gcsim_span));
     release_records(h, REGION_ALLOC_BITS, chunk, MARK_BYTES_PER_PAGE);
     release_records(h, REGION_MARK_BITS, chunk, MARK_BYTES_PER_PAGE);
+    release_records(h, REGION_INLINE_MARKS, chunk, SPAN_INLINE_MARKS_BYTES / 2);
     rt_lock(&h->rt, &h->lock);
     put_back(h, all, true);
 }

@@ -12,11 +12,12 @@ enum {
     PAGE_BYTES = 1 << PAGE_SHIFT,
     NUM_SIZE_CLASSES = 68,
     NUM_SPAN_CLASSES = 2 * NUM_SIZE_CLASSES,
-    MALLOC_HEADER_BYTES = 8,          // type word before a scan object (mallocgcSmallScanHeader)
-    MAX_SLOT_BYTES = 32768,           // slot of the last class
-    MAX_SMALL_BYTES = 32760,          // largest small request, noscan too (malloc.go:mallocgc)
-    MAX_HEAP_BITS_SLOT_BYTES = 512,   // up to here a scan span holds its pointer bitmap
-    MIN_INLINE_MARKS_SLOT_BYTES = 16, // from here to 512 a span holds its mark bits (Green Tea)
+    MALLOC_HEADER_BYTES = 8,        // type word before a scan object (mallocgcSmallScanHeader)
+    MAX_SLOT_BYTES = 32768,         // slot of the last class
+    MAX_SMALL_BYTES = 32760,        // largest small request, noscan too (malloc.go:mallocgc)
+    MAX_HEAP_BITS_SLOT_BYTES = 512, // up to here a scan span holds its pointer bitmap
+    MIN_INLINE_MARKS_SLOT_BYTES =
+        16, // from here to 512 a span keeps room for its mark bits (Green Tea)
     SPAN_HEAP_BITS_BYTES = PAGE_BYTES / 8 / 8, // one bit per word of the page
     SPAN_INLINE_MARKS_BYTES = 128,             // mgcmark_greenteagc.go:spanInlineMarkBits
     MAX_SPAN_OBJECTS = 1024,

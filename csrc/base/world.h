@@ -13,15 +13,16 @@ enum world_region {
     REGION_META, // records that come and go: types, names, mutators, handles, specials (base/meta.h)
     REGION_SPANS,        // struct gcsim_span, one per page, used at a span's first page
     REGION_PAGES,        // page -> first page of its span + 1
-    REGION_PAGE_CLASSES, // a byte per page: span class, if the span keeps its mark bits inside; else 0
+    REGION_PAGE_CLASSES, // a byte per page: span class, if the span has inline mark bits; else 0
     REGION_SPECIALS,     // a bit per page: the span that begins there has specials
-    REGION_ALLOC_BITS,  // 128 bytes per page: slots in use as of the last sweep
-    REGION_MARK_BITS,   // 128 bytes per page: marks of spans that keep none inside
-    REGION_CHECK_MARKS, // 128 bytes per page: what checkmark reached; only where it is on
-    REGION_CHUNKS,      // page allocator: bitmaps
-    REGION_RANGES,      // page allocator: ranges of chunks in use
-    REGION_SCAV_INDEX,  // page allocator: what the scavenger knows of each chunk
-    REGION_SUMMARY_0,   // page allocator: summaries, root first
+    REGION_ALLOC_BITS,   // 128 bytes per page: slots in use as of the last sweep
+    REGION_MARK_BITS,    // 128 bytes per page: marks of spans that have no inline ones
+    REGION_INLINE_MARKS, // 64 bytes per page: inline mark bits
+    REGION_CHECK_MARKS,  // 128 bytes per page: what checkmark reached; only where it is on
+    REGION_CHUNKS,       // page allocator: bitmaps
+    REGION_RANGES,       // page allocator: ranges of chunks in use
+    REGION_SCAV_INDEX,   // page allocator: what the scavenger knows of each chunk
+    REGION_SUMMARY_0,    // page allocator: summaries, root first
     REGION_SUMMARY_1,
     REGION_SUMMARY_2,
     REGION_SUMMARY_3,

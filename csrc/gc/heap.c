@@ -47,6 +47,7 @@ static void region_sizes(uint64_t reserved[WORLD_REGIONS], uint64_t arena_bytes,
     reserved[REGION_PAGE_CLASSES] = pages;
     reserved[REGION_SPECIALS] = pages / 8;
     reserved[REGION_ALLOC_BITS] = reserved[REGION_MARK_BITS] = pages * MARK_BYTES_PER_PAGE;
+    reserved[REGION_INLINE_MARKS] = pages * (SPAN_INLINE_MARKS_BYTES / 2);
     reserved[REGION_CHECK_MARKS] = options->check_mark ? reserved[REGION_MARK_BITS] : 0;
     reserved[REGION_CHUNKS] = pagealloc_part_bytes(chunks, levels, PAGEALLOC_PART_CHUNKS);
     reserved[REGION_RANGES] = pagealloc_part_bytes(chunks, levels, PAGEALLOC_PART_RANGES);

@@ -11,10 +11,9 @@
 
 enum {
     OBLET_BYTES = 128 << 10, // larger objects are scanned in pieces (mgcmark.go:maxObletBytes)
-    CHECK_WORK = 2000, // scan work between two looks at the limits (mgcpacer.go:gcCreditSlack)
-    POLL_CHECKS = 64,  // such looks between two calls of the poll callback
-    PREFETCH_DISTANCE =
-        8, // as many lines as a core waits for at once; more only push each other out: mark bits lie a page apart
+    CHECK_WORK = 2000,     // scan work between two looks at the limits (mgcpacer.go:gcCreditSlack)
+    POLL_CHECKS = 64,      // such looks between two calls of the poll callback
+    PREFETCH_DISTANCE = 8, // as many lines as a core waits for at once
 };
 
 // --- walking -----------------------------------------------------------------------------------------------------
@@ -137,7 +136,7 @@ CORE_INLINE void shaded(struct mheap *h, struct gcwork *w, char *base, uint64_t 
         return;
     if (!spans)
         work_push(h, w, base);
-    else if (span_acquire(page_owner(base), alone))
+    else if (span_acquire(page_owner(h, arena_offset(h, base) >> PAGE_SHIFT), alone))
         spanq_push(h, &w->spans, &h->spans[arena_offset(h, base) >> PAGE_SHIFT], index);
 #if GCSIM_STEPS
     w->shading = NULL;
@@ -157,7 +156,7 @@ static void shade_by_span(struct mheap *h, struct gcwork *w, char *p, bool alone
                index, alone, false);
 }
 
-// Mark the object that an address lies in, if it lies in one, and queue it. With inline mark bits the page has it all, but for its class.
+// Mark the object that an address lies in, if it lies in one, and queue it. With inline mark bits the page's number and its class say all.
 CORE_INLINE void shade(struct mheap *h, struct gcwork *w, char *p, bool alone, uint32_t spans)
 {
     uint64_t offset = arena_offset(h, p), page = offset >> PAGE_SHIFT;
@@ -172,7 +171,7 @@ CORE_INLINE void shade(struct mheap *h, struct gcwork *w, char *p, bool alone, u
         return;
     }
     uint32_t index = (uint32_t)((uint64_t)at * c->div_magic >> 32);
-    if (mark_claim(page_marks(p), index, alone))
+    if (mark_claim(page_marks(h, page), index, alone))
         shaded(h, w, p - at + (uint64_t)index * c->slot_bytes, c->slot_bytes, span_class & 1, index,
                alone, spans && c->slot_bytes <= spans);
 }
@@ -277,7 +276,7 @@ CORE_INLINE void visit_carefully(struct mheap *h, void **slot, void *ctx)
     visit_slot(h, slot, ctx, true);
 }
 
-// Asks for the mark bits where they lie inside the page, else for the span; for the object only if it turns out to be white.
+// Asks for the mark bits where the page's number tells them, else for the span; for the object only if it turns out to be white.
 CORE_INLINE void visit_later(struct mheap *h, void **slot, void *ctx)
 {
     struct marker *k = ctx;
@@ -287,7 +286,7 @@ CORE_INLINE void visit_later(struct mheap *h, void **slot, void *ctx)
         return;
     k->work->pointers++;
     __builtin_prefetch(LIKELY(GCSIM_LOAD(&h->page_class[page]))
-                           ? (void *)page_marks(p)
+                           ? (void *)page_marks(h, page)
                            : &h->spans[GCSIM_LOAD(&h->page_span[page]) - (uint64_t)1]);
     char *old = ring_push(&k->rings->found, p);
     if (LIKELY(old))
@@ -334,7 +333,7 @@ CORE_INLINE void shade_found(struct mheap *h, struct marker *k, char **found, ch
     for (uint32_t i = 0; i < PREFETCH_DISTANCE; i++)
         end[i] = h->arena;
     for (char **p = found; p < end; p++) {
-        __builtin_prefetch(page_marks(p[PREFETCH_DISTANCE]));
+        __builtin_prefetch(page_marks(h, arena_offset(h, p[PREFETCH_DISTANCE]) >> PAGE_SHIFT));
         shade(h, k->work, *p, k->alone, k->spans);
     }
 }
@@ -562,7 +561,7 @@ CORE_INLINE void scan_many(struct mheap *h, struct marker *k, const struct visit
 CORE_INLINE void scan_span(struct mheap *h, struct marker *k, gcsim_span *s)
 {
     uint32_t index = s->grey_slot;
-    enum span_owner owner = span_release(page_owner(s->base), k->alone);
+    enum span_owner owner = span_release(page_owner(h, span_page(h, s)), k->alone);
     POINT(h, SCAN, arena_offset(h, s->base), 0);
     if (owner == SPAN_OWNED_FOR_ONE) {
         if (mark_claim(span_scans(s), index, k->alone))
@@ -784,7 +783,7 @@ static void clear_marks(struct mheap *h, gcsim_span *s, struct marker *k)
     memset(s->marks, 0, span_mark_words(s) * 8);
     if (s->inline_marks) {
         memset(span_scans(s), 0, SPAN_INLINE_MARKS_BYTES / 2);
-        *page_owner(s->base) = SPAN_FREE;
+        *page_owner(h, span_page(h, s)) = SPAN_FREE;
     }
 }
 

@@ -20,15 +20,10 @@
 // bits (no span has so many slots), because markers need that line anyway.
 enum span_owner { SPAN_FREE, SPAN_OWNED_FOR_ONE, SPAN_OWNED_FOR_MANY };
 
-// An address in a page with inline mark bits leads to them without a look at its span.
-CORE_INLINE uint64_t *page_marks(const void *p)
+// The owner of a page with inline mark bits.
+CORE_INLINE uint8_t *page_owner(const struct mheap *h, uint64_t page)
 {
-    return (uint64_t *)(((uintptr_t)p | (PAGE_BYTES - 1)) + 1 - SPAN_INLINE_MARKS_BYTES / 2);
-}
-
-CORE_INLINE uint8_t *page_owner(const void *p)
-{
-    return (uint8_t *)((uintptr_t)p | (PAGE_BYTES - 1));
+    return (uint8_t *)page_marks(h, page) + SPAN_INLINE_MARKS_BYTES / 2 - 1;
 }
 
 // After a mark was set. True: the caller has the span now, and queues it.
@@ -80,11 +75,11 @@ CORE_INLINE gcsim_span *spanq_pop(struct mheap *h, struct span_queue *q)
     gcsim_span *s = &h->spans[q->first - 1];
     uint32_t next = s->grey_next;
     if (LIKELY(next)) { // is asked for now, while this one is scanned
-        const char *tail = h->arena + ((uint64_t)next << PAGE_SHIFT) - SPAN_INLINE_MARKS_BYTES;
+        const char *end = h->arena + ((uint64_t)next << PAGE_SHIFT);
         __builtin_prefetch(&h->spans[next - 1]);
         __builtin_prefetch(&h->spans[next - 1].grey_next);
-        __builtin_prefetch(tail);
-        __builtin_prefetch(tail + SPAN_INLINE_MARKS_BYTES / 2);
+        __builtin_prefetch(page_marks(h, next - 1));
+        __builtin_prefetch(end - SPAN_INLINE_MARKS_BYTES); // scans
     }
     GCSIM_STORE(&q->first, next);
     q->n--;

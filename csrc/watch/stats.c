@@ -31,7 +31,8 @@ CORE void stats_bytes(const struct mheap *h, gcsim_memstats *out)
         out->mcache_inuse += sizeof *m;
     out->mcache_sys = out->mcache_inuse;
     out->gc_sys = b->workbufs + world_committed(w, REGION_ALLOC_BITS) +
-                  world_committed(w, REGION_MARK_BITS) + world_committed(w, REGION_CHECK_MARKS);
+                  world_committed(w, REGION_MARK_BITS) + world_committed(w, REGION_INLINE_MARKS) +
+                  world_committed(w, REGION_CHECK_MARKS);
     uint64_t meta = world_committed(w, REGION_META);
     out->other_sys = b->batches + world_committed(w, REGION_HEAP) +
                      world_committed(w, REGION_HISTORY) + world_committed(w, REGION_PAGES) +

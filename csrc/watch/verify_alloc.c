@@ -163,9 +163,11 @@ static void check_manual(struct verify *v, const gcsim_span *s)
           "manual span at %llu has slots or specials", page_of(v, s));
 }
 
-static const char *outer_marks(const struct verify *v, const gcsim_span *s)
+static const char *marks_of_page(const struct verify *v, const gcsim_span *s)
 {
-    return world_at(v->h->world, REGION_MARK_BITS) + (s - v->h->spans) * MARK_BYTES_PER_PAGE;
+    uint64_t page = (uint64_t)(s - v->h->spans);
+    return s->inline_marks ? world_at(v->h->world, REGION_INLINE_MARKS) + page * 64
+                           : world_at(v->h->world, REGION_MARK_BITS) + page * MARK_BYTES_PER_PAGE;
 }
 
 static bool check_large(struct verify *v, const gcsim_span *s)
@@ -176,7 +178,7 @@ static bool check_large(struct verify *v, const gcsim_span *s)
                     s->nelems == 1 && s->slot_bytes == span_bytes && !s->slot_bytes32 &&
                         !s->div_magic && !s->heap_bits && !s->inline_marks,
                     "large span at %llu", page_of(v, s));
-    ok &= HOLDS(v, GEOMETRY, (const char *)s->marks == outer_marks(v, s),
+    ok &= HOLDS(v, GEOMETRY, (const char *)s->marks == marks_of_page(v, s),
                 "marks of the large span at %llu", page_of(v, s));
     ok &= HOLDS(v, LARGE,
                 (bytes > MAX_SMALL_BYTES || v->h->efence) && bytes <= span_bytes &&
@@ -213,9 +215,8 @@ static bool check_geometry(struct verify *v, const gcsim_span *s)
                      s->heap_bits == (g.heap_bits_offset == NO_OFFSET ? 0 : g.heap_bits_offset) &&
                      s->inline_marks ==
                          (g.inline_marks_offset == NO_OFFSET ? 0 : g.inline_marks_offset) &&
-                     (const char *)s->marks ==
-                         (s->inline_marks ? s->base + s->inline_marks + 64 : outer_marks(v, s)) &&
-                     s->mixed <= 1 && (s->mixed || c != 1 || s->span_class & 1) && !s->large_type &&
+                     (const char *)s->marks == marks_of_page(v, s) && s->mixed <= 1 &&
+                     (s->mixed || c != 1 || s->span_class & 1) && !s->large_type &&
                      (s->inline_marks || !s->large_count),
                  "span at %llu of class %u", page_of(v, s), s->span_class);
 }

@@ -29,6 +29,7 @@ static void check_regions(struct verify *v)
         {REGION_SPECIALS, h->grown_pages / 8},
         {REGION_ALLOC_BITS, h->grown_pages * MARK_BYTES_PER_PAGE},
         {REGION_MARK_BITS, h->grown_pages * MARK_BYTES_PER_PAGE},
+        {REGION_INLINE_MARKS, h->grown_pages * (SPAN_INLINE_MARKS_BYTES / 2)},
         {REGION_CHECK_MARKS, h->check_mark ? h->grown_pages * MARK_BYTES_PER_PAGE : 0},
         {REGION_HISTORY, sizeof(struct history)},
         {REGION_ARENA, h->grown_pages << PAGE_SHIFT},

@@ -22,10 +22,11 @@ CORE bool verify_allocated(const struct mheap *h, const gcsim_span *s, uint32_t 
 
 CORE bool verify_marked(const struct mheap *h, const gcsim_span *s, uint32_t index)
 {
-    if (s->inline_marks)
-        return vector_bit(s->base + s->inline_marks + 64, index);
-    return vector_bit(world_at(h->world, REGION_MARK_BITS) + (s - h->spans) * MARK_BYTES_PER_PAGE,
-                      index);
+    uint64_t page = (uint64_t)(s - h->spans);
+    return s->inline_marks
+               ? vector_bit(world_at(h->world, REGION_INLINE_MARKS) + page * 64, index)
+               : vector_bit(world_at(h->world, REGION_MARK_BITS) + page * MARK_BYTES_PER_PAGE,
+                            index);
 }
 
 CORE bool verify_live(const struct mheap *h, const gcsim_span *s, uint32_t index)

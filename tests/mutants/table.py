@@ -583,7 +583,7 @@ MUTANTS = [
         "visit-gives-up-late",
         "mark",
         "gc/mark.c",
-        """    enum span_owner owner = span_release(page_owner(s->base), k->alone);
+        """    enum span_owner owner = span_release(page_owner(h, span_page(h, s)), k->alone);
     POINT(h, SCAN, arena_offset(h, s->base), 0);
     if (owner == SPAN_OWNED_FOR_ONE) {
         if (mark_claim(span_scans(s), index, k->alone))
@@ -596,7 +596,7 @@ MUTANTS = [
         """    struct visit v = {.span = s};
     take_unscanned(&v, k->alone);
     POINT(h, SCAN, arena_offset(h, s->base) + index, 0);
-    span_release(page_owner(s->base), k->alone);
+    span_release(page_owner(h, span_page(h, s)), k->alone);
 """,
         "a visit clears the owner before it looks at the marks (gc/spanq.h)",
         ("test_spans.step",),

@@ -262,7 +262,8 @@ struct gcsim_span {
     uint16_t alloc_count; /* slots in use, those taken from the current window not included */
     uint16_t
         counted; /* slots in use when the span was cached: what the statistics have already seen */
-    uint16_t inline_marks; /* offset of the mark bits inside the span, 0 = they lie outside */
+    uint16_t
+        inline_marks; /* offset of the 128 bytes that the span keeps back for scan and mark bits, as Go does, 0 = none; the marks lie elsewhere */
     const gcsim_type *large_type; /* type of a large object, NULL = nothing to scan */
 };
 
