@@ -3,7 +3,13 @@
 
 #include "base/core.h"
 
-CORE_INLINE unsigned bits_count(uint64_t x) { return (unsigned)__builtin_popcountll(x); }
+// In place: where the compiler may not count on an instruction for it, its builtin is a call.
+CORE_INLINE unsigned bits_count(uint64_t x)
+{
+    x -= (x >> 1) & 0x5555555555555555;
+    x = (x & 0x3333333333333333) + ((x >> 2) & 0x3333333333333333);
+    return (unsigned)(((x + (x >> 4)) & 0x0F0F0F0F0F0F0F0F) * 0x0101010101010101 >> 56);
+}
 CORE_INLINE unsigned bits_lowest(uint64_t x) { return (unsigned)__builtin_ctzll(x); } // x != 0
 CORE_INLINE unsigned bits_highest(uint64_t x)
 {

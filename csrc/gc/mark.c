@@ -12,7 +12,8 @@
 enum {
     OBLET_BYTES = 128 << 10, // larger objects are scanned in pieces (mgcmark.go:maxObletBytes)
     CHECK_WORK = 2000,     // scan work between two looks at the limits (mgcpacer.go:gcCreditSlack)
-    POLL_CHECKS = 64,      // such looks between two calls of the poll callback
+    CLOCK_CHECKS = 8,      // such looks between two at the clock
+    POLL_CHECKS = 64,      // and between two calls of the poll callback
     PREFETCH_DISTANCE = 8, // as many lines as a core waits for at once
 };
 
@@ -122,6 +123,13 @@ CORE_INLINE bool mark_claim(uint64_t *bits, uint32_t index, bool alone)
     return true;
 }
 
+// Nothing else waits here, as in a list: its span, queued, would be taken at once, before others in it are found. So the object is, if there
+// is a buffer for it.
+CORE_INLINE bool is_next(const struct gcwork *w)
+{
+    return w->current && !w->current->n && !w->spans.first;
+}
+
 // An object was marked: it is counted, and if it has pointers it is queued, or with `spans` its span is, unless somebody did so already.
 CORE_INLINE void shaded(struct mheap *h, struct gcwork *w, char *base, uint64_t slot_bytes,
                         bool noscan, uint32_t index, bool alone, bool spans)
@@ -134,10 +142,14 @@ CORE_INLINE void shaded(struct mheap *h, struct gcwork *w, char *base, uint64_t 
     STEP(h, SHADE, 0, arena_offset(h, base), slot_bytes);
     if (noscan)
         return;
+    gcsim_span *s = &h->spans[arena_offset(h, base) >> PAGE_SHIFT]; // if `spans`
     if (!spans)
         work_push(h, w, base);
-    else if (span_acquire(page_owner(h, arena_offset(h, base) >> PAGE_SHIFT), alone))
-        spanq_push(h, &w->spans, &h->spans[arena_offset(h, base) >> PAGE_SHIFT], index);
+    else if (is_next(w)) {
+        if (mark_claim(span_scans(s), index, alone))
+            work_push(h, w, base);
+    } else if (span_acquire(page_owner(h, span_page(h, s)), alone))
+        spanq_push(h, &w->spans, s, index);
 #if GCSIM_STEPS
     w->shading = NULL;
 #endif
@@ -400,12 +412,14 @@ static COLD enum drained drain_check(struct mutator *m, struct drain *limit, uin
         work_share(h, &m->work);
     if (limit->done >= limit->work)
         return DRAIN_ENOUGH;
+    ++*checks;
     if (limit->stopped)
-        return ++*checks % POLL_CHECKS == 0 && world_interrupted(m, true) ? DRAIN_ABANDONED
-                                                                          : DRAINED;
+        return *checks % POLL_CHECKS == 0 && world_interrupted(m, true) ? DRAIN_ABANDONED : DRAINED;
     if (world_wanted(h))
         return DRAIN_ENOUGH;
-    return limit->until_ns && rt_now_ns(&h->rt) >= limit->until_ns ? DRAIN_ENOUGH : DRAINED;
+    bool late =
+        limit->until_ns && *checks % CLOCK_CHECKS == 0 && rt_now_ns(&h->rt) >= limit->until_ns;
+    return late ? DRAIN_ENOUGH : DRAINED;
 }
 
 // Something grey to scan; NULL: nothing is left here or shared. Prefetching, what comes from the buffers waits in the ring.
@@ -425,6 +439,13 @@ CORE_INLINE char *next_grey(struct mheap *h, struct marker *k, bool prefetching)
         } else if ((object = ring_pop(&k->rings->grey))) {
             return object;
         }
+}
+
+// One object in the buffers and nothing in the rings: while its lines come there is nothing else to do.
+CORE_INLINE bool is_alone_here(const struct marker *k)
+{
+    const struct workbuf *buf = k->work->current;
+    return buf && buf->n == 1 && !k->rings->grey.n && !k->rings->found.n;
 }
 
 // What the rings hold becomes grey in the buffers, where others find it.
@@ -592,6 +613,8 @@ CORE_INLINE enum drained drain_spans_as(struct mutator *m, struct drain *limit,
         char *object;
         if (s)
             scan_span(h, &k, s);
+        else if (is_alone_here(&k))
+            scan(h, k.work, work_pop(h, k.work), visit_now, &k);
         else if ((object = next_grey(h, &k, true)))
             scan(h, k.work, object, visit_later, &k);
         else if (!k.work->spans.first && !work_steal_spans(h, k.work))

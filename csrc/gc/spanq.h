@@ -12,6 +12,9 @@
 // (gc/cycle.c: mark_done): a span with a mark that is to be scanned has an owner, whose span is in exactly one queue (a mutator's, or the
 // shared one) or being visited, unless its marker is between its two steps, and then it is counted in gc->draining, or inside and
 // not at a safe point. A span is on one queue at most, so the queues are links in the span structs: they need no memory and cannot overflow.
+//
+// An object that is found while nothing else waits is queued itself, with its scan bit set (gc/mark.c: is_next): so a list is followed with two
+// changes of shared words for each object instead of four.
 #pragma once
 
 #include "gc/heap.h"
