@@ -49,12 +49,19 @@ CORE void barrier_switch_late(struct mheap *h)
     rt_unlock(&h->rt, &h->mutators_lock);
 }
 
+// Stepped, and where objects may have been lost, one by one, each noted until it is taken: what is noted says all that is left.
 CORE void barrier_flush(struct mutator *m)
 {
-    void **end = m->pub.shade_next;
-    m->pub.shade_next = m->shade_buffer;
-    mark_shade_all(m, m->shade_buffer, (uint64_t)(end - m->shade_buffer));
-    STEP(mheap_of(m), BARRIER_FLUSH, m->pub.id, 0, (uint64_t)(end - m->shade_buffer));
+    struct mheap *h = mheap_of(m);
+    uint64_t n = (uint64_t)(m->pub.shade_next - m->shade_buffer);
+    if (GCSIM_STEPS || heap_of(h)->gc.unsound) {
+        while (m->pub.shade_next > m->shade_buffer)
+            mark_shade(m, *--m->pub.shade_next);
+    } else {
+        m->pub.shade_next = m->shade_buffer;
+        mark_shade_all(m, m->shade_buffer, n);
+    }
+    STEP(h, BARRIER_FLUSH, m->pub.id, 0, n);
 }
 
 // Note a pointer; with a buffer of no entries it is shaded at once.

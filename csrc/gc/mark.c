@@ -323,16 +323,12 @@ CORE void mark_shade_all(struct mutator *m, void *const *pointers, uint64_t n)
     struct rings rings = {0};
     struct marker k = {.work = &m->work, .rings = &rings, .spans = h->queues_spans};
     uint64_t counted = m->work.pointers;
-    bool one_by_one = heap_of(h)->gc.unsound;
     for (uint64_t i = 0; i < n; i++) {
         void *p = pointers[i], **place = &last[(uintptr_t)p / 16 % LAST];
         if (*place == p)
             continue;
         *place = p;
-        if (UNLIKELY(one_by_one))
-            mark_shade(m, p);
-        else
-            visit_later(h, &p, &k);
+        visit_later(h, &p, &k);
     }
     found_flush(h, &k);
     m->work.pointers = counted; // of those that a scan finds
