@@ -8,6 +8,7 @@
 #include "lib/bulk.h"
 #include "watch/metrics.h"
 #include "watch/objects.h"
+#include "watch/snapshot.h"
 #include "watch/stats.h"
 #include "watch/verify.h"
 
@@ -305,6 +306,12 @@ static void api_scavenger(gcsim_mutator *m, gcsim_scavenger *out)
     stats_scavenger(mheap_of(M(m)), out);
     world_start(M(m));
 }
+
+static gcsim_status api_snapshot(gcsim_mutator *m, gcsim_snapshot *out)
+{
+    return snapshot_take(M(m), out);
+}
+static void api_snapshot_free(gcsim_snapshot *s) { snapshot_free(s); }
 
 #undef M
 #undef H

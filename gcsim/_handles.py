@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import FrameType, ModuleType
 from typing import Any, NamedTuple
 
@@ -46,18 +46,18 @@ class Handle(NamedTuple):
 
 
 class _Finder:
-    """Collects (address -> class name, places) of one heap's references."""
+    """Collects (address -> a reference, places) of one heap's references."""
 
     def __init__(self, heap: _core.Heap) -> None:
         self.heap = heap
-        self.types: dict[int, str] = {}
+        self.refs: dict[int, _core.Ref] = {}
         self.places: dict[int, dict[str, None]] = {}
         self.named: set[int] = set()  # ids of references and containers that a variable leads to
 
     def found(self, ref: _core.Ref, place: str) -> None:
         if _core.heapof(ref) is self.heap:
             address = _core.address(ref)
-            self.types[address] = type(ref).__name__
+            self.refs[address] = ref
             self.places.setdefault(address, {})[place] = None
 
     def see(self, value: Any, place: str) -> None:
@@ -117,12 +117,10 @@ def _modules() -> Iterator[tuple[str, Mapping[str, Any]]]:
             yield name, vars(module)
 
 
-def handles(heap: _core.Heap) -> list[Handle]:
-    addresses = heap._handle_addresses()
-    traces = heap._handle_traces() or []
-    orphans = set(heap._orphan_addresses())
+def find(heap: _core.Heap, skip: Iterable[object] = ()) -> _Finder:
+    """Looks for all references of a heap, but not in what is skipped."""
     found = _Finder(heap)
-    skip = {id(found.types), id(found.places), id(addresses)}
+    passed = {id(found.refs), id(found.places), *map(id, skip)}
     for frame in _frames():
         if frame.f_locals is not frame.f_globals:
             for name, value in list(frame.f_locals.items()):
@@ -132,7 +130,15 @@ def handles(heap: _core.Heap) -> list[Handle]:
         found.named.add(id(names))
         for name, value in list(names.items()):
             found.variable(value, name, "" if module == "__main__" else f" in module {module}")
-    found.rest(skip)
+    found.rest(passed)
+    return found
+
+
+def handles(heap: _core.Heap) -> list[Handle]:
+    addresses = heap._handle_addresses()
+    traces = heap._handle_traces() or []
+    orphans = set(heap._orphan_addresses())
+    found = find(heap, (addresses,))
     made: dict[int, list[str]] = {}
     for address, _, file, line in traces:
         made.setdefault(address, []).append(f"{file}:{line}")
@@ -142,7 +148,7 @@ def handles(heap: _core.Heap) -> list[Handle]:
     return [
         Handle(
             address,
-            found.types.get(address),
+            type(found.refs[address]).__name__ if address in found.refs else None,
             count,
             tuple(found.places.get(address, ())),
             tuple(sorted(made.get(address, ()))),

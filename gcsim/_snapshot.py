@@ -1,34 +1,38 @@
 """``snapshot()``: a heap at one moment, and why what is in it is still alive.
 
-A `Snapshot` is made from the graph of objects, of a heap of our own or of a Go heap dump, and keeps
-no heap. Objects go by their number, in the order of their addresses. Paths, dominators and retained
-sizes are found in C (csrc/watch/graph.h) when they are first asked for, then kept.
+A `Snapshot` is made from the objects of a heap of our own, read in one stop (csrc/watch/snapshot.h),
+or from a Go heap dump, and keeps no heap. Objects go by their number, in the order of their
+addresses. Paths, dominators and retained sizes are found in C (csrc/watch/graph.h) when they are
+first asked for, then kept.
 """
 
 from __future__ import annotations
 
 import os
 import re
-import time
 from array import array
 from bisect import bisect_right
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
 from gcsim import _core
 from gcsim._errors import (
     BoundsError,
     ConversionError,
+    Error,
     NotThereYetError,
     OptionError,
     RangeError,
     WrongHeapError,
 )
 from gcsim._results import bytes_text
+from gcsim._snapshot_types import Shape, Types, header_bytes, slot_type
+from gcsim._types import describe, u8
 
 if TYPE_CHECKING:
     from gcsim._graph import HeapGraph
+    from gcsim._snapshot_types import SnapshotRead
 
 T = TypeVar("T")
 
@@ -116,6 +120,51 @@ class Rows(tuple[Row, ...]):
         return "\n".join(f"{r.bytes:>14,} B {r.objects:>10,}  {r.name}" for r in self)
 
 
+class Waste(NamedTuple):
+    """What objects of one kind do not use of their slots, in bytes.
+
+    name       type, or size class
+    objects, bytes   how many, in slots of how many bytes together
+    header     words in front that say the type
+    padding    between and behind the fields, as their alignment wants it
+    rounding   behind the object, up to the next size class (of elements side by side: what no
+               element fits into any more)
+    unknown    of the bytes those of objects whose type is not known: nothing is said of them
+    """
+
+    name: str
+    objects: int
+    bytes: int
+    header: int
+    padding: int
+    rounding: int
+    unknown: int
+
+    @property
+    def waste(self) -> int:
+        return self.header + self.padding + self.rounding
+
+
+class WasteTable(tuple[Waste, ...]):
+    """The rows of `Snapshot.waste`, those that waste most first."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} rows: {sum(r.waste for r in self):,} bytes wasted>"
+
+    def __str__(self) -> str:
+        head = f"{'objects':>10} {'bytes':>14} {'header':>12} {'padding':>12} {'rounding':>12}  name"
+        return "\n".join(
+            [head]
+            + [
+                f"{r.objects:>10,} {r.bytes:>14,} {r.header:>12,} {r.padding:>12,} "
+                f"{r.rounding:>12,}  {r.name}"
+                for r in self
+            ]
+        )
+
+
 def _view(column: bytes, code: Literal["I", "Q"]) -> Any:
     return memoryview(column).cast(code)
 
@@ -123,10 +172,7 @@ def _view(column: bytes, code: Literal["I", "Q"]) -> Any:
 class Snapshot:
     """A heap at one moment. Immutable, outlives the heap, pickles.
 
-    read_ms   how long the heap was being read, in milliseconds; 0 for a dump
-
-    The objects are listed in a stop of the world, pointers and roots are read right after it: let
-    no other thread change the heap meanwhile.
+    stop_ms   how long the heap's threads were stopped for it, in milliseconds; 0 for a dump
 
     The size of an object is that of its slot. A number that no object has is a BoundsError.
     """
@@ -134,28 +180,38 @@ class Snapshot:
     _columns: tuple[bytes, bytes, bytes, bytes]  # bytes, edge_start, edge_dst, root_dst
     _addresses: bytes
     _edge_off: bytes
+    _edge_dst_off: bytes
     _noscan: bytes
     _root_names: tuple[str, ...]
     _root_off: tuple[int, ...]
+    _types: bytes  # uint32 per object: into _type_names; 0xFFFFFFFF: unknown
+    _type_names: tuple[str, ...]
+    _shapes: tuple[Shape, ...]  # per type
+    _sites: Mapping[int, str]  # number -> file:line that made it, where that is known
     _base: int
     _made: dict[str, Any]  # what was computed
     name: str
-    read_ms: float
+    stop_ms: float
 
     __slots__ = (
         "_addresses",
         "_base",
         "_columns",
+        "_edge_dst_off",
         "_edge_off",
         "_made",
         "_noscan",
         "_root_names",
         "_root_off",
+        "_shapes",
+        "_sites",
+        "_type_names",
+        "_types",
         "name",
-        "read_ms",
+        "stop_ms",
     )
 
-    def __init__(self, graph: HeapGraph, name: str = "heap", read_ms: float = 0.0) -> None:
+    def __init__(self, graph: HeapGraph, name: str = "heap") -> None:
         # Of an object with a finalizer not the object is a root, but each of its pointers.
         start, targets = graph.edge_start(), graph.edge_dst
         names: list[str] = []
@@ -183,13 +239,18 @@ class Snapshot:
             ),
             "_addresses": graph.obj_addr.astype("u8").tobytes(),
             "_edge_off": graph.edge_off.astype("u4").tobytes(),
+            "_edge_dst_off": graph.edge_dst_off.astype("u4").tobytes(),
             "_noscan": graph.obj_noscan.tobytes(),
             "_root_names": tuple(names),
             "_root_off": tuple(offsets),
+            "_types": b"\xff" * (4 * len(graph.obj_addr)),
+            "_type_names": (),
+            "_shapes": (),
+            "_sites": {},
             "_base": int(graph.meta["base"]),
             "_made": {},
             "name": name,
-            "read_ms": read_ms,
+            "stop_ms": 0.0,
         }
         self.__setstate__(values)
 
@@ -284,8 +345,32 @@ class Snapshot:
         offsets, targets = _view(self._edge_off, "I")[rows], _view(self._columns[2], "I")[rows]
         return tuple(zip(offsets.tolist(), targets.tolist(), strict=True))
 
+    def type_name(self, what: Any) -> str | None:
+        """The name of the object's type, None if that is not known: "Node", "[]Node"."""
+        t = _view(self._types, "I")[self.number(what)]
+        return None if t == _NONE else self._type_names[t]
+
+    def field(self, what: Any, offset: int) -> str | None:
+        """The name of the pointer at that byte of the object: "next", "[3].next"; None if the type
+        is not known or has no pointer there."""
+        i = self.number(what)
+        t = _view(self._types, "I")[i]
+        offset -= self._header(i)
+        return None if t == _NONE or offset < 0 else self._shapes[t].field(offset)
+
+    def _header(self, i: int) -> int:
+        return header_bytes(_view(self._columns[0], "Q")[i], self._noscan[i])
+
+    def _label(self, i: int) -> str:
+        """What tells objects of one kind from others: the type, or the size if that is unknown."""
+        t = _view(self._types, "I")[i]
+        return f"{_view(self._columns[0], 'Q')[i]} B" if t == _NONE else self._type_names[t]
+
     def _kind(self, i: int) -> str:
         text = f"{_view(self._columns[0], 'Q')[i]} B"
+        t = _view(self._types, "I")[i]
+        if t != _NONE:
+            return f"{self._type_names[t]}, {text}"
         return f"{text} without pointers" if self._noscan[i] else text
 
     # ---- dominators ----
@@ -360,11 +445,9 @@ class Snapshot:
     def _path(self, steps: tuple[int, ...]) -> Path:
         name, found = self._walked(steps)
         lines = [f"{name} points to object {found[0].number} ({self._kind(found[0].number)})"]
-        lines += [
-            f"whose pointer at +{step.offset:#x} leads to object {step.number} "
-            f"({self._kind(step.number)})"
-            for step in found[1:]
-        ]
+        for before, step in zip(found, found[1:], strict=False):
+            way = self.field(before.number, step.offset) or f"pointer at +{step.offset:#x}"
+            lines.append(f"whose {way} leads to object {step.number} ({self._kind(step.number)})")
         return Path(name, tuple(found), ",\n  ".join(lines))
 
     def why_alive(self, what: Any, paths: int = 1) -> WhyAlive:
@@ -386,7 +469,7 @@ class Snapshot:
         head = f"object {i} ({self._kind(i)} at {self.address(i):#x})"
         if not found:
             return WhyAlive(i, (), True, f"{head} is not alive: no root reaches it")
-        words = f"{head} is alive, and retains {bytes_text(self.retained(i))}:\n"
+        words = f"{head} is alive:\n"
         return WhyAlive(i, found, complete, words + "\n".join(p.words for p in found))
 
     # ---- suspects ----
@@ -397,13 +480,23 @@ class Snapshot:
         steps = self._shortest_steps(i)
         assert steps is not None
         root, found = self._walked(steps)
-        sizes = _view(self._columns[0], "Q")
-        shape: list[object] = [re.sub(r"^goroutine \d+ ", "goroutine ", root)]
-        before = 0
+        shape: list[object] = [re.sub(r"^goroutine \d+ (\([^)]*\) )?", "goroutine ", root)]
+        before: int | None = None
         for step in found:
-            shape += [sizes[step.number], -1 if before >= _ELEMENTS else step.offset]
-            before = sizes[step.number]
+            shape += [self._label(step.number), self._field_shape(before, step.offset)]
+            before = step.number
         return tuple(shape)
+
+    def _field_shape(self, i: int | None, offset: int) -> int:
+        """Which field an offset is, the same in all elements."""
+        if i is None:
+            return offset
+        t = _view(self._types, "I")[i]
+        if t != _NONE:
+            shape = self._shapes[t]
+            offset -= self._header(i)
+            return offset % shape.bytes if shape.elements else offset
+        return -1 if _view(self._columns[0], "Q")[i] >= _ELEMENTS else offset
 
     def _accumulates(self, i: int, least: float) -> Iterator[int]:
         """Where below an object what it retains is gathered: down the dominator tree while one
@@ -470,23 +563,72 @@ class Snapshot:
 
     # ---- counts ----
 
-    def _rows(self, numbers: Sequence[int], by: str = "type") -> Rows:
+    def _kinds(self, numbers: Iterable[int] | None = None) -> Counter[tuple[int, int, int]]:
+        """How many objects have which (type, size, noscan)."""
+        columns = _view(self._types, "I"), _view(self._columns[0], "Q"), self._noscan
+        if numbers is None:
+            return Counter(zip(*columns, strict=True))
+        types, sizes, noscan = columns
+        return Counter((types[i], sizes[i], noscan[i]) for i in numbers)
+
+    def _rows(self, numbers: Iterable[int] | None = None, by: str = "type") -> Rows:
+        counts: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0])
+        for (t, size, noscan), n in self._kinds(numbers).items():
+            name = f"{size} B"
+            if by == "type":
+                name = name + " without pointers" * noscan if t == _NONE else self._type_names[t]
+            counts[name][0] += n
+            counts[name][1] += n * size
+        rows = [Row(name, n, size) for name, (n, size) in counts.items()]
+        return Rows(sorted(rows, key=lambda r: (-r.bytes, r.name)))
+
+    def _rows_by_site(self) -> Rows:
         sizes = _view(self._columns[0], "Q")
-        counts: defaultdict[tuple[int, bool], int] = defaultdict(int)
-        for i in numbers:
-            counts[sizes[i], bool(self._noscan[i]) and by == "type"] += 1
-        rows = [
-            Row(f"{size} B" + " without pointers" * noscan, n, n * size)
-            for (size, noscan), n in counts.items()
-        ]
+        counts = {"unknown": [len(self), self.bytes]}
+        for i, site in self._sites.items():
+            for name, sign in ((site, 1), ("unknown", -1)):
+                row = counts.setdefault(name, [0, 0])
+                row[0] += sign
+                row[1] += sign * sizes[i]
+        rows = [Row(name, n, size) for name, (n, size) in counts.items() if n]
         return Rows(sorted(rows, key=lambda r: (-r.bytes, r.name)))
 
     def histogram(self, by: str = "type") -> Rows:
-        """All objects, counted by "type" (what the heap itself tells apart: the size of the slot,
-        and whether there are pointers in it) or by size "class"."""
+        """All objects, counted by "type" (what is not known goes by the size of its slot and whether
+        there are pointers in it), by size "class", or by the "site" that made them (of references
+        in a heap with trace_refs=True; "unknown" for all others)."""
+        if by not in ("type", "class", "site"):
+            raise OptionError(f'by "type", "class" or "site", not {by!r}')
+        return self._rows_by_site() if by == "site" else self._rows(by=by)
+
+    def waste(self, by: str = "type") -> WasteTable:
+        """What objects do not use of their slots, by "type" or size "class": headers, padding for
+        alignment, rounding up to size classes; the rows that waste most first."""
         if by not in ("type", "class"):
             raise OptionError(f'by "type" or "class", not {by!r}')
-        return self._rows(range(len(self)), by)
+        rows: dict[str, Waste] = {}
+        for kind, n in self._kinds().items():
+            row = self._waste_of(*kind, n, by)
+            old = rows.get(row.name)
+            rows[row.name] = (
+                row if old is None else Waste(row.name, *map(sum, zip(row[1:], old[1:], strict=True)))
+            )
+        return WasteTable(sorted(rows.values(), key=lambda r: (-r.waste, -r.bytes, r.name)))
+
+    def _waste_of(self, t: int, size: int, noscan: int, n: int, by: str) -> Waste:
+        header = header_bytes(size, noscan)
+        name = f"{size} B" + " without pointers" * (noscan and by == "type")
+        shape = None if t == _NONE else self._shapes[t]
+        if shape is not None and by == "type":
+            name = self._type_names[t]
+        if shape is None or (noscan and shape.bytes < 16 == size):  # several share the block
+            return Waste(name, n, n * size, n * header, 0, 0, n * size)
+        room = size - header
+        values = room // shape.bytes if shape.elements else 1
+        rounding = room - values * shape.bytes
+        return Waste(
+            name, n, n * size, n * header, n * values * shape.padding, n * rounding, 0
+        )
 
     def diff(self, older: Snapshot) -> Rows:
         """What there is more of than in an older snapshot (less of: negative), by the root and
@@ -511,7 +653,7 @@ class Snapshot:
             counts: dict[str, tuple[int, int]] = {}
             for i in self._children().get(len(self), ()):
                 root, *rest = self._shape(i)
-                name = f"{root} -> {' -> '.join(f'{size} B' for size in rest[::2])}"
+                name = f"{root} -> {' -> '.join(str(label) for label in rest[::2])}"
                 objects, size = counts.get(name, (0, 0))
                 kept = sum(1 for _ in self._dominated([i]))
                 counts[name] = objects + kept, size + retained[i]
@@ -520,8 +662,164 @@ class Snapshot:
         return self._once("by_shape", make)
 
 
-def snapshot(heap: _core.Heap) -> Snapshot:
+# ---- from a heap of our own ----
+
+# What keeps an object: gcsim.h:gcsim_kept_by. A row of roots has nine numbers, the last of two.
+_GLOBAL, _FRAME, _BATCH, _TINY, _NEW, _QUEUED, _FINALIZER, _HANDLE = range(1, 9)
+_ROOT_WORDS = 10
+_PLAIN = {
+    _BATCH: "batch that is being built",
+    _TINY: "tiny block of a thread",
+    _NEW: "object that is being made",
+}
+
+
+class _Reading:
+    """Puts together what Heap._read_snapshot gives."""
+
+    def __init__(self, read: SnapshotRead) -> None:
+        self.columns, self.names, known, self.globals, self.callbacks, self.base = read
+        self.infos = [info for _, _, info in known]
+        self.types = Types(known)
+        self.addresses = _view(self.columns["address"], "Q")
+        self.sizes = _view(self.columns["slot_bytes"], "Q")
+        self.noscan = self.columns["noscan"]
+        self.found = array("I", self.columns["type"])
+        self.root_names: list[str] = []
+        self.root_off: list[int] = []
+        self.root_dst: list[int] = []
+        self.places: Mapping[int, Iterable[str]] = {}
+        self.sites: dict[int, str] = {}
+
+    def know(self, i: int, offset: int, t: int) -> None:
+        """Somebody refers to a byte of an object as to a value of that type."""
+        if offset == header_bytes(self.sizes[i], self.noscan[i]) and self.found[i] == _NONE:
+            self.found[i] = t
+
+    def ask_python(self, heap: _core.Heap) -> None:
+        """Who holds references, what they refer to and where they were made."""
+        from gcsim._handles import find
+
+        seen = find(heap)
+        self.places = seen.places
+        for address, ref in seen.refs.items():
+            i = self._at(address)
+            if i is None:  # made after the stop
+                continue
+            try:
+                t = self.types.number(_core.typeof(ref))
+            except Error:
+                continue
+            self.know(i, address - self.base - self.addresses[i], t)
+        for address, _, file, line in heap._handle_traces() or ():
+            i = self._at(address)
+            if i is not None:
+                self.sites[i] = f"{file}:{line}"
+
+    def _at(self, address: int) -> int | None:
+        i = bisect_right(self.addresses, address - self.base) - 1
+        inside = i >= 0 and address - self.base < self.addresses[i] + self.sizes[i]
+        return i if inside else None
+
+    def ask_callbacks(self) -> dict[int, str]:
+        """Finalizers by the number of their object: the name of the function."""
+        functions = {}
+        rows = _view(self.columns["specials"], "Q").tolist()
+        for kind_object, _, arg in zip(*[iter(rows)] * 3, strict=True):
+            kind, i = kind_object & _NONE, kind_object >> 32
+            fn, cls = self.callbacks.get(arg, (None, None))
+            if kind == 1 and fn is not None:
+                functions[i] = str(getattr(fn, "__qualname__", type(fn).__qualname__))
+            if cls is not None:
+                self.know(i, header_bytes(self.sizes[i], self.noscan[i]), self._of_class(cls))
+        return functions
+
+    def _of_class(self, cls: object) -> int:
+        try:
+            return self.types.number(describe(cls))
+        except Error:
+            return _NONE
+
+    def name_roots(self) -> None:
+        functions = self.ask_callbacks()
+        words = _view(self.columns["goroutines"], "I").tolist()
+        goroutines = [
+            f"goroutine {id} ({self.names[name]})" for id, name, _ in zip(*[iter(words)] * 3, strict=True)
+        ]
+        rows = _view(self.columns["roots"], "I").tolist()
+        slots: dict[tuple[int, int], tuple[str, int]] = {}
+        for row in zip(*[iter(rows)] * _ROOT_WORDS, strict=True):
+            kind, name, g, _, type_id, object_, dst, dst_off, low, high = row
+            offset, t = low | high << 32, _NONE
+            if kind == _GLOBAL:
+                text = f"global {self.names[name]}"
+                t = self._global_type(self.names[name])
+            elif kind == _FRAME:
+                key = type_id, offset
+                if key not in slots:
+                    slots[key] = slot_type(self.types, self.infos[type_id], offset)
+                slot, t = slots[key]
+                slot = f".{slot}" if slot else f"+{offset:#x}"
+                text = f"{goroutines[g]} {self.names[name]}{slot}"
+            elif kind == _HANDLE:
+                address = self.base + self.addresses[dst] + dst_off
+                places = list(self.places.get(address, ()))
+                text = f"handle held by {places[0]}" if places else "handle"
+            elif kind == _FINALIZER:
+                function = functions.get(object_)
+                text = f"finalizer of object {object_}" + (f" ({function})" if function else "")
+            else:
+                text = _PLAIN.get(kind, "finalizer that is to run")
+            self.root_names.append(text)
+            self.root_off.append(offset)
+            self.root_dst.append(dst)
+            if t != _NONE:
+                self.know(dst, dst_off, t)
+
+    def _global_type(self, name: str) -> int:
+        kind, info = self.globals.get(name, ("nil", None))
+        if kind == "string":
+            return self.types.number(describe(u8), True)
+        return self.types.number(info, kind == "slice")
+
+    def values(self) -> dict[str, Any]:
+        columns = self.columns
+        edges = columns["edge_start"], columns["edge_dst"]
+        rows = (columns["slot_bytes"], *edges, array("I", self.root_dst).tobytes())
+        self.types.close()
+        found = _core.graph_types(
+            *rows,
+            self.noscan,
+            columns["edge_off"],
+            columns["edge_dst_off"],
+            self.found.tobytes(),
+            *self.types.columns(),
+        )
+        return {
+            "_columns": rows,
+            "_addresses": columns["address"],
+            "_edge_off": columns["edge_off"],
+            "_edge_dst_off": columns["edge_dst_off"],
+            "_noscan": self.noscan,
+            "_root_names": tuple(self.root_names),
+            "_root_off": tuple(self.root_off),
+            "_types": found,
+            "_type_names": tuple(self.types.names),
+            "_shapes": tuple(self.types.shapes),
+            "_sites": self.sites,
+            "_base": self.base,
+            "_made": {},
+            "name": "heap",
+            "stop_ms": _view(columns["stop_ns"], "Q")[0] / 1e6,
+        }
+
+
+def snapshot(heap: _core.Heap, owners: bool = True) -> Snapshot:
     """What ``heap.snapshot()`` returns."""
-    began = time.perf_counter()
-    graph = heap.graph()
-    return Snapshot(graph, "heap", (time.perf_counter() - began) * 1e3)
+    reading = _Reading(heap._read_snapshot())
+    if owners:
+        reading.ask_python(heap)
+    reading.name_roots()
+    made: Snapshot = object.__new__(Snapshot)
+    made.__setstate__(reading.values())
+    return made

@@ -6,7 +6,10 @@
 
 #include "watch/graph.h"
 
+#include "watch/spread.h"
+
 #include "watch/graph.c"
+#include "watch/spread.c"
 
 struct graph_call {
     struct object_graph g;
@@ -163,7 +166,66 @@ static PyObject *bind_graph_paths(PyObject *module, PyObject *const *args, Py_ss
     return list == NULL ? NULL : Py_BuildValue("NO", list, complete ? Py_True : Py_False);
 }
 
-static PyObject *heap_py_snapshot(PyObject *self, PyObject *Py_UNUSED(unused))
+enum { SPREAD_COLUMNS = 15 };
+
+// The columns behind the graph's own four, each as long as it must be for the counts that others give.
+static bool graph_bind_types(PyObject *const *args, const struct object_graph *g,
+                             struct spread_types *t)
 {
-    return call_in("gcsim._snapshot", "snapshot", "(O)", self);
+    for (int i = 4; i < SPREAD_COLUMNS; i++)
+        if (!PyBytes_Check(args[i])) {
+            PyErr_Format(PyExc_TypeError, "columns of types are bytes, not %.100s",
+                         Py_TYPE(args[i])->tp_name);
+            return false;
+        }
+    uint64_t types = (uint64_t)PyBytes_GET_SIZE(args[8]) / 8;
+    uint64_t fields = (uint64_t)PyBytes_GET_SIZE(args[13]) / 4;
+    const uint64_t bytes[SPREAD_COLUMNS] = {
+        [4] = g->nodes,    [5] = g->edges * 4, [6] = g->edges * 4,     [7] = g->nodes * 4ull,
+        [8] = types * 8,   [9] = types * 8,    [10] = types,           [11] = types * 4,
+        [13] = fields * 4, [14] = fields * 4,  [12] = (types + 1) * 8,
+    };
+    for (int i = 4; i < SPREAD_COLUMNS; i++)
+        if ((uint64_t)PyBytes_GET_SIZE(args[i]) != bytes[i] || types >= GRAPH_NONE) {
+            PyErr_Format(PyExc_ValueError, "column %d of a graph's types has another length", i);
+            return false;
+        }
+    const void *items[SPREAD_COLUMNS];
+    for (int i = 4; i < SPREAD_COLUMNS; i++)
+        items[i] = PyBytes_AS_STRING(args[i]);
+    *t = (struct spread_types){.types = (uint32_t)types,
+                               .fields = fields,
+                               .bytes = items[8],
+                               .slot_bytes = items[9],
+                               .noscan = items[10],
+                               .elements = items[11],
+                               .field_start = items[12],
+                               .field_off = items[13],
+                               .field_type = items[14]};
+    return true;
+}
+
+static PyObject *bind_graph_types(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
+{
+    struct graph_call call;
+    struct spread_types types;
+    if (nargs != SPREAD_COLUMNS)
+        return PyErr_Format(PyExc_TypeError, "graph_types takes %d columns", SPREAD_COLUMNS);
+    if (!graph_bind_read(args, &call) || !graph_bind_types(args, &call.g, &types))
+        return NULL;
+    PyObject *found =
+        PyBytes_FromStringAndSize(PyBytes_AS_STRING(args[7]), PyBytes_GET_SIZE(args[7]));
+    if (found == NULL)
+        return NULL;
+    const void *noscan = PyBytes_AS_STRING(args[4]), *off = PyBytes_AS_STRING(args[5]);
+    const void *dst_off = PyBytes_AS_STRING(args[6]);
+    void *items = PyBytes_AS_STRING(found);
+    call.state = PyEval_SaveThread();
+    enum graph_code code = graph_check(&call.g);
+    if (code == GRAPH_OK)
+        code = spread_run(&call.g, noscan, off, dst_off, &types, items);
+    PyEval_RestoreThread(call.state);
+    if (graph_bind_failed(module, code))
+        Py_CLEAR(found);
+    return found;
 }

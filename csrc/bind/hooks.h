@@ -25,7 +25,6 @@ HOOK_NOARGS(heap_py_gc_stats);
 HOOK_NOARGS(heap_py_spans);
 HOOK_NOARGS(heap_py_objects);
 HOOK_NOARGS(heap_py_graph);
-HOOK_NOARGS(heap_py_snapshot);
 HOOK_FASTCALL(heap_py_events);
 static PyObject *heap_py_object_rows(PyObject *self, PyObject *cursor);
 static PyObject *heap_py_cycles(PyObject *self, void *closure);
@@ -36,6 +35,10 @@ static PyObject *heap_py_scavtrace(PyObject *self, PyObject *file);
 static PyObject *heap_py_trace(PyObject *self, PyObject *args);
 HOOK_NOARGS(heap_py_read_metrics);
 static PyObject *heap_py_metrics(PyObject *self, void *closure);
+// snapshot_bind.c
+static PyObject *heap_py_snapshot(PyObject *self, PyObject *args, PyObject *kwargs);
+HOOK_NOARGS(heap_py_read_snapshot);
+HOOK_NOARGS(heap_py_breakdown);
 // specials.c: run the finalizers and cleanups that are ready, when a method has its result; NULL if one was interrupted.
 HOOK_FASTCALL(heap_py_set_finalizer);
 HOOK_FASTCALL(heap_py_add_cleanup);
@@ -123,9 +126,16 @@ static PyObject *heap_py_dump(PyObject *self, void *closure);
         {"objects", heap_py_objects, METH_NOARGS,                                                  \
          PyDoc_STR("objects($self, /)\n--\n\nIterates over the allocated objects in address "      \
                    "order, as ObjectInfo.")},                                                      \
-        {"snapshot", heap_py_snapshot, METH_NOARGS,                                                \
-         PyDoc_STR("snapshot($self, /)\n--\n\nAn immutable Snapshot: why objects are alive, and "  \
-                   "who retains what.")},                                                          \
+        {"snapshot", (PyCFunction)(void (*)(void))heap_py_snapshot, METH_VARARGS | METH_KEYWORDS,  \
+         PyDoc_STR("snapshot($self, /, *, owners=True)\n--\n\nAn immutable Snapshot: why objects " \
+                   "are alive, and who retains what.\n\n"                                          \
+                   "The heap is read in one stop (stop_ms). With owners Python is then asked who " \
+                   "holds its references,\nwhich names roots and types of objects; it takes "      \
+                   "longer the more objects Python has.")},                                        \
+        {"breakdown", heap_py_breakdown, METH_NOARGS,                                              \
+         PyDoc_STR("breakdown($self, /)\n--\n\nWhere the memory of the heap is: a Breakdown, "     \
+                   "whose parts add up to memstats().sys. Stops the world.")},                     \
+        {"_read_snapshot", heap_py_read_snapshot, METH_NOARGS, NULL},                              \
         {"graph", heap_py_graph, METH_NOARGS,                                                      \
          PyDoc_STR(                                                                                \
              "graph($self, /)\n--\n\nObjects, pointers and roots as a HeapGraph (needs NumPy).")}, \

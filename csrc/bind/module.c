@@ -23,6 +23,7 @@
 
 #include "bind/dump_bind.c"
 #include "bind/graph_bind.c"
+#include "bind/snapshot_bind.c"
 #include "bind/load.c"
 #include "bind/layout_bind.c"
 #include "bind/run_bind.c"
@@ -102,6 +103,8 @@ static PyMethodDef module_methods[] = {
      PyDoc_STR("graph_shortest($module, /, *columns)\n--\n\nFor gcsim.Snapshot.")},
     {"graph_paths", (PyCFunction)(void (*)(void))bind_graph_paths, METH_FASTCALL,
      PyDoc_STR("graph_paths($module, /, *columns)\n--\n\nFor gcsim.Snapshot.")},
+    {"graph_types", (PyCFunction)(void (*)(void))bind_graph_types, METH_FASTCALL,
+     PyDoc_STR("graph_types($module, /, *columns)\n--\n\nFor gcsim.Snapshot.")},
     LAYOUT_BIND_METHODS,
     RUN_BIND_METHODS,
     EXPLORE_BIND_METHODS,

@@ -1,5 +1,7 @@
 #include "watch/graph.h"
 
+#include "base/bits.h"
+
 #ifndef GRAPH_REALLOC // tests put a failing allocator here
 #define GRAPH_REALLOC realloc
 #endif
@@ -60,40 +62,53 @@ CORE enum graph_code graph_reverse(const struct object_graph *g, uint64_t *start
 
 // --- dominators. All arrays go by preorder number; 0 is the one that stands for all roots.
 
+// What the search for a node's semidominator reads of each node that it passes: one line of the cache.
+struct graph_link {
+    uint32_t
+        ancestor; // in the forest of nodes that are done; GRAPH_NONE: the root of its tree, or not done yet
+    uint32_t label; // with the least semidominator on the way to the ancestor ...
+    uint32_t least; // ... which is this
+    uint32_t semi;
+};
+
 struct graph_tree {
     uint32_t count;
     uint32_t *number; // of a node; GRAPH_NONE: not reached
-    uint32_t *node, *parent, *semi, *label, *ancestor, *dom, *bucket, *next, *stack;
-    uint64_t *pred_start,
-        *cursor; // one block: the walk is over before rows of predecessors are needed
+    uint32_t *node, *parent, *dom, *bucket, *next, *stack;
+    struct graph_link *link;
+    uint64_t *
+        seen; // a bit per node: it is asked of each edge, and fits into a cache where numbers do not
+    uint64_t *pred_start, *cursor, *sum; // one block: the walk is over before rows of predecessors
+                                         // are needed, and those before anything is summed up
     uint32_t *pred;
 };
 
 static void tree_free(struct graph_tree *t)
 {
-    uint32_t *const rows[] = {t->number, t->node,   t->parent, t->semi,  t->label, t->ancestor,
-                              t->dom,    t->bucket, t->next,   t->stack, t->pred};
+    void *const rows[] = {t->number, t->node, t->parent, t->dom,        t->bucket, t->next,
+                          t->stack,  t->link, t->seen,   t->pred_start, t->pred};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         free(rows[i]);
-    free(t->pred_start);
 }
 
 static bool tree_alloc(const struct object_graph *g, struct graph_tree *t)
 {
-    uint32_t **const rows[] = {&t->number,   &t->node, &t->parent, &t->semi, &t->label,
-                               &t->ancestor, &t->dom,  &t->bucket, &t->next, &t->stack};
+    uint32_t **const rows[] = {&t->number, &t->node, &t->parent, &t->dom,
+                               &t->bucket, &t->next, &t->stack};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (!(*rows[i] = graph_alloc(g->nodes + 1ull, sizeof **rows[i])))
             return false;
-    t->pred_start = t->cursor = graph_alloc(g->nodes + 2ull, sizeof *t->pred_start);
-    t->pred = graph_alloc(g->edges, sizeof *t->pred);
-    return t->pred_start && t->pred;
+    t->pred_start = t->cursor = t->sum = graph_alloc(g->nodes + 2ull, sizeof *t->pred_start);
+    return t->pred_start && (t->link = graph_alloc(g->nodes + 1ull, sizeof *t->link)) &&
+           (t->seen = graph_alloc(g->nodes / 64 + 1ull, sizeof *t->seen)) &&
+           (t->pred = graph_alloc(g->edges, sizeof *t->pred));
 }
 
 static void tree_enter(const struct object_graph *g, struct graph_tree *t, uint32_t node,
                        uint32_t parent)
 {
     uint32_t v = t->count++;
+    bits_set(t->seen, node);
     t->number[node] = v;
     t->node[v] = node;
     t->parent[v] = parent;
@@ -103,22 +118,23 @@ static void tree_enter(const struct object_graph *g, struct graph_tree *t, uint3
 // Depth first from one root. The way back is the parents': no stack is needed.
 static bool tree_walk(const struct object_graph *g, struct graph_tree *t, uint32_t root)
 {
-    if (t->number[root] != GRAPH_NONE)
+    if (bits_test(t->seen, root))
         return true;
     tree_enter(g, t, root, 0);
     for (uint32_t v = t->count - 1; v != 0;) {
-        uint64_t e = t->cursor[v];
-        if (e == g->edge_start[t->node[v] + 1]) {
+        uint64_t e = t->cursor[v], end = g->edge_start[t->node[v] + 1];
+        while (e < end && bits_test(t->seen, g->edge_dst[e]))
+            if (graph_stopped(g, ++e))
+                return false;
+        if (e == end) {
             v = t->parent[v];
             continue;
         }
-        t->cursor[v]++;
-        if (graph_stopped(g, e))
+        t->cursor[v] = e + 1;
+        tree_enter(g, t, g->edge_dst[e], v);
+        v = t->count - 1;
+        if (graph_stopped(g, v))
             return false;
-        if (t->number[g->edge_dst[e]] == GRAPH_NONE) {
-            tree_enter(g, t, g->edge_dst[e], v);
-            v = t->count - 1;
-        }
     }
     return true;
 }
@@ -127,51 +143,56 @@ static bool tree_walk(const struct object_graph *g, struct graph_tree *t, uint32
 static void tree_predecessors(const struct object_graph *g, struct graph_tree *t)
 {
     memset(t->pred_start, 0, (t->count + 1ull) * sizeof *t->pred_start);
-    for (uint32_t v = 1; v < t->count; v++)
-        for (uint64_t e = g->edge_start[t->node[v]]; e < g->edge_start[t->node[v] + 1]; e++)
+    for (uint32_t i = 0; i < g->nodes; i++)
+        for (uint64_t e = g->edge_start[i]; t->number[i] != GRAPH_NONE && e < g->edge_start[i + 1];
+             e++)
             t->pred_start[t->number[g->edge_dst[e]]]++;
     for (uint32_t v = 0; v < t->count; v++)
         t->pred_start[v + 1] += t->pred_start[v];
-    for (uint32_t v = 1; v < t->count; v++)
-        for (uint64_t e = g->edge_start[t->node[v]]; e < g->edge_start[t->node[v] + 1]; e++)
-            t->pred[--t->pred_start[t->number[g->edge_dst[e]]]] = v;
+    for (uint32_t i = 0; i < g->nodes; i++)
+        for (uint64_t e = g->edge_start[i]; t->number[i] != GRAPH_NONE && e < g->edge_start[i + 1];
+             e++)
+            t->pred[--t->pred_start[t->number[g->edge_dst[e]]]] = t->number[i];
 }
 
 // The node with the least semidominator on the way from v up to, but without, the root of its tree in the forest. The way is shortened as it is gone.
-static uint32_t tree_eval(struct graph_tree *t, uint32_t v)
+static const struct graph_link *tree_eval(struct graph_tree *t, uint32_t v)
 {
-    if (t->ancestor[v] == GRAPH_NONE)
-        return v;
+    struct graph_link *link = t->link;
+    if (link[v].ancestor == GRAPH_NONE)
+        return &link[v];
     uint32_t depth = 0, u = v;
-    for (; t->ancestor[t->ancestor[u]] != GRAPH_NONE; u = t->ancestor[u])
+    for (uint32_t a; link[a = link[u].ancestor].ancestor != GRAPH_NONE; u = a)
         t->stack[depth++] = u;
     while (depth-- > 0) {
         u = t->stack[depth];
-        uint32_t a = t->ancestor[u];
-        if (t->semi[t->label[a]] < t->semi[t->label[u]])
-            t->label[u] = t->label[a];
-        t->ancestor[u] = t->ancestor[a];
+        const struct graph_link *above = &link[link[u].ancestor];
+        if (above->least < link[u].least) {
+            link[u].least = above->least;
+            link[u].label = above->label;
+        }
+        link[u].ancestor = above->ancestor;
     }
-    return t->label[v];
+    return &link[v];
 }
 
 static bool tree_semidominators(const struct object_graph *g, struct graph_tree *t)
 {
     for (uint32_t w = t->count; w-- > 1;) {
-        if (graph_stopped(g, w))
+        if (graph_stopped(g, w - 1))
             return false;
+        uint32_t p = t->parent[w], semi = t->next[w] == 0 ? 0 : p;
         for (uint64_t i = t->pred_start[w]; i < t->pred_start[w + 1]; i++) {
-            uint32_t s = t->semi[tree_eval(t, t->pred[i])];
-            t->semi[w] = s < t->semi[w] ? s : t->semi[w];
+            uint32_t from = t->pred[i]; // one with a lower number is not done: it is its own
+            uint32_t least = from <= w ? from : tree_eval(t, from)->least;
+            semi = least < semi ? least : semi;
         }
-        uint32_t p = t->parent[w], least = t->next[w] == 0 ? 0 : p;
-        t->semi[w] = least < t->semi[w] ? least : t->semi[w];
-        t->next[w] = t->bucket[t->semi[w]];
-        t->bucket[t->semi[w]] = w;
-        t->ancestor[w] = p;
+        t->link[w] = (struct graph_link){.ancestor = p, .label = w, .least = semi, .semi = semi};
+        t->next[w] = t->bucket[semi];
+        t->bucket[semi] = w;
         for (uint32_t v = t->bucket[p]; v != GRAPH_NONE; v = t->next[v]) {
-            uint32_t u = tree_eval(t, v);
-            t->dom[v] = t->semi[u] < t->semi[v] ? u : p;
+            const struct graph_link *best = tree_eval(t, v);
+            t->dom[v] = best->least < t->link[v].semi ? best->label : p;
         }
         t->bucket[p] = GRAPH_NONE;
     }
@@ -181,16 +202,17 @@ static bool tree_semidominators(const struct object_graph *g, struct graph_tree 
 static bool tree_build(const struct object_graph *g, struct graph_tree *t)
 {
     memset(t->number, 0xff, (g->nodes + 1ull) * sizeof *t->number);
+    memset(t->seen, 0, (g->nodes / 64 + 1ull) * sizeof *t->seen);
     t->node[0] = g->nodes;
     t->count = 1;
     for (uint64_t r = 0; r < g->roots; r++)
         if (!tree_walk(g, t, g->root_dst[r]))
             return false;
     tree_predecessors(g, t);
-    for (uint32_t v = 0; v < t->count; v++) {
-        t->semi[v] = t->label[v] = v;
-        t->ancestor[v] = t->bucket[v] = t->next[v] = GRAPH_NONE;
-    }
+    memset(t->bucket, 0xff, t->count * sizeof *t->bucket);
+    memset(t->next, 0xff, t->count * sizeof *t->next);
+    for (uint32_t v = 0; v < t->count; v++)
+        t->link[v].ancestor = GRAPH_NONE;
     for (uint64_t r = 0; r < g->roots; r++) // until its turn comes: 0 leads there
         t->next[t->number[g->root_dst[r]]] = 0;
     return tree_semidominators(g, t);
@@ -201,14 +223,17 @@ static void tree_results(const struct object_graph *g, struct graph_tree *t, uin
 {
     memset(idom, 0xff, g->nodes * sizeof *idom);
     memset(retained, 0, (g->nodes + 1ull) * sizeof *retained);
+    t->sum[0] = 0;
     for (uint32_t w = 1; w < t->count; w++) {
-        if (t->dom[w] != t->semi[w])
+        if (t->dom[w] != t->link[w].semi)
             t->dom[w] = t->dom[t->dom[w]];
         idom[t->node[w]] = t->node[t->dom[w]];
+        t->sum[w] = g->bytes[t->node[w]];
     }
-    for (uint32_t w = t->count; w-- > 1;) { // who dominates has the lower number
-        retained[t->node[w]] += g->bytes[t->node[w]];
-        retained[t->node[t->dom[w]]] += retained[t->node[w]];
+    for (uint32_t w = t->count; w-- > 0;) { // who dominates has the lower number
+        retained[t->node[w]] = t->sum[w];
+        if (w > 0)
+            t->sum[t->dom[w]] += t->sum[w];
     }
 }
 
@@ -231,31 +256,36 @@ CORE enum graph_code graph_shortest(const struct object_graph *g, uint32_t *pare
                                     uint32_t *depth)
 {
     uint32_t *queue = graph_alloc(g->nodes, sizeof *queue), head = 0, tail = 0;
-    if (!queue)
-        return GRAPH_NO_MEMORY;
-    memset(parent, 0xff, g->nodes * sizeof *parent);
-    memset(depth, 0xff, g->nodes * sizeof *depth);
-    memset(via, 0xff, g->nodes * sizeof *via);
-    for (uint64_t r = 0; r < g->roots; r++) {
+    uint64_t *seen = graph_alloc(g->nodes / 64 + 1ull, sizeof *seen);
+    bool stopped = false, has_memory = queue && seen;
+    if (has_memory) {
+        memset(seen, 0, (g->nodes / 64 + 1ull) * sizeof *seen);
+        memset(parent, 0xff, g->nodes * sizeof *parent);
+        memset(depth, 0xff, g->nodes * sizeof *depth);
+        memset(via, 0xff, g->nodes * sizeof *via);
+    }
+    for (uint64_t r = 0; has_memory && r < g->roots; r++) {
         uint32_t v = g->root_dst[r];
-        if (parent[v] == GRAPH_NONE) {
+        if (!bits_test(seen, v)) {
+            bits_set(seen, v);
             parent[v] = g->nodes, via[v] = r, depth[v] = 0;
             queue[tail++] = v;
         }
     }
-    bool stopped = false;
     while (head < tail && !(stopped = graph_stopped(g, head))) {
         uint32_t v = queue[head++];
         for (uint64_t e = g->edge_start[v]; e < g->edge_start[v + 1]; e++) {
             uint32_t u = g->edge_dst[e];
-            if (parent[u] == GRAPH_NONE) {
+            if (!bits_test(seen, u)) {
+                bits_set(seen, u);
                 parent[u] = v, via[u] = e, depth[u] = depth[v] + 1;
                 queue[tail++] = u;
             }
         }
     }
     free(queue);
-    return stopped ? GRAPH_STOPPED : GRAPH_OK;
+    free(seen);
+    return !has_memory ? GRAPH_NO_MEMORY : stopped ? GRAPH_STOPPED : GRAPH_OK;
 }
 
 // A path from a node to the one asked for. `total` is its length and the shortest way from a root to its node: no path that it becomes is shorter,

@@ -9,7 +9,7 @@ static const gcsim_type *object_type(const gcsim_span *s, const char *base)
     return span_has_header(s) ? *(const gcsim_type *const *)(const void *)base : NULL;
 }
 
-static bool is_unswept(const struct mheap *h, const gcsim_span *s)
+CORE bool span_is_unswept(const struct mheap *h, const gcsim_span *s)
 {
     uint32_t sweepgen = GCSIM_LOAD(&s->sweepgen); // the second: cached since before the sweep began
     return sweepgen == h->sweepgen - 2 || sweepgen == h->sweepgen + 1;
@@ -27,7 +27,7 @@ static void describe(struct mheap *h, gcsim_span *s, uint32_t index, gcsim_objec
                           .noscan = span_noscan(s),
                           .marked = mark_is_set(s, index),
                           .span_class = s->span_class,
-                          .unswept = is_unswept(h, s)};
+                          .unswept = span_is_unswept(h, s)};
 }
 
 CORE gcsim_status object_find(struct mheap *h, const void *address, gcsim_object *out)

@@ -3,6 +3,8 @@
 
 #include "gc/heap.h"
 
+// What has no mark in it is dead.
+CORE bool span_is_unswept(const struct mheap *h, const gcsim_span *s);
 CORE gcsim_status object_find(struct mheap *h, const void *address, gcsim_object *out);
 CORE uint64_t object_list(struct mheap *h, uint64_t *cursor, gcsim_object *out, uint64_t room);
 CORE uint64_t span_list_all(struct mheap *h, uint64_t *cursor, gcsim_span_info *out, uint64_t room);

@@ -568,6 +568,78 @@ typedef struct gcsim_callback_counts {
     uint64_t finalizers_queued, finalizers_executed, cleanups_queued, cleanups_executed, ready;
 } gcsim_callback_counts;
 
+/* What keeps an object of a snapshot. */
+typedef enum gcsim_kept_by {
+    GCSIM_KEPT_BY_GLOBAL = 1,
+    GCSIM_KEPT_BY_FRAME = 2,
+    GCSIM_KEPT_BY_BATCH = 3,  /* strong: its objects are being built */
+    GCSIM_KEPT_BY_TINY = 4,   /* a mutator's tiny block */
+    GCSIM_KEPT_BY_NEW = 5,    /* what the allocation under way is about to return */
+    GCSIM_KEPT_BY_QUEUED = 6, /* an object whose finalizer is to run */
+    GCSIM_KEPT_BY_FINALIZER =
+        7, /* a pointer of an object with a finalizer, which is no root itself */
+    GCSIM_KEPT_BY_HANDLE = 8,
+} gcsim_kept_by;
+
+typedef struct gcsim_snapshot_root {
+    uint32_t kind;             /* gcsim_kept_by */
+    uint32_t name;             /* of the global, of the frame: for name_text */
+    uint32_t goroutine, frame; /* of a frame slot: index in goroutines; 0 is the innermost frame */
+    uint32_t type;             /* of a frame: gcsim_type.id */
+    uint32_t object;  /* of a pointer that a finalizer needs: the object with the finalizer */
+    uint32_t dst;     /* the object that the root leads to */
+    uint32_t dst_off; /* ... and where in its slot */
+    uint64_t offset;  /* in the frame, in the object with the finalizer, index in the batch */
+} gcsim_snapshot_root;
+
+typedef struct gcsim_snapshot_goroutine {
+    uint32_t id, name, frames;
+} gcsim_snapshot_goroutine;
+
+typedef struct gcsim_snapshot_special { /* a finalizer or cleanup that waits for its object's end */
+    uint32_t kind;                      /* gcsim_callback_kind */
+    uint32_t object;
+    uint64_t id;
+    void *arg; /* as it was given; nobody has looked at it */
+} gcsim_snapshot_special;
+
+/* Where the memory of a heap is, in bytes. Everything up to `other` adds up to sys, which is that of gcsim_memstats. */
+typedef struct gcsim_breakdown {
+    uint64_t live;      /* slots of objects that a root reaches */
+    uint64_t dead;      /* ... that none reaches any more; no collection has found them yet */
+    uint64_t unswept;   /* ... that the last collection found dead, and that wait to be swept */
+    uint64_t tiny_free; /* what is left of the mutators' tiny blocks */
+    uint64_t
+        large_tails; /* behind large objects that a root reaches, up to the end of their pages */
+    uint64_t free_slots;
+    uint64_t span_bits;            /* pointer and mark bits inside of spans */
+    uint64_t span_tails;           /* what no slot fits into any more */
+    uint64_t fences;               /* pages that are never used again (efence) */
+    uint64_t free_pages, released; /* released: without memory */
+    uint64_t stacks, stacks_free;  /* frames, and what is left of the stacks */
+    uint64_t work_buffers, batches;
+    uint64_t span_structs, mutators, mark_bits, other;
+    uint64_t sys;
+    uint64_t compaction; /* pages that spans would give back if live objects lay side by side */
+} gcsim_breakdown;
+
+/* A heap as of one moment. The arrays are made by the call; snapshot_free gives them back. Addresses and offsets are in bytes, addresses from
+   the arena's first; objects ascend by address. UINT32_MAX: no such number. */
+typedef struct gcsim_snapshot {
+    uint64_t objects, edges, roots, goroutines, specials;
+    uint64_t stop_ns;               /* from asking the others to stop until they might go on */
+    uint64_t copy_ns;               /* of that, after all had stopped */
+    uint64_t *address, *slot_bytes; /* objects */
+    uint8_t *noscan;                /* objects */
+    uint32_t *type;       /* objects: gcsim_type.id of the elements where the heap knows it */
+    uint64_t *edge_start; /* objects + 1: the pointers of object i that are not nil */
+    uint32_t *edge_off, *edge_dst, *edge_dst_off; /* edges: from slot, to object, to where in it */
+    gcsim_snapshot_root *root;                    /* globals, frames, the heap's own, handles */
+    gcsim_snapshot_goroutine *goroutine;
+    gcsim_snapshot_special *special;
+    gcsim_breakdown where;
+} gcsim_snapshot;
+
 typedef struct gcsim_violation {
     uint32_t
         invariant; /* number of the rule in watch/invariants.def; 0: verify itself got no memory */

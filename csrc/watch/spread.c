@@ -1,0 +1,87 @@
+#include "watch/spread.h"
+
+CORE uint32_t spread_header_bytes(uint64_t slot_bytes, bool noscan)
+{
+    return !noscan && slot_bytes > 512 && slot_bytes <= 32768 ? 8 : 0;
+}
+
+static enum graph_code spread_check(const struct object_graph *g, const struct spread_types *t,
+                                    const uint32_t *found)
+{
+    if (t->field_start[0] != 0 || t->field_start[t->types] != t->fields)
+        return GRAPH_MALFORMED;
+    for (uint32_t i = 0; i < t->types; i++)
+        if (t->bytes[i] == 0 || t->field_start[i] > t->field_start[i + 1] ||
+            (t->elements[i] != GRAPH_NONE && t->elements[i] >= t->types))
+            return GRAPH_MALFORMED;
+    for (uint64_t f = 0; f < t->fields; f++)
+        if (t->field_type[f] >= t->types)
+            return GRAPH_MALFORMED;
+    for (uint32_t i = 0; i < g->nodes; i++)
+        if (found[i] != GRAPH_NONE && found[i] >= t->types)
+            return GRAPH_MALFORMED;
+    return GRAPH_OK;
+}
+
+static bool spread_fits(const struct object_graph *g, const uint8_t *noscan,
+                        const struct spread_types *t, uint32_t type, uint32_t node)
+{
+    if (!noscan[node] != !t->noscan[type])
+        return false;
+    if (t->slot_bytes[type])
+        return t->slot_bytes[type] == g->bytes[node];
+    return t->bytes[type] <= g->bytes[node] - spread_header_bytes(g->bytes[node], noscan[node]);
+}
+
+// The type of what the pointer at `offset` leads to, or GRAPH_NONE.
+static uint32_t spread_field(const struct spread_types *t, uint32_t type, uint64_t offset)
+{
+    uint64_t low = t->field_start[type], high = t->field_start[type + 1];
+    if (!t->slot_bytes[type])
+        offset %= t->bytes[type];
+    while (low < high) {
+        uint64_t mid = low + (high - low) / 2;
+        if (t->field_off[mid] < offset)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low < t->field_start[type + 1] && t->field_off[low] == offset ? t->field_type[low]
+                                                                         : GRAPH_NONE;
+}
+
+CORE enum graph_code spread_run(const struct object_graph *g, const uint8_t *noscan,
+                                const uint32_t *edge_off, const uint32_t *edge_dst_off,
+                                const struct spread_types *t, uint32_t *found)
+{
+    uint32_t *queue = graph_alloc(g->nodes, sizeof *queue), head = 0, tail = 0;
+    enum graph_code code = queue ? spread_check(g, t, found) : GRAPH_NO_MEMORY;
+    for (uint32_t i = 0; code == GRAPH_OK && i < g->nodes; i++) {
+        if (found[i] != GRAPH_NONE && !spread_fits(g, noscan, t, found[i], i))
+            found[i] = t->elements[found[i]]; // a slice's first element was referred to
+        if (found[i] != GRAPH_NONE && !spread_fits(g, noscan, t, found[i], i))
+            found[i] = GRAPH_NONE;
+        if (found[i] != GRAPH_NONE)
+            queue[tail++] = i;
+    }
+    while (code == GRAPH_OK && head < tail) {
+        uint32_t v = queue[head++], header = spread_header_bytes(g->bytes[v], noscan[v]);
+        if (graph_stopped(g, head - 1))
+            code = GRAPH_STOPPED;
+        for (uint64_t e = g->edge_start[v]; e < g->edge_start[v + 1]; e++) {
+            uint32_t u = g->edge_dst[e];
+            if (found[u] != GRAPH_NONE || edge_off[e] < header ||
+                edge_dst_off[e] != spread_header_bytes(g->bytes[u], noscan[u]))
+                continue;
+            uint32_t type = spread_field(t, found[v], edge_off[e] - header);
+            if (type != GRAPH_NONE && !spread_fits(g, noscan, t, type, u))
+                type = t->elements[type];
+            if (type == GRAPH_NONE || !spread_fits(g, noscan, t, type, u))
+                continue;
+            found[u] = type;
+            queue[tail++] = u;
+        }
+    }
+    free(queue);
+    return code;
+}
