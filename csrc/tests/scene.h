@@ -51,7 +51,7 @@ static void mark_on(struct scene *s)
     INVARIANT(mark_drain(mutator_of(s->m), &drain) == DRAINED && s->heap->gc.phase == GC_MARK);
 }
 
-static bool has_mark(struct scene *s, const void *p)
+CORE_LOCAL bool has_mark(struct scene *s, const void *p)
 {
     gcsim_span *span = span_of(s->h, p);
     return mark_is_set(span, span_index(span, p));
@@ -69,7 +69,7 @@ static void end_marking(struct scene *s)
     INVARIANT(s->heap->gc.phase == GC_OFF && s->heap->gc.cycles == number);
 }
 
-static void end(struct scene *s)
+CORE_LOCAL void end(struct scene *s)
 {
     end_marking(s);
     API->sweep_all(s->m);
