@@ -118,8 +118,8 @@ class Breakdown(NamedTuple):
             ]
         lines.append(f"{self.sys:>16,}  100.0%  in all")
         lines.append(
-            f"Compaction would free {self.compaction:,} bytes, {self.fragmentation:.1%} of the spans "
-            f"with objects."
+            f"Compaction would free {self.compaction:,} bytes, {self.fragmentation:.1%} of the "
+            "spans with objects."
         )
         return "\n".join(lines)
 
@@ -137,9 +137,7 @@ class Breakdown(NamedTuple):
                 size = getattr(self, name) * mib
                 if of != group or not size:
                     continue
-                ax.barh(
-                    row, size, left=left, color=color, hatch=hatch, edgecolor="black", lw=0.4
-                )
+                ax.barh(row, size, left=left, color=color, hatch=hatch, edgecolor="black", lw=0.4)
                 left += size
             ax.annotate(
                 f" {bytes_text(groups[group])} ({groups[group] / self.sys:.1%})",

@@ -1,9 +1,9 @@
 """``snapshot()``: a heap at one moment, and why what is in it is still alive.
 
-A `Snapshot` is made from the objects of a heap of our own, read in one stop (csrc/watch/snapshot.h),
-or from a Go heap dump, and keeps no heap. Objects go by their number, in the order of their
-addresses. Paths, dominators and retained sizes are found in C (csrc/watch/graph.h) when they are
-first asked for, then kept.
+A `Snapshot` is made from the objects of a heap of our own, read in one stop
+(csrc/watch/snapshot.h), or from a Go heap dump, and keeps no heap. Objects go by their number, in
+the order of their addresses. Paths, dominators and retained sizes are found in C
+(csrc/watch/graph.h) when they are first asked for, then kept.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from array import array
 from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
 from gcsim import _core
@@ -154,7 +155,9 @@ class WasteTable(tuple[Waste, ...]):
         return f"<{len(self)} rows: {sum(r.waste for r in self):,} bytes wasted>"
 
     def __str__(self) -> str:
-        head = f"{'objects':>10} {'bytes':>14} {'header':>12} {'padding':>12} {'rounding':>12}  name"
+        head = (
+            f"{'objects':>10} {'bytes':>14} {'header':>12} {'padding':>12} {'rounding':>12}  name"
+        )
         return "\n".join(
             [head]
             + [
@@ -416,23 +419,33 @@ class Snapshot:
 
     # ---- paths ----
 
-    def _shortest(self) -> tuple[Any, Any]:
-        def make() -> tuple[Any, Any]:
-            parent, via, _ = _core.graph_shortest(*self._columns)
-            return _view(parent, "I"), _view(via, "Q")
+    def _parents(self) -> Any:
+        """Of each object, the one before it on a shortest path; the number of objects: a root."""
+        return self._once("parents", lambda: _view(_core.graph_shortest(*self._columns), "I"))
 
-        return self._once("shortest", make)
+    def _root_of(self) -> dict[int, int]:
+        """The first root of each object that has one."""
+
+        def make() -> dict[int, int]:
+            roots = _view(self._columns[3], "I").tolist()
+            return dict(zip(reversed(roots), range(len(roots) - 1, -1, -1), strict=True))
+
+        return self._once("root_of", make)
 
     def _shortest_steps(self, i: int) -> tuple[int, ...] | None:
         """The root, then the edges."""
-        parent, via = self._shortest()
-        if parent[i] == _NONE:
+        parents = self._parents()
+        start, targets = _view(self._columns[1], "Q"), _view(self._columns[2], "I")
+        if parents[i] == _NONE:
             return None
         steps = []
-        while i != len(self):
-            steps.append(via[i])
-            i = parent[i]
-        return tuple(reversed(steps))
+        while (before := parents[i]) != len(self):
+            e = start[before]
+            while targets[e] != i:
+                e += 1
+            steps.append(e)
+            i = before
+        return (self._root_of()[i], *reversed(steps))
 
     def _walked(self, steps: tuple[int, ...]) -> tuple[str, list[Step]]:
         """The name of the root, and the objects on the way."""
@@ -445,7 +458,7 @@ class Snapshot:
     def _path(self, steps: tuple[int, ...]) -> Path:
         name, found = self._walked(steps)
         lines = [f"{name} points to object {found[0].number} ({self._kind(found[0].number)})"]
-        for before, step in zip(found, found[1:], strict=False):
+        for before, step in pairwise(found):
             way = self.field(before.number, step.offset) or f"pointer at +{step.offset:#x}"
             lines.append(f"whose {way} leads to object {step.number} ({self._kind(step.number)})")
         return Path(name, tuple(found), ",\n  ".join(lines))
@@ -594,9 +607,9 @@ class Snapshot:
         return Rows(sorted(rows, key=lambda r: (-r.bytes, r.name)))
 
     def histogram(self, by: str = "type") -> Rows:
-        """All objects, counted by "type" (what is not known goes by the size of its slot and whether
-        there are pointers in it), by size "class", or by the "site" that made them (of references
-        in a heap with trace_refs=True; "unknown" for all others)."""
+        """All objects, counted by "type" (what is not known goes by the size of its slot and
+        whether there are pointers in it), by size "class", or by the "site" that made them (of
+        references in a heap with trace_refs=True; "unknown" for all others)."""
         if by not in ("type", "class", "site"):
             raise OptionError(f'by "type", "class" or "site", not {by!r}')
         return self._rows_by_site() if by == "site" else self._rows(by=by)
@@ -611,7 +624,9 @@ class Snapshot:
             row = self._waste_of(*kind, n, by)
             old = rows.get(row.name)
             rows[row.name] = (
-                row if old is None else Waste(row.name, *map(sum, zip(row[1:], old[1:], strict=True)))
+                row
+                if old is None
+                else Waste(row.name, *map(sum, zip(row[1:], old[1:], strict=True)))
             )
         return WasteTable(sorted(rows.values(), key=lambda r: (-r.waste, -r.bytes, r.name)))
 
@@ -626,9 +641,7 @@ class Snapshot:
         room = size - header
         values = room // shape.bytes if shape.elements else 1
         rounding = room - values * shape.bytes
-        return Waste(
-            name, n, n * size, n * header, n * values * shape.padding, n * rounding, 0
-        )
+        return Waste(name, n, n * size, n * header, n * values * shape.padding, n * rounding, 0)
 
     def diff(self, older: Snapshot) -> Rows:
         """What there is more of than in an older snapshot (less of: negative), by the root and
@@ -744,7 +757,8 @@ class _Reading:
         functions = self.ask_callbacks()
         words = _view(self.columns["goroutines"], "I").tolist()
         goroutines = [
-            f"goroutine {id} ({self.names[name]})" for id, name, _ in zip(*[iter(words)] * 3, strict=True)
+            f"goroutine {id} ({self.names[name]})"
+            for id, name, _ in zip(*[iter(words)] * 3, strict=True)
         ]
         rows = _view(self.columns["roots"], "I").tolist()
         slots: dict[tuple[int, int], tuple[str, int]] = {}

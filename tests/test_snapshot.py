@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 import pickle
 import random
+import threading
 from array import array
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -24,6 +26,20 @@ class Node:
     next: gcsim.ptr["Node"]
     other: gcsim.ptr["Node"]
     value: int
+
+
+@gcsim.struct
+class Cache:
+    items: gcsim.slice_[gcsim.ptr[Node]]
+    name: str
+    inside: Node
+    flag: gcsim.bool_
+
+
+@gcsim.struct
+class Wide:
+    first: gcsim.ptr[Node]
+    rest: gcsim.array[gcsim.ptr["Wide"], Literal[80]]
 
 
 def random_graph(seed: int) -> tuple[list[int], list[list[int]], list[int]]:
@@ -73,9 +89,12 @@ def test_dominators_retained_sizes_and_lengths_equal_networkx() -> None:
             assert kept[i] == sum(weight[j] for j in below), (seed, i)
 
         lengths = nx.single_source_shortest_path_length(graph, n)
-        _, _, depth = _core.graph_shortest(*rows)
-        for i, d in enumerate(memoryview(depth).cast("I").tolist()):
-            assert (d + 1 if d != NONE else None) == lengths.get(i), (seed, i)
+        parents = memoryview(_core.graph_shortest(*rows)).cast("I").tolist()
+        for i in range(n):
+            length, at = 0, i
+            while at not in (n, NONE):
+                length, at = length + 1, parents[at]
+            assert (length if at == n else None) == lengths.get(i), (seed, i)
 
 
 def test_the_c_functions_refuse_what_is_no_graph() -> None:
@@ -91,6 +110,26 @@ def test_the_c_functions_refuse_what_is_no_graph() -> None:
     for node, limit in ((2, 1), (0, 0), (0, 1 << 17)):
         with pytest.raises(ValueError, match="no such node"):
             _core.graph_paths(*good, node, limit)
+
+    def u4(*values: int) -> bytes:
+        return array("I", values).tobytes()
+
+    def u8(*values: int) -> bytes:
+        return array("Q", values).tobytes()
+
+    # Two objects of 8 bytes that point to each other; the first is of type 0, whose field is one.
+    edges = (b"\0\0", u4(0, 0), u4(0, 0))
+    rest = (u4(0, NONE), u8(8), u8(8), b"\0", u4(NONE), u8(0, 1), u4(0), u4(0))
+    types = (*good, *edges, *rest)
+    assert _core.graph_types(*types) == u4(0, 0)
+    for place, worse in ((7, u4(1, NONE)), (8, u8(0)), (11, u4(1)), (12, u8(0, 2)), (14, u4(1))):
+        with pytest.raises(ValueError, match="graph"):
+            _core.graph_types(*types[:place], worse, *types[place + 1 :])
+    for place in range(4, len(types)):
+        with pytest.raises(ValueError, match="length"):
+            _core.graph_types(*types[:place], types[place] + b"12345678", *types[place + 1 :])
+        with pytest.raises(TypeError, match="bytes"):
+            _core.graph_types(*types[:place], 1, *types[place + 1 :])  # type: ignore[arg-type]
 
 
 # ---- Go dumps ----
@@ -257,3 +296,206 @@ def test_a_closed_heap_has_no_snapshot() -> None:
     heap.close()
     with pytest.raises(gcsim.ClosedHeapError):
         heap.snapshot()
+
+
+def test_types_and_fields_follow_the_pointers(heap: gcsim.Heap) -> None:
+    cache = heap.new(Cache, name="a name that lies on the heap")
+    items = heap.new_slice(gcsim.ptr[Node], 4)
+    items[2] = heap.new(Node, other=heap.new(Node))
+    cache.items = items
+    cache.inside.next = heap.new(Node)
+    wide = heap.new(Wide, first=heap.new(Node))
+    wide.rest[7] = heap.new(Wide)
+    heap.globals["cache"] = cache
+    heap.globals["words"] = "a global string, also there"
+    address = _core.address(items[2].other)
+    del items
+    snap = heap.snapshot()
+    assert snap.stop_ms >= 0
+    i = snap.number(cache)
+    assert snap.type_name(cache) == "Cache"
+    assert {snap.field(i, off): snap.type_name(to) for off, to in snap.edges(i)} == {
+        "items": "[]*Node",
+        "name": "[]uint8",
+        "inside.next": "Node",
+    }
+    assert snap.field(i, 8) is None  # the length of the slice
+    (path,) = snap.why_alive(address).paths
+    assert "leads to object" in path.words
+    assert [way for way in ("items", "[2]", "other") if f"whose {way} leads to" in path.words]
+    # An object with a header: its type is the heap's own knowledge, offsets count from the slot.
+    assert snap.type_name(wide) == "Wide"
+    fields = [(snap.field(wide, off), snap.type_name(to)) for off, to in snap.edges(wide)]
+    assert fields == [("first", "Node"), ("rest[7]", "Wide")]
+    names = {row.name: row.objects for row in snap.histogram()}
+    assert names == {"Cache": 1, "Node": 4, "Wide": 2, "[]*Node": 1, "[]uint8": 2}
+    copy = pickle.loads(pickle.dumps(snap))
+    assert copy.field(i, 0) == "items"
+    assert copy.histogram() == snap.histogram()
+
+
+def test_roots_say_who_holds_what(heap: gcsim.Heap) -> None:
+    held = heap.new(Node)
+    g = heap.goroutine("main")
+    with g.frame("build", head=gcsim.ptr[Node], text=str) as frame:
+        frame.head = heap.new(Node)
+        frame.text = "a string that only the frame holds"
+        heap.set_finalizer(heap.new(Node, next=heap.new(Node)), print)
+        snap = heap.snapshot()
+    rows = list(zip(snap._root_names, memoryview(snap._columns[3]).cast("I"), strict=True))
+    names = dict(rows)
+    assert names["handle held by held in test_roots_say_who_holds_what()"] == snap.number(held)
+    assert snap.type_name(names["goroutine 1 (main) build.head"]) == "Node"
+    assert snap.type_name(names["goroutine 1 (main) build.text"]) == "[]uint8"
+    (finalized,) = [i for name, i in rows if name.startswith("finalizer")]
+    (source,) = [i for i in range(len(snap)) if (0, finalized) in snap.edges(i)]
+    assert f"finalizer of object {source} (print)" in names
+    assert not snap.why_alive(source).paths
+    assert snap.type_name(source) == "Node"  # the class that the finalizer will get
+    plain = heap.snapshot(owners=False)
+    assert plain._root_names.count("handle") >= 1
+    assert plain.type_name(held) is None  # nobody but Python knew
+    with pytest.raises(TypeError):
+        heap.snapshot(1)  # type: ignore[call-arg]
+
+
+def test_a_type_that_does_not_fit_is_not_believed() -> None:
+    with gcsim.Heap() as heap:
+        part = heap.new_slice(Cache, 3)  # a reference to its first element is no Cache alone
+        first = part[0]
+        snap = heap.snapshot()
+        assert snap.type_name(first) == "[]Cache"
+        assert snap.field(first, gcsim.sizeof(Cache) + 24) == "[1].name"
+        flag = heap.new(gcsim.u8)
+        assert heap.snapshot().type_name(flag) == "uint8"
+
+
+def test_waste_is_what_the_layout_says(heap: gcsim.Heap) -> None:
+    keep = [heap.new(Cache) for _ in range(3)] + [heap.new(Wide)]
+    layout, wide = gcsim.layout(Cache), gcsim.layout(Wide)
+    assert layout.padding > 0
+    snap = heap.snapshot()
+    rows = {row.name: row for row in snap.waste()}
+    row = rows["Cache"]
+    assert (row.objects, row.bytes) == (3, 3 * layout.size_class.slot_bytes)
+    assert row.padding == 3 * layout.padding
+    assert row.rounding == 3 * layout.size_class.waste_bytes
+    assert rows["Wide"].header == wide.size_class.header_bytes == 8
+    assert rows["Wide"].rounding == wide.size_class.waste_bytes
+    for by in ("type", "class"):
+        table = snap.waste(by)
+        assert sum(row.bytes for row in table) == snap.bytes
+        assert sum(row.waste for row in table) == sum(row.waste for row in snap.waste())
+        assert [r.waste for r in table] == sorted((r.waste for r in table), reverse=True)
+    assert "padding" in str(snap.waste())
+    assert "wasted" in repr(snap.waste())
+    with pytest.raises(gcsim.OptionError):
+        snap.waste("site")
+    assert keep
+
+
+def test_a_histogram_by_the_lines_that_made_objects() -> None:
+    with gcsim.Heap(trace_refs=True) as heap:
+        keep = [heap.new(Node) for _ in range(5)]
+        keep[0].next = heap.new(Node)
+        rows = {row.name: row.objects for row in heap.snapshot().histogram("site")}
+    (site,) = [name for name in rows if name.startswith(__file__)]
+    assert rows == {site: 5, "unknown": 1}
+
+
+def test_a_heap_that_changes_meanwhile() -> None:
+    with gcsim.Heap(gogc=50) as heap:
+        stop = threading.Event()
+        batch = heap.build(Node, 5_000, roots=range(5_000))
+        made = 0
+
+        def change() -> None:
+            nonlocal made
+            chance = random.Random(3)
+            kept = heap.new(Node)
+            while not stop.is_set():
+                kept.next = heap.new(Node, next=batch[chance.randrange(5_000)])
+                made += 1
+
+        thread = threading.Thread(target=change)
+        thread.start()
+        try:
+            for turn in range(12):
+                snap = heap.snapshot(owners=turn == 0)
+                assert len(snap) > 5_000
+                targets = memoryview(snap._columns[2]).cast("I")
+                assert all(to < len(snap) for to in targets)
+                assert snap.reachable_bytes <= snap.bytes
+        finally:
+            stop.set()
+            thread.join()
+        assert made > 0
+        assert heap.verify()
+
+
+# ---- where the memory is ----
+
+
+def test_the_parts_of_a_breakdown_add_up_at_any_moment(heap: gcsim.Heap) -> None:
+    chance = random.Random(5)
+    kept: list[object] = []
+    for _ in range(30):
+        match chance.randrange(6):
+            case 0:
+                kept.append(heap.build(Node, chance.randrange(1, 3000), roots=[0]))
+            case 1:
+                kept.append(heap.new_slice(gcsim.u8, chance.randrange(100_000)))
+            case 2:
+                kept.append(heap.goroutine("g").push("f", p=gcsim.ptr[Node]))
+            case 3:
+                del kept[: len(kept) // 2]
+            case 4:
+                heap.collect()
+            case _:
+                heap.free_os_memory()
+        parts = heap.breakdown()
+        stats = heap.memstats()
+        assert sum(parts[:-2]) == parts.sys == stats.sys
+        assert parts.in_use == stats.heap_inuse
+        assert parts.released == stats.heap_released
+        assert parts.stacks + parts.stacks_free == stats.stack_sys
+        assert parts.live + parts.dead + parts.large_tails + parts.tiny_free <= stats.heap_alloc
+        assert sum(parts.groups().values()) == parts.sys
+    kept.clear()
+    heap.collect()
+    empty = heap.breakdown()
+    assert empty.dead == empty.unswept == empty.compaction == 0
+
+
+def test_a_breakdown_says_what_compaction_would_give_back() -> None:
+    with gcsim.Heap() as heap:
+        count = 20 * 8192 // 24
+        keep = heap.build(Node, count, roots=range(count))
+        full = heap.breakdown()
+        assert full.compaction <= 8192
+        spans = [s for s in heap.spans() if s.slot_bytes == 24]
+        left = [keep[i] for i in range(0, count, 100)]
+        del keep
+        heap.collect()
+        parts = heap.breakdown()
+        assert parts.live >= 24 * len(left)
+        assert parts.compaction == (len(spans) - 1) * 8192  # what is left fits into one
+        assert 0.5 < parts.fragmentation < 1
+        text = str(parts)
+        assert f"{parts.sys:,}" in text
+        assert "Compaction would free" in text
+        assert "live" in repr(parts)
+
+
+def test_a_breakdown_as_a_picture() -> None:
+    pytest.importorskip("matplotlib")
+    with gcsim.Heap() as heap:
+        parts = heap.breakdown()
+    axes = parts.plot()
+    assert [t.get_text() for t in axes.get_yticklabels()] == list(parts.groups())
+    drawn = sum(patch.get_width() for patch in axes.patches)
+    assert drawn == pytest.approx(parts.sys / 2**20)
+    png = parts._repr_png_()
+    assert png is not None
+    assert png.startswith(b"\x89PNG")
+    assert parts.plot(axes) is axes

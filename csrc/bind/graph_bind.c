@@ -93,24 +93,18 @@ static PyObject *bind_graph_shortest(PyObject *module, PyObject *const *args, Py
         return PyErr_Format(PyExc_TypeError, "graph_shortest takes four columns");
     if (!graph_bind_read(args, &call))
         return NULL;
-    PyObject *parent = graph_bind_column(call.g.nodes, 4), *result = NULL;
-    PyObject *via = graph_bind_column(call.g.nodes, 8);
-    PyObject *depth = graph_bind_column(call.g.nodes, 4);
-    if (parent != NULL && via != NULL && depth != NULL) {
-        void *items[] = {PyBytes_AS_STRING(parent), PyBytes_AS_STRING(via),
-                         PyBytes_AS_STRING(depth)};
-        call.state = PyEval_SaveThread();
-        enum graph_code code = graph_check(&call.g);
-        if (code == GRAPH_OK)
-            code = graph_shortest(&call.g, items[0], items[1], items[2]);
-        PyEval_RestoreThread(call.state);
-        if (!graph_bind_failed(module, code))
-            result = PyTuple_Pack(3, parent, via, depth);
-    }
-    Py_XDECREF(parent);
-    Py_XDECREF(via);
-    Py_XDECREF(depth);
-    return result;
+    PyObject *parent = graph_bind_column(call.g.nodes, 4);
+    if (parent == NULL)
+        return NULL;
+    void *items = PyBytes_AS_STRING(parent);
+    call.state = PyEval_SaveThread();
+    enum graph_code code = graph_check(&call.g);
+    if (code == GRAPH_OK)
+        code = graph_shortest(&call.g, items, NULL);
+    PyEval_RestoreThread(call.state);
+    if (graph_bind_failed(module, code))
+        Py_CLEAR(parent);
+    return parent;
 }
 
 enum { GRAPH_MAX_PATHS = 1 << 16, GRAPH_WORK = 1 << 20 };

@@ -91,9 +91,16 @@ static void check_dominators(const struct object_graph *g)
 static void check_shortest(const struct object_graph *g)
 {
     uint32_t parent[MOST], depth[MOST], all = reach(g, GRAPH_NONE);
+    uint32_t again[MOST];
     uint64_t via[MOST];
-    if (!CHECK(graph_shortest(g, parent, via, depth) == GRAPH_OK))
+    if (!CHECK(graph_shortest(g, parent, depth) == GRAPH_OK) ||
+        !CHECK(graph_shortest(g, again, NULL) == GRAPH_OK))
         return;
+    CHECK(memcmp(parent, again, g->nodes * sizeof *parent) == 0);
+    for (uint32_t v = 0; v < g->nodes; v++) {
+        via[v] = graph_via(g, parent, v);
+        CHECK((via[v] == UINT64_MAX) == (parent[v] == GRAPH_NONE));
+    }
     uint32_t seen = 0; // what is at most `d` edges away, wave by wave
     for (uint64_t r = 0; r < g->roots; r++)
         seen |= 1u << g->root_dst[r];
@@ -254,7 +261,7 @@ static enum graph_code call(const struct object_graph *g, int which)
     case 0:
         return graph_dominators(g, a, c);
     case 1:
-        return graph_shortest(g, a, c, b);
+        return graph_shortest(g, a, b);
     default: {
         enum graph_code code = graph_paths(g, 0, 4, 1000, &found, end, &steps, &complete);
         CHECK(code == GRAPH_OK || (found == 0 && steps == NULL));

@@ -6,7 +6,11 @@
 #define GRAPH_REALLOC realloc
 #endif
 
-enum { GRAPH_POLL_STEPS = 1 << 16 };
+enum {
+    GRAPH_POLL_STEPS = 1 << 16,
+    // What lies all over memory is asked for so many turns before it is looked at: about as many lines as a core waits for at once.
+    GRAPH_AHEAD = 16,
+};
 
 static void *graph_alloc(uint64_t count, size_t item_bytes)
 {
@@ -71,6 +75,10 @@ struct graph_link {
     uint32_t semi;
 };
 
+struct graph_found {
+    uint32_t node, by; // by: preorder number
+};
+
 struct graph_tree {
     uint32_t count;
     uint32_t *number; // of a node; GRAPH_NONE: not reached
@@ -78,9 +86,12 @@ struct graph_tree {
     struct graph_link *link;
     uint64_t *
         seen; // a bit per node: it is asked of each edge, and fits into a cache where numbers do not
-    uint64_t *pred_start, *cursor, *sum; // one block: the walk is over before rows of predecessors
-                                         // are needed, and those before anything is summed up
-    uint32_t *pred;
+    uint64_t *pred_start,
+        *sum; // one block: rows of predecessors are done with before anything is summed up
+    union {
+        struct graph_found *walk; // over before rows of predecessors are needed
+        uint32_t *pred;
+    };
 };
 
 static void tree_free(struct graph_tree *t)
@@ -98,45 +109,46 @@ static bool tree_alloc(const struct object_graph *g, struct graph_tree *t)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (!(*rows[i] = graph_alloc(g->nodes + 1ull, sizeof **rows[i])))
             return false;
-    t->pred_start = t->cursor = t->sum = graph_alloc(g->nodes + 2ull, sizeof *t->pred_start);
+    t->pred_start = t->sum = graph_alloc(g->nodes + 2ull, sizeof *t->pred_start);
     return t->pred_start && (t->link = graph_alloc(g->nodes + 1ull, sizeof *t->link)) &&
            (t->seen = graph_alloc(g->nodes / 64 + 1ull, sizeof *t->seen)) &&
-           (t->pred = graph_alloc(g->edges, sizeof *t->pred));
+           (t->walk = graph_alloc(g->edges + 1, sizeof *t->walk));
 }
 
-static void tree_enter(const struct object_graph *g, struct graph_tree *t, uint32_t node,
-                       uint32_t parent)
-{
-    uint32_t v = t->count++;
-    bits_set(t->seen, node);
-    t->number[node] = v;
-    t->node[v] = node;
-    t->parent[v] = parent;
-    t->cursor[v] = g->edge_start[node];
-}
-
-// Depth first from one root. The way back is the parents': no stack is needed.
+// Depth first from one root. Each node on the stack is below the one that found it last; who is taken from it has a number already, or gets one there.
 static bool tree_walk(const struct object_graph *g, struct graph_tree *t, uint32_t root)
 {
-    if (bits_test(t->seen, root))
-        return true;
-    tree_enter(g, t, root, 0);
-    for (uint32_t v = t->count - 1; v != 0;) {
-        uint64_t e = t->cursor[v], end = g->edge_start[t->node[v] + 1];
-        while (e < end && bits_test(t->seen, g->edge_dst[e]))
-            if (graph_stopped(g, ++e))
-                return false;
-        if (e == end) {
-            v = t->parent[v];
+    uint64_t depth = 0;
+    t->walk[depth++] = (struct graph_found){root, 0};
+    while (depth > 0) {
+        struct graph_found found = t->walk[--depth];
+        if (bits_test(t->seen, found.node))
             continue;
-        }
-        t->cursor[v] = e + 1;
-        tree_enter(g, t, g->edge_dst[e], v);
-        v = t->count - 1;
+        uint32_t v = t->count++;
         if (graph_stopped(g, v))
             return false;
+        bits_set(t->seen, found.node);
+        t->number[found.node] = v;
+        t->node[v] = found.node;
+        t->parent[v] = found.by;
+        uint64_t start = g->edge_start[found.node];
+        for (uint64_t e = g->edge_start[found.node + 1]; e-- > start;)
+            if (!bits_test(t->seen, g->edge_dst[e])) {
+                __builtin_prefetch(&g->edge_start[g->edge_dst[e]]);
+                t->walk[depth++] = (struct graph_found){g->edge_dst[e], v};
+            }
     }
     return true;
+}
+
+// The numbers of the targets of edges from `e` on, a few at once: who counts or sorts by them waits for memory once, not for each.
+static uint32_t tree_target(const struct object_graph *g, const struct graph_tree *t, uint64_t e)
+{
+    if (e + 2 * GRAPH_AHEAD < g->edges)
+        __builtin_prefetch(&t->number[g->edge_dst[e + 2 * GRAPH_AHEAD]]);
+    if (e + GRAPH_AHEAD < g->edges) // of what is not reached there is no row, and no harm in asking
+        __builtin_prefetch(&t->pred_start[t->number[g->edge_dst[e + GRAPH_AHEAD]]], 1);
+    return t->number[g->edge_dst[e]];
 }
 
 // Who leads to whom among those reached, in preorder numbers: as graph_reverse does it.
@@ -144,15 +156,13 @@ static void tree_predecessors(const struct object_graph *g, struct graph_tree *t
 {
     memset(t->pred_start, 0, (t->count + 1ull) * sizeof *t->pred_start);
     for (uint32_t i = 0; i < g->nodes; i++)
-        for (uint64_t e = g->edge_start[i]; t->number[i] != GRAPH_NONE && e < g->edge_start[i + 1];
-             e++)
-            t->pred_start[t->number[g->edge_dst[e]]]++;
+        for (uint64_t e = g->edge_start[i]; bits_test(t->seen, i) && e < g->edge_start[i + 1]; e++)
+            t->pred_start[tree_target(g, t, e)]++;
     for (uint32_t v = 0; v < t->count; v++)
         t->pred_start[v + 1] += t->pred_start[v];
     for (uint32_t i = 0; i < g->nodes; i++)
-        for (uint64_t e = g->edge_start[i]; t->number[i] != GRAPH_NONE && e < g->edge_start[i + 1];
-             e++)
-            t->pred[--t->pred_start[t->number[g->edge_dst[e]]]] = t->number[i];
+        for (uint64_t e = g->edge_start[i]; bits_test(t->seen, i) && e < g->edge_start[i + 1]; e++)
+            t->pred[--t->pred_start[tree_target(g, t, e)]] = t->number[i];
 }
 
 // The node with the least semidominator on the way from v up to, but without, the root of its tree in the forest. The way is shortened as it is gone.
@@ -182,7 +192,9 @@ static bool tree_semidominators(const struct object_graph *g, struct graph_tree 
         if (graph_stopped(g, w - 1))
             return false;
         uint32_t p = t->parent[w], semi = t->next[w] == 0 ? 0 : p;
-        for (uint64_t i = t->pred_start[w]; i < t->pred_start[w + 1]; i++) {
+        for (uint64_t i = t->pred_start[w + 1]; i-- > t->pred_start[w];) {
+            if (i >= GRAPH_AHEAD)
+                __builtin_prefetch(&t->link[t->pred[i - GRAPH_AHEAD]]);
             uint32_t from = t->pred[i]; // one with a lower number is not done: it is its own
             uint32_t least = from <= w ? from : tree_eval(t, from)->least;
             semi = least < semi ? least : semi;
@@ -252,40 +264,62 @@ CORE enum graph_code graph_dominators(const struct object_graph *g, uint32_t *id
 
 // --- paths
 
-CORE enum graph_code graph_shortest(const struct object_graph *g, uint32_t *parent, uint64_t *via,
-                                    uint32_t *depth)
+// What the next nodes of the queue will be asked.
+static void queue_prefetch(const struct object_graph *g, const uint32_t *queue, uint32_t head,
+                           uint32_t tail)
+{
+    if (tail - head > GRAPH_AHEAD)
+        __builtin_prefetch(&g->edge_start[queue[head + GRAPH_AHEAD]]);
+    if (tail - head > GRAPH_AHEAD / 2)
+        __builtin_prefetch(&g->edge_dst[g->edge_start[queue[head + GRAPH_AHEAD / 2]]]);
+}
+
+CORE enum graph_code graph_shortest(const struct object_graph *g, uint32_t *parent, uint32_t *depth)
 {
     uint32_t *queue = graph_alloc(g->nodes, sizeof *queue), head = 0, tail = 0;
-    uint64_t *seen = graph_alloc(g->nodes / 64 + 1ull, sizeof *seen);
+    uint64_t words = g->nodes / 64 + 1ull, *seen = graph_alloc(words, sizeof *seen);
     bool stopped = false, has_memory = queue && seen;
     if (has_memory) {
-        memset(seen, 0, (g->nodes / 64 + 1ull) * sizeof *seen);
+        memset(seen, 0, words * sizeof *seen);
         memset(parent, 0xff, g->nodes * sizeof *parent);
-        memset(depth, 0xff, g->nodes * sizeof *depth);
-        memset(via, 0xff, g->nodes * sizeof *via);
+        if (depth)
+            memset(depth, 0xff, g->nodes * sizeof *depth);
     }
-    for (uint64_t r = 0; has_memory && r < g->roots; r++) {
-        uint32_t v = g->root_dst[r];
-        if (!bits_test(seen, v)) {
-            bits_set(seen, v);
-            parent[v] = g->nodes, via[v] = r, depth[v] = 0;
-            queue[tail++] = v;
+    for (uint64_t r = 0; has_memory && r < g->roots; r++)
+        if (!bits_test(seen, g->root_dst[r])) {
+            bits_set(seen, g->root_dst[r]);
+            parent[queue[tail++] = g->root_dst[r]] = g->nodes;
+            if (depth)
+                depth[g->root_dst[r]] = 0;
         }
-    }
     while (head < tail && !(stopped = graph_stopped(g, head))) {
+        queue_prefetch(g, queue, head, tail);
         uint32_t v = queue[head++];
         for (uint64_t e = g->edge_start[v]; e < g->edge_start[v + 1]; e++) {
             uint32_t u = g->edge_dst[e];
             if (!bits_test(seen, u)) {
                 bits_set(seen, u);
-                parent[u] = v, via[u] = e, depth[u] = depth[v] + 1;
-                queue[tail++] = u;
+                parent[queue[tail++] = u] = v;
+                if (depth)
+                    depth[u] = depth[v] + 1;
             }
         }
     }
     free(queue);
     free(seen);
     return !has_memory ? GRAPH_NO_MEMORY : stopped ? GRAPH_STOPPED : GRAPH_OK;
+}
+
+CORE uint64_t graph_via(const struct object_graph *g, const uint32_t *parent, uint32_t node)
+{
+    uint32_t v = parent[node];
+    if (v == GRAPH_NONE)
+        return UINT64_MAX;
+    uint64_t at = v < g->nodes ? g->edge_start[v] : 0;
+    const uint32_t *to = v < g->nodes ? g->edge_dst : g->root_dst;
+    while (to[at] != node)
+        at++;
+    return at;
 }
 
 // A path from a node to the one asked for. `total` is its length and the shortest way from a root to its node: no path that it becomes is shorter,
@@ -301,7 +335,6 @@ struct graph_search {
     uint64_t count, waiting, room;
     uint64_t *rev_start, *rev_edge;
     uint32_t *rev_from, *parent, *depth;
-    uint64_t *via;
 };
 
 static bool partial_before(const struct graph_search *s, uint32_t a, uint32_t b)
@@ -377,8 +410,7 @@ static bool search_alloc(const struct object_graph *g, struct graph_search *s)
            (s->rev_from = graph_alloc(g->edges, sizeof *s->rev_from)) &&
            (s->rev_edge = graph_alloc(g->edges, sizeof *s->rev_edge)) &&
            (s->parent = graph_alloc(g->nodes, sizeof *s->parent)) &&
-           (s->depth = graph_alloc(g->nodes, sizeof *s->depth)) &&
-           (s->via = graph_alloc(g->nodes, sizeof *s->via));
+           (s->depth = graph_alloc(g->nodes, sizeof *s->depth));
 }
 
 static void search_free(struct graph_search *s)
@@ -390,7 +422,6 @@ static void search_free(struct graph_search *s)
     free(s->rev_edge);
     free(s->parent);
     free(s->depth);
-    free(s->via);
 }
 
 // Writes a whole path behind those found before.
@@ -439,7 +470,7 @@ CORE enum graph_code graph_paths(const struct object_graph *g, uint32_t node, ui
     *complete = true;
     enum graph_code code = search_alloc(g, &s) ? GRAPH_OK : GRAPH_NO_MEMORY;
     if (code == GRAPH_OK)
-        code = graph_shortest(g, s.parent, s.via, s.depth);
+        code = graph_shortest(g, s.parent, s.depth);
     if (code == GRAPH_OK && s.parent[node] != GRAPH_NONE) {
         code = graph_reverse(g, s.rev_start, s.rev_from, s.rev_edge);
         if (code == GRAPH_OK) {

@@ -45,9 +45,12 @@ CORE enum graph_code graph_dominators(const struct object_graph *g, uint32_t *id
                                       uint64_t *retained);
 
 // A tree of shortest paths, by breadth-first search in the order of roots and edges: parent[i] is the node before i, or `nodes` if a root leads
-// there; via[i] is the number of the edge, or of the root; depth[i] is the number of edges. Room for `nodes` each.
-CORE enum graph_code graph_shortest(const struct object_graph *g, uint32_t *parent, uint64_t *via,
+// there; depth[i] is the number of edges (may be null). Room for `nodes` each.
+CORE enum graph_code graph_shortest(const struct object_graph *g, uint32_t *parent,
                                     uint32_t *depth);
+
+// The number of the edge, or of the root, by which a node is reached in such a tree; UINT64_MAX: it is not.
+CORE uint64_t graph_via(const struct object_graph *g, const uint32_t *parent, uint32_t node);
 
 // Up to `limit` paths from the roots to a node, none through a node twice, shortest first. Path j is steps[end[j - 1] .. end[j]): the root's
 // number, then the numbers of the edges. At most `work` partial paths are looked at; *complete says that there are no more paths than those found.

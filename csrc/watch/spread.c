@@ -50,6 +50,19 @@ static uint32_t spread_field(const struct spread_types *t, uint32_t type, uint64
                                                                          : GRAPH_NONE;
 }
 
+// What the pointers of a node lead to, that will be asked for in a few turns.
+static void spread_prefetch(const struct object_graph *g, const uint32_t *found,
+                            const uint32_t *queue, uint32_t head, uint32_t tail)
+{
+    if (tail - head <= GRAPH_AHEAD / 4)
+        return;
+    uint32_t v = queue[head + GRAPH_AHEAD / 4];
+    for (uint64_t e = g->edge_start[v]; e < g->edge_start[v + 1] && e < g->edge_start[v] + 4; e++) {
+        __builtin_prefetch(&found[g->edge_dst[e]]);
+        __builtin_prefetch(&g->bytes[g->edge_dst[e]]);
+    }
+}
+
 CORE enum graph_code spread_run(const struct object_graph *g, const uint8_t *noscan,
                                 const uint32_t *edge_off, const uint32_t *edge_dst_off,
                                 const struct spread_types *t, uint32_t *found)
@@ -65,6 +78,8 @@ CORE enum graph_code spread_run(const struct object_graph *g, const uint8_t *nos
             queue[tail++] = i;
     }
     while (code == GRAPH_OK && head < tail) {
+        queue_prefetch(g, queue, head, tail);
+        spread_prefetch(g, found, queue, head, tail);
         uint32_t v = queue[head++], header = spread_header_bytes(g->bytes[v], noscan[v]);
         if (graph_stopped(g, head - 1))
             code = GRAPH_STOPPED;
