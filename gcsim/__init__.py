@@ -140,6 +140,7 @@ _LAZY = {
     "open_graph": "_graph",
     "read_gctrace": "_gctrace",
     "read_pprof": "_pprof",
+    "read_snapshot": "_heap_files",
     "workload": "_workload",
     "workloads": "_workload",
 }

@@ -163,6 +163,9 @@ from gcsim._graph import (
 from gcsim._handles import (
     Handle as Handle,
 )
+from gcsim._heap_files import (
+    read_snapshot as read_snapshot,
+)
 from gcsim._layout import (
     FieldLayout as FieldLayout,
 )

@@ -1,5 +1,5 @@
 """The command line: ``python -m gcsim demo``, ``conform FILE...``, ``run WORKLOAD``,
-``explore``, ``gctrace FILE``, ``bench-report FILE...``.
+``explore``, ``gctrace FILE``, ``bench-report FILE...``, ``heap FILE``, ``convert FROM TO``.
 
 Exit status: 0 all is as it should be; 1 a comparison differs, or a workload fails; 2 wrong
 arguments, a file that cannot be read or written or does not compile, a missing package, or a
@@ -15,9 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 _LATER = {
-    "heap": "ask a heap dump questions",
     "serve": "show a live heap in the browser",
-    "convert": "turn dumps and profiles into one another",
     "escape": "predict what escapes to the heap",
     "learn": "work through the exercises",
     "quiz": "questions about a heap",
@@ -88,6 +86,18 @@ def _bench_report(args: argparse.Namespace) -> int:
     return main(args)
 
 
+def _heap(args: argparse.Namespace) -> int:
+    from gcsim._heap_report import main
+
+    return main(args)
+
+
+def _convert(args: argparse.Namespace) -> int:
+    from gcsim._heap_files import main
+
+    return main(args)
+
+
 def _later(args: argparse.Namespace) -> int:
     print(f"python -m gcsim {args.command}: not there yet", file=sys.stderr)
     return 2
@@ -99,6 +109,10 @@ def _parser(arguments: Sequence[str] = ()) -> argparse.ArgumentParser:
     from gcsim._explore_main import STATUS as explore_status
     from gcsim._explore_main import add_arguments as add_explore_arguments
     from gcsim._gctrace import add_arguments as add_gctrace_arguments
+    from gcsim._heap_files import ABOUT as about_convert
+    from gcsim._heap_files import add_arguments as add_convert_arguments
+    from gcsim._heap_report import ABOUT as about_heap
+    from gcsim._heap_report import add_arguments as add_heap_arguments
     from gcsim._run import STATUS, add_arguments, choose
 
     parser = argparse.ArgumentParser(prog="python -m gcsim", description="Go's memory manager.")
@@ -193,6 +207,12 @@ def _parser(arguments: Sequence[str] = ()) -> argparse.ArgumentParser:
         " of another machine.",
     )
     add_report_arguments(report)
+
+    heap = command("heap", _heap, "ask a heap dump why memory is still there", about_heap)
+    add_heap_arguments(heap)
+
+    convert = command("convert", _convert, "write a heap in another form", about_convert)
+    add_convert_arguments(convert)
 
     for name, help in _LATER.items():
         later = command(name, _later, f"{help} (not there yet)", f"To {help}: not there yet.")

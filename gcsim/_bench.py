@@ -8,7 +8,6 @@ better. ``stops`` are the stops of the world of each run, as (start, length) in 
 from __future__ import annotations
 
 import json
-import os
 import re
 import statistics
 from collections.abc import Iterable, Sequence
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from gcsim._errors import BenchFormatError
+from gcsim._files import write_whole
 
 FORMAT, VERSION = "gcsim-bench", 1
 BUSY = 0.1  # of the machine's time used by other work: from here on it is said
@@ -122,9 +122,7 @@ class Results:
     def write(self, path: Path) -> None:
         """Whole or not at all."""
         record = {"format": FORMAT, "version": VERSION} | asdict(self)
-        fresh = path.with_name(f"{path.name}.{os.getpid()}.new")
-        fresh.write_text(json.dumps(record) + "\n", encoding="utf-8")
-        os.replace(fresh, path)
+        write_whole(path, json.dumps(record) + "\n")
 
 
 # ---- reading ----

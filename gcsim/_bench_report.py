@@ -32,6 +32,7 @@ from gcsim._bench import (
     table,
 )
 from gcsim._errors import BenchFormatError
+from gcsim._files import write_whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -192,9 +193,9 @@ def main(args: argparse.Namespace) -> int:
     try:
         args.out.mkdir(parents=True, exist_ok=True)
         for name, (_, data) in images.items():
-            (args.out / f"{name}.png").write_bytes(data)
+            write_whole(args.out / f"{name}.png", data)
         target = args.out / "report.html"
-        target.write_text(page(results, earlier, images), encoding="utf-8")
+        write_whole(target, page(results, earlier, images))
     except OSError as error:
         _say(str(error))
         return 2

@@ -14,6 +14,7 @@ from html import escape
 from typing import IO, TYPE_CHECKING, Any, SupportsIndex, overload
 
 from gcsim._errors import BoundsError, ConversionError, OptionError
+from gcsim._files import write_whole
 from gcsim._scene import STYLES, Scene, Shape, Style, changes, plain, roots_of
 from gcsim._view import View
 
@@ -198,8 +199,7 @@ class Film(Sequence[View]):
             if hasattr(file, "write"):
                 file.write(page)
             else:
-                with open(file, "w", encoding="utf-8") as out:
-                    out.write(page)
+                write_whole(file, page)
         return page
 
     def _repr_html_(self) -> str:
@@ -385,8 +385,7 @@ def _write(file: str | os.PathLike[str] | IO[bytes] | None, content: bytes) -> b
         if hasattr(file, "write"):
             file.write(content)
         else:
-            with open(file, "wb") as out:
-                out.write(content)
+            write_whole(file, content)
     return content
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gcsim._errors import OptionError
+from gcsim._files import whole, write_whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -114,12 +115,13 @@ class FlameGraph:
         """Writes .svg, .html, or with Matplotlib .png. Raises OptionError, OSError."""
         path = Path(file)
         if path.suffix == ".svg":
-            path.write_text(self.svg(), encoding="utf-8")
+            write_whole(path, self.svg())
         elif path.suffix == ".html":
-            path.write_text(self.html(), encoding="utf-8")
+            write_whole(path, self.html())
         elif path.suffix == ".png":
             figure: Any = self.draw().figure
-            figure.savefig(path, dpi=150)
+            with whole(path) as out:
+                figure.savefig(out, dpi=150, format="png")
         else:
             raise OptionError(f"{path.name}: a flame graph is .svg, .html or .png")
 

@@ -15,10 +15,10 @@ import sys
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, Protocol, cast, overload
 
 from gcsim._errors import OptionError, TraceFormatError
+from gcsim._files import write_whole
 from gcsim._gctrace_lines import (
     HEAD,
     CycleLine,
@@ -218,7 +218,7 @@ class GCTrace(Sequence[TraceCycle]):
         """Writes `text` to a path or a text file. Raises OSError, OptionError."""
         text = self.text(dialect)
         if isinstance(file, str | os.PathLike):
-            Path(file).write_text(text, encoding="utf-8", newline="\n")
+            write_whole(file, text)
         else:
             file.write(text)
 

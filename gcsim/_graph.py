@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gcsim._errors import DumpFormatError, HeapMemoryError, UnsupportedDumpError
+from gcsim._files import whole
 
 if TYPE_CHECKING:
     import numpy as np
@@ -232,12 +233,12 @@ class HeapGraph:
         return _from_columns(parse_go_dump(dump), dump)
 
     def save_npz(self, path: str | os.PathLike[str]) -> None:
-        """Write a recording (NumPy members in a zip file, LZMA)."""
+        """Write a recording (NumPy members in a zip file, LZMA), whole or not at all."""
         np = _numpy()
         meta = json.dumps(self.meta, separators=(",", ":")).encode()
         members: dict[str, Any] = {name: getattr(self, name) for name in _COLUMNS}
         members["meta_json"] = np.frombuffer(meta, "u1")
-        with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as file:
+        with whole(path) as out_file, zipfile.ZipFile(out_file, "w", zipfile.ZIP_LZMA) as file:
             for name, array in members.items():
                 if array is None:
                     continue

@@ -14,10 +14,10 @@ import os
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from gcsim._errors import OptionError, ProfileFormatError
+from gcsim._files import write_whole
 
 if TYPE_CHECKING:
     from gcsim._flame import FlameGraph
@@ -414,14 +414,7 @@ class Profile:
         if not isinstance(file, str | os.PathLike):
             file.write(data)
             return
-        path = Path(file)
-        fresh = path.with_name(f"{path.name}.{os.getpid()}.new")
-        try:
-            fresh.write_bytes(data)
-            os.replace(fresh, path)
-        except BaseException:
-            fresh.unlink(missing_ok=True)
-            raise
+        write_whole(file, data)
 
     def __repr__(self) -> str:
         return f"<Profile of {_names(self)}: {len(self.samples)} samples>"

@@ -22,7 +22,6 @@ from gcsim._errors import (
     BoundsError,
     ConversionError,
     Error,
-    NotThereYetError,
     OptionError,
     RangeError,
     WrongHeapError,
@@ -656,9 +655,22 @@ class Snapshot:
                 rows.append(Row(name, objects - objects0, size - size0))
         return Rows(sorted(rows, key=lambda r: (-r.bytes, r.name)))
 
-    def write(self, path: str | os.PathLike[str]) -> None:
-        """Not there yet: raises NotThereYetError. Until then a snapshot pickles."""
-        raise NotThereYetError(f"Snapshot.write is not there yet: pickle it to keep {path!r}")
+    def write(self, path: str | os.PathLike[str], limit: int | None = 200) -> None:
+        """Write a file, whole or not at all, by its suffix: ``.heapsnapshot`` (Chrome's DevTools),
+        ``.dump`` or ``.dump.gz`` (a Go heap dump), ``.npz`` (a recorded graph), ``.dot`` (Graphviz:
+        the `limit` objects that retain the most; None: all). `gcsim.read_snapshot` reads the first
+        three. OptionError for another suffix, ConversionError where the form cannot hold the heap,
+        OSError. Needs NumPy for all but the first and the last.
+        """
+        from gcsim._heap_files import write_snapshot
+
+        write_snapshot(self, path, limit)
+
+    def to_networkx(self) -> Any:
+        """The objects as a ``networkx.MultiDiGraph``: see gcsim._heap_files_dot."""
+        from gcsim._heap_files_dot import to_networkx
+
+        return to_networkx(self)
 
     def _by_shape(self) -> dict[str, tuple[int, int]]:
         def make() -> dict[str, tuple[int, int]]:

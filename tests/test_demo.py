@@ -22,9 +22,7 @@ from gcsim._pictures import class_bars, span_map
 
 SHIPPED = Path(gcsim.__file__).parent / "data" / "leaks.graph.npz"
 LATER = (
-    "heap",
     "serve",
-    "convert",
     "escape",
     "learn",
     "quiz",
