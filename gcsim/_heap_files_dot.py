@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from importlib import import_module
+from typing import Any
 
 from gcsim._errors import OptionError
 from gcsim._results import bytes_text
 from gcsim._snapshot import _ELEMENTS, _NONE, Snapshot, _view
-
-if TYPE_CHECKING:
-    import networkx as nx
 
 ROOTS = "roots"  # the node of a networkx graph that points to what the roots point to
 _LONG = 80  # characters of a label
@@ -77,12 +75,12 @@ def _roots(snapshot: Snapshot, drawn: set[int]) -> Iterator[str]:
             yield f'  r{root} [label="{name}", shape=plaintext];\n  r{root} -> n{to};\n'
 
 
-def to_networkx(snapshot: Snapshot) -> nx.MultiDiGraph[Any]:
+def to_networkx(snapshot: Snapshot) -> Any:
     """A ``networkx.MultiDiGraph``. Nodes are the objects' numbers, with `bytes`, `kind` and
     `address`, and "roots"; edges have the `offset` of the pointer, those from "roots" the `name`
     of the root: ``networkx.immediate_dominators(graph, "roots")``. Needs networkx."""
     try:
-        import networkx
+        networkx: Any = import_module("networkx")
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError("to_networkx needs networkx: pip install networkx") from error
     graph = networkx.MultiDiGraph(name=snapshot.name)

@@ -242,8 +242,8 @@ class _Names:
 
 
 def graph_of(snapshot: Snapshot) -> HeapGraph:
-    """The graph that a snapshot is of, as far as the snapshot knows it: pointers lead to the start
-    of their objects, and there are no pointer slots but those that are not nil.
+    """The graph that a snapshot is of, as far as the snapshot knows it: roots lead to the start of
+    their objects, and there are no pointer slots but those that are not nil. Types are not in it.
 
     Needs NumPy. ConversionError for a heap of 16 GiB or more in one object.
     """
@@ -259,7 +259,9 @@ def graph_of(snapshot: Snapshot) -> HeapGraph:
     count = (start[1:] - start[:-1]).astype("<u4")
     noscan = np.frombuffer(snapshot._noscan, "|u1")
     source = np.repeat(np.arange(len(size), dtype="i8"), count)
-    off, dst = _ascending(np, source, off, dst)
+    inner = np.frombuffer(snapshot._edge_dst_off, "<u4")
+    order = np.lexsort((off, source))  # the pointers of one object ascend; those of V8 need not
+    off, dst, inner = off[order], dst[order], inner[order]
     nil = (count == 0) & (noscan == 0)  # all of its pointers are nil
     ptrend = np.zeros(len(size), "<u4")
     last = np.cumsum(count, dtype="i8")[count > 0] - 1
@@ -277,7 +279,7 @@ def graph_of(snapshot: Snapshot) -> HeapGraph:
         "edge_count": count,
         "edge_off": off,
         "edge_dst": dst.astype("<i4"),
-        "edge_dst_off": np.zeros(len(dst), "<u4"),
+        "edge_dst_off": inner,
         **{
             name: np.array([row[i] for row in roots], code)
             for i, (name, code) in enumerate(_ROOT_COLUMNS)
@@ -301,12 +303,6 @@ def graph_of(snapshot: Snapshot) -> HeapGraph:
     for array in arrays.values():
         array.flags.writeable = False
     return HeapGraph(**arrays, meta=meta)
-
-
-def _ascending(np: Any, source: Any, off: Any, dst: Any) -> tuple[Any, Any]:
-    """The edges of each object by their offsets, which V8's need not be."""
-    order = np.lexsort((off, source))
-    return off[order].astype("<u4"), dst[order].astype("<u4")
 
 
 _ROOT_COLUMNS = (

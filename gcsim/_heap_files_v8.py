@@ -7,10 +7,11 @@ indices in ``strings``. The edges of a node follow those of the node before it. 
 ``to_node`` counts fields, not nodes. Weak edges keep nothing alive.
 
 What a snapshot of ours is there: each root is a synthetic node below node 0, each object a node of
-type "object" whose name is its type, each pointer a property named by its offset ("+0x10"), in
-objects from 1 KiB on an element by its word. The pointers of an object that no root reaches are
-weak: DevTools would take it for one more root. Node fields and a header of our own ("noscan",
-"gcsim") bring it back as it was; DevTools skips both.
+type "object" whose name is its type, each pointer a property with the name of its field, or of its
+offset ("+0x10") where that is not known; in objects from 1 KiB on it is an element. The pointers of
+an object that no root reaches are weak: DevTools would take it for one more root. Fields and a
+header of our own ("noscan", "offset", "to_offset", "gcsim") bring it back as it was; DevTools skips
+them.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from gcsim import _core
 from gcsim._errors import DumpFormatError
 from gcsim._snapshot import _ELEMENTS, _NONE, Snapshot, _view
+from gcsim._snapshot_types import Shape
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,8 +51,8 @@ META = {
         "noscan",
     ],
     "node_types": [NODE_TYPES, "string", *["number"] * 6],
-    "edge_fields": ["type", "name_or_index", "to_node"],
-    "edge_types": [EDGE_TYPES, "string_or_number", "node"],
+    "edge_fields": ["type", "name_or_index", "to_node", "offset", "to_offset"],
+    "edge_types": [EDGE_TYPES, "string_or_number", "node", "number", "number"],
     "trace_function_info_fields": [],
     "trace_node_fields": [],
     "sample_fields": [],
@@ -59,7 +61,6 @@ META = {
 _FIELDS = 8  # of a node
 _ROWS = 4096  # written at a time
 _WORD = 8
-_UNTYPED = re.compile(r"\d+ B( without pointers)?")
 
 
 # ---- writing ----
@@ -75,20 +76,8 @@ class _Strings:
         return self.numbers.setdefault(text, len(self.numbers))
 
 
-def type_of(snapshot: Snapshot, i: int) -> str:
-    """The name of an object's type; "" where that is not known."""
-    names: tuple[str, ...] = getattr(snapshot, "_type_names", ())
-    if not names:
-        return ""
-    number = _view(snapshot._types, "I")[i]  # type: ignore[attr-defined]
-    return names[number] if number < len(names) else ""
-
-
 def _name(snapshot: Snapshot, i: int) -> str:
-    if named := type_of(snapshot, i):
-        return named
-    without = " without pointers" if snapshot._noscan[i] else ""
-    return f"{_view(snapshot._columns[0], 'Q')[i]} B{without}"
+    return snapshot.type_name(i) or snapshot._kind(i)
 
 
 def heapsnapshot(snapshot: Snapshot) -> Iterator[str]:
@@ -107,6 +96,10 @@ def heapsnapshot(snapshot: Snapshot) -> Iterator[str]:
             "name": snapshot.name,
             "base": snapshot._base,
             "by_address": by_address,
+            "types": [
+                [name, shape.bytes, shape.elements, shape.padding, sorted(shape.names.items())]
+                for name, shape in zip(snapshot._type_names, snapshot._shapes, strict=True)
+            ],
         },
     }
     strings = _Strings()
@@ -147,24 +140,25 @@ def _edges(snapshot: Snapshot, strings: _Strings) -> Iterator[str]:
     roots = len(snapshot._root_names)
     first = 1 + roots  # the node of object 0
     for i in range(roots):
-        yield f"{_ELEMENT},{i},{_FIELDS * (1 + i)}"
+        yield f"{_ELEMENT},{i},{_FIELDS * (1 + i)},0,0"
     for off, dst in zip(snapshot._root_off, _view(snapshot._columns[3], "I"), strict=True):
-        yield f"{_PROPERTY},{strings(f'+{off:#x}')},{_FIELDS * (first + dst)}"
+        yield f"{_PROPERTY},{strings(f'+{off:#x}')},{_FIELDS * (first + dst)},{off},0"
     sizes, start, targets = (
         _view(column, code)  # type: ignore[arg-type]
         for column, code in zip(snapshot._columns, "QQI", strict=False)
     )
-    offsets, dominators = _view(snapshot._edge_off, "I"), snapshot._dominators()[0]
+    offsets, inner = _view(snapshot._edge_off, "I"), _view(snapshot._edge_dst_off, "I")
+    dominators, typed = snapshot._dominators()[0], bool(snapshot._type_names)
     for i in range(len(snapshot)):
         dead = dominators[i] == _NONE
         for e in range(start[i], start[i + 1]):
-            to = _FIELDS * (first + targets[e])
-            if dead:
-                yield f"{_WEAK},{strings(f'+{offsets[e]:#x}')},{to}"
-            elif sizes[i] >= _ELEMENTS and offsets[e] % _WORD == 0:
-                yield f"{_ELEMENT},{offsets[e] // _WORD},{to}"
+            off = offsets[e]
+            name = snapshot.field(i, off) if typed else None
+            if name is None and sizes[i] >= _ELEMENTS and not dead:
+                kind, said = _ELEMENT, off // _WORD
             else:
-                yield f"{_PROPERTY},{strings(f'+{offsets[e]:#x}')},{to}"
+                kind, said = _WEAK if dead else _PROPERTY, strings(name or f"+{off:#x}")
+            yield f"{kind},{said},{_FIELDS * (first + targets[e])},{off},{inner[e]}"
 
 
 # ---- reading ----
@@ -341,7 +335,7 @@ class _Columns:
 
     def __init__(self) -> None:
         self.counts = array("Q")
-        self.dst, self.off = array("I"), array("I")
+        self.dst, self.off, self.inner = array("I"), array("I"), array("I")
         self.weak = bytearray()
         self.root_dst = array("I")
         self.root_names: list[str] = []
@@ -362,6 +356,7 @@ class _Columns:
                 if not self.weak[e] or (reach is not None and reach[i] == _NONE):
                     kept.dst.append(self.dst[e])
                     kept.off.append(self.off[e])
+                    kept.inner.append(self.inner[e])
             kept.counts.append(len(kept.dst) - before)
             at += count
         return kept
@@ -405,9 +400,21 @@ def _own(file: _File) -> dict[str, Any] | None:
         and 0 <= own["base"] < 1 << 63
         and isinstance(own.get("by_address"), bool)
         and "noscan" in file.node_fields
+        and {"offset", "to_offset"} <= set(file.edge_fields)
+        and isinstance(own.get("types"), list)
+        and all(map(_is_type, own["types"]))
     )
     file.need(good, "snapshot", "a gcsim header of another version, or a damaged one")
     return dict(own)
+
+
+def _is_type(row: Any) -> bool:
+    """Name, bytes, whether there are elements side by side, padding, [offset, name] of pointers."""
+    match row:
+        case [str(), int(size), bool(), int(padding), list(pointers)]:
+            rows = all(isinstance(p, list) and [*map(type, p)] == [int, str] for p in pointers)
+            return rows and 0 < size < 1 << 48 and 0 <= padding <= size
+    return False
 
 
 def _read_edges(file: _File, is_object: list[bool], numbers: array[int], own: bool) -> _Columns:
@@ -416,24 +423,23 @@ def _read_edges(file: _File, is_object: list[bool], numbers: array[int], own: bo
     width, strings, element, weak = len(file.node_fields), file.strings, file.element, file.weak
     bad = max((n for n, k in zip(names, kinds, strict=True) if k != element), default=0)
     file.need(bad < max(len(strings), 1), "edges", "an edge's name is not in strings")
-    offsets = [_offset(text) for text in strings] if own else []
+    offsets, inner = (file.edge(f) if own else array("Q") for f in ("offset", "to_offset"))
+    far = max(max(offsets, default=0), max(inner, default=0))
+    file.need(far < 1 << 32, "edges", "an edge lies 4 GiB behind the start of its object")
     node_names = file.node("name")
     e = 0
     for node, count in enumerate(file.node("edge_count")):
         of_object, before = is_object[node], len(found.dst)
         for k in range(count):
             kind, name, target = kinds[e], names[e], to[e] // width
+            off = offsets[e] if own else k * _WORD
             e += 1
             if not is_object[target]:
                 continue
-            off = name * _WORD if kind == element else offsets[name] if own else None
-            if off is None or not own:
-                off = k * _WORD
-            if off >= 1 << 32:
-                file.text.fail(f"edge {e - 1} lies 4 GiB behind its object", file.at["edges"])
             if of_object:
                 found.dst.append(numbers[target])
                 found.off.append(off)
+                found.inner.append(inner[e - 1] if own else 0)
                 found.weak.append(kind == weak)
             elif kind != weak:
                 root = strings[node_names[node]]
@@ -445,12 +451,6 @@ def _read_edges(file: _File, is_object: list[bool], numbers: array[int], own: bo
         if of_object:
             found.counts.append(len(found.dst) - before)
     return found
-
-
-def _offset(text: str) -> int | None:
-    if re.fullmatch(r"\+0x[0-9a-f]{1,16}", text):
-        return int(text[1:], 16)
-    return None
 
 
 def _addresses(
@@ -494,24 +494,31 @@ def make(
     names = [file.strings[s] for s, o in zip(file.node("name"), is_object, strict=True) if o]
     if own is not None:
         noscan = bytes(min(s, 1) for s, o in zip(file.node("noscan"), is_object, strict=True) if o)
-        names = ["" if _UNTYPED.fullmatch(text) else text for text in names]
+        shapes = {
+            name: Shape(size, elements, padding, dict(names))
+            for name, size, elements, padding, names in own["types"]
+        }
     else:
         noscan = bytes(count == 0 for count in columns.counts)
-    types = {text: i for i, text in enumerate(dict.fromkeys(names))}
+        shapes = {name: Shape(1, False, 0, {}) for name in names}
+    types = {name: i for i, name in enumerate(shapes)}
     values: dict[str, Any] = {
         "_columns": _four(sizes, columns),
         "_addresses": addresses.tobytes(),
         "_edge_off": columns.off.tobytes(),
+        "_edge_dst_off": columns.inner.tobytes(),
         "_noscan": noscan,
         "_root_names": tuple(columns.root_names),
         "_root_off": tuple(columns.root_off),
         "_base": own["base"] if own else 0,
         "_made": {},
         "name": own["name"] if own else file.text.name,
-        "read_ms": 0.0,
+        "stop_ms": 0.0,
         "_type_names": tuple(types),
-        "_types": array("I", (types[text] for text in names)).tobytes(),
+        "_types": array("I", (types.get(name, _NONE) for name in names)).tobytes(),
+        "_shapes": tuple(shapes.values()),
+        "_sites": {},
     }
     made = object.__new__(Snapshot)
-    made.__setstate__({key: values[key] for key in values if key in Snapshot.__slots__})
+    made.__setstate__(values)
     return made

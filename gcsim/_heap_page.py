@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from gcsim._snapshot import Snapshot
 
 _STYLE = """
-:root { color-scheme: light dark; --ground: #fff; --text: #1b1f24; --quiet: #57606a; --line: #d0d7de;
-  --soft: #f6f8fa; --link: #0b57d0; --edge: #fff }
+:root { color-scheme: light dark; --ground: #fff; --text: #1b1f24; --quiet: #57606a;
+  --line: #d0d7de; --soft: #f6f8fa; --link: #0b57d0; --edge: #fff }
 @media (prefers-color-scheme: dark) { :root { --ground: #16191d; --text: #e6e9ed; --quiet: #a3adb8;
   --line: #3a424c; --soft: #1f242a; --link: #8ab4f8; --edge: #16191d } }
 * { box-sizing: border-box }
@@ -271,7 +271,12 @@ def _sections(report: HeapReport) -> Iterator[tuple[str, str, str]]:
             "All objects, reachable or not; the kinds with the most bytes",
             ("<kind", "objects", "bytes", "share"),
             (
-                (f"<{r.name}", f"{r.objects:,}", f"{r.bytes:,}", f"{r.bytes / report.bytes:.1%}")
+                (
+                    f"<{r.name}",
+                    f"{r.objects:,}",
+                    f"{r.bytes:,}",
+                    f"{r.bytes / max(report.bytes, 1):.1%}",
+                )
                 for r in report.histogram
             ),
         ),
@@ -297,14 +302,15 @@ def page(report: HeapReport) -> str:
     sections = list(_sections(report))
     links = "".join(f'<li><a href="#{at}">{escape(name)}</a></li>' for at, name, _ in sections)
     body = "".join(
-        f'<section aria-labelledby="{at}"><h2 id="{at}">{escape(name)}</h2>{content}</section>'
+        f'<section><h2 id="{at}">{escape(name)}</h2>{content}</section>'
         for at, name, content in sections
     )
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(title)}</title><style>{_STYLE}{_colours()}</style></head><body>"
-        f'<header><h1>{escape(title)}</h1><nav aria-label="Sections"><ul>{links}</ul></nav></header>'
+        f"<header><h1>{escape(title)}</h1>"
+        f'<nav aria-label="Sections"><ul>{links}</ul></nav></header>'
         f"<main>{_facts(report)}{body}</main>"
         '<footer><p class="quiet">Contents of objects are not in this page.</p></footer>'
         "</body></html>\n"

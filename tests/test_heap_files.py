@@ -32,7 +32,11 @@ HERE = Path(__file__).parent
 RAW = HERE / "data" / "heap" / "leaks.dump.gz"
 NOGREENTEA = HERE / "data" / "heap" / "nogreentea.dump.gz"
 SHARED = HERE.parents[1] / "shared" / "data" / "heap"
-KEPT = ("_columns", "_addresses", "_edge_off", "_noscan", "_root_names", "_root_off", "_base")
+KEPT = (
+    *("_columns", "_addresses", "_edge_off", "_edge_dst_off", "_noscan", "_root_names"),
+    *("_root_off", "_base", "name"),
+)
+TYPES = ("_types", "_type_names", "_shapes")
 
 
 def missing(what: str) -> NoReturn:
@@ -70,11 +74,6 @@ def own_heap() -> Snapshot:
         return heap.snapshot()
 
 
-def same(a: Snapshot, b: Snapshot) -> None:
-    for name in KEPT:
-        assert getattr(a, name) == getattr(b, name), name
-
-
 # ---- there and back ----
 
 
@@ -105,7 +104,10 @@ def test_what_was_written_reads_as_it_was(
     elif isinstance(source, int):
         assert Counter(back._columns[3]) == Counter(snap._columns[3])
     else:
-        same(back, snap)
+        assert {name for name in KEPT if getattr(back, name) != getattr(snap, name)} <= {"name"}
+    if suffix == ".heapsnapshot":
+        assert [name for name in TYPES if getattr(back, name) != getattr(snap, name)] == []
+        assert back.name == snap.name
 
 
 @pytest.mark.parametrize("raw", [RAW, NOGREENTEA, SHARED / "lrusvc.dump.gz"], ids=lambda p: p.name)
