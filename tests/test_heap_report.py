@@ -167,7 +167,8 @@ def test_globals_have_the_names_of_the_binary(of_go: Path, tmp_path: Path) -> No
     found = _elf.named(snap, names)
     assert {"main.leakMap", "main.goodCache"} <= set(found._root_names)
     assert len(found._root_names) == len(snap._root_names)
-    assert not [n for n in found._root_names if n.startswith(("bss+", "data+"))]
+    unnamed = [n for n in found._root_names if n.startswith(("bss+", "data+"))]
+    assert len(unnamed) <= 2  # temporaries of the compiler have no symbol
     assert snap._root_names != found._root_names
     assert found.retained(0) == snap.retained(0)
 
