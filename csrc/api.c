@@ -9,6 +9,7 @@
 #include "watch/metrics.h"
 #include "watch/objects.h"
 #include "watch/snapshot.h"
+#include "watch/recording.h"
 #include "watch/stats.h"
 #include "watch/verify.h"
 
@@ -231,6 +232,18 @@ static uint64_t api_pointer_slots(gcsim_heap *heap, const gcsim_object *object, 
 static uint64_t api_events(gcsim_heap *heap, gcsim_event *out, uint64_t room)
 {
     return event_read(&H(heap)->history->events, out, room);
+}
+static gcsim_status api_record_begin(gcsim_mutator *m, uint64_t kinds, uint64_t room)
+{
+    return recording_begin(M(m), kinds, room);
+}
+static gcsim_status api_record_end(gcsim_mutator *m, gcsim_recorded *out)
+{
+    return recording_end(M(m), out);
+}
+static void api_record_read(gcsim_heap *heap, gcsim_event *out)
+{
+    recording_read(&H(heap)->history->recording, out);
 }
 static const char *api_event_name(uint32_t kind) { return event_name_of(kind); }
 

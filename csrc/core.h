@@ -55,6 +55,7 @@
 #include "watch/metrics.c"
 #include "watch/profile.c"
 #include "watch/snapshot.c"
+#include "watch/recording.c"
 #include "watch/verify_trace.c"
 #include "watch/verify_records.c"
 #include "watch/verify_alloc.c"

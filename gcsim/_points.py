@@ -93,6 +93,12 @@ POINTS = (
         "switch the write barrier of mutator {arg} on",
         "gc/barrier.c: barrier_switch_late",
     ),
+    Point("attach", "go on as a new mutator", "gc/world.c: world_attach"),
+    Point("heap live", "go on: {arg} bytes count as live", "alloc/malloc.c: after_refill"),
+    Point("heap goal", "go on: the goal is {arg} bytes", "gc/pace.c: publish"),
+    Point("alloc type", "return the new {object}", "alloc/malloc.c: malloc_small"),
+    Point("free", "go on behind {object}, which is free", "gc/sweep.c: take_marks"),
+    Point("memory limit", "go on: the limit is {arg} bytes", "gc/pace.c: pace_set_memory_limit"),
 )
 
 NUMBERS = {point.name: number for number, point in enumerate(POINTS)}

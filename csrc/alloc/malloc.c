@@ -89,6 +89,7 @@ CORE_INLINE void *malloc_small(struct mutator *m, const gcsim_type *t, uint64_t 
         return NULL;
     if (rule.header_bytes)
         *(const gcsim_type **)(void *)p = t;
+    EMIT(h, ALLOC_TYPE, m->pub.id, arena_offset(h, p), t->id);
     STEP(h, ALLOC, m->pub.id, arena_offset(h, p), rule.slot_bytes);
     return p + rule.header_bytes;
 }
@@ -129,6 +130,7 @@ static void *malloc_large(struct mutator *m, const gcsim_type *t, uint64_t count
     }
     mcentral_file(h, s);
     m->refilled = true;
+    EMIT(h, ALLOC_TYPE, m->pub.id, arena_offset(h, s->base), t->id);
     STEP(h, ALLOC_LARGE, m->pub.id, arena_offset(h, s->base), bytes);
     return s->base;
 }
@@ -137,6 +139,7 @@ static void *malloc_large(struct mutator *m, const gcsim_type *t, uint64_t count
 static COLD void after_refill(struct mutator *m, void *p)
 {
     struct mheap *h = mheap_of(m);
+    EMIT(h, HEAP_LIVE, m->pub.id, 0, GCSIM_LOAD(&h->heap_live));
     if (GCSIM_LOAD(&h->watched))
         door_moved(h);
     if (GCSIM_LOAD(&h->heap_live) >= GCSIM_LOAD(&h->trigger))

@@ -139,6 +139,10 @@ CORE_INLINE bool window_next(struct mutator *m, gcsim_span *s, uint64_t ptrs)
         s->free_index = (uint16_t)(index + 64 < s->nelems ? index + 64 : s->nelems);
         if (!free)
             continue;
+        if (!GCSIM_STEPS && UNLIKELY(GCSIM_LOAD(&h->slot_by_slot))) {
+            free &= -free;
+            s->free_index = (uint16_t)(index + bits_lowest(free) + 1);
+        }
         s->window_index = index;
         s->window = span_slot(s, index);
         s->loaded = s->free = free;

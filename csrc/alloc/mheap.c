@@ -147,6 +147,16 @@ static gcsim_status mheap_grow(struct mheap *h, uint64_t npages)
     return GCSIM_OK;
 }
 
+CORE void emit_event(struct mheap *h, enum event_kind kind, uint32_t mutator, uint64_t where,
+                     uint64_t arg)
+{
+    struct recording *r = &h->history->recording;
+    if (GCSIM_LOAD(&r->kinds) >> kind & 1)
+        recording_write(r, rt_ticks(&h->rt), kind, mutator, where, arg);
+    if (h->history->events.room)
+        event_write(&h->history->events, rt_event_ns(&h->rt), kind, mutator, where, arg);
+}
+
 CORE uint64_t mheap_mapped_ready(const struct mheap *h)
 {
     uint64_t bytes = GCSIM_LOAD(&h->grown_pages) << PAGE_SHIFT;

@@ -75,6 +75,7 @@ struct history {
     char dead[RT_DEAD_BYTES]; // who waits for what, once nobody can run any more
 #endif
     struct event_ring events;
+    struct recording recording;
     struct traces traces;
     struct cpu_times cpu;
     struct stops stops;
@@ -143,7 +144,9 @@ struct mheap {
     bool efence;         // each object has pages of its own, which are never used again
     bool check_mark;     // the bitmaps of gc/checkmark.c are kept
     bool allocate_white; // objects made while marking are not marked: a mistake (gcsim_options)
-    bool events_on;
+    uint32_t
+        slot_by_slot;   // each allocation is recorded: windows have one slot, so that it comes by
+    uint64_t events_on; // a bit per kind that somebody wants to know of
 
     struct rt_lock lock;
     struct pagealloc pages;
@@ -173,10 +176,17 @@ struct mheap {
     uint32_t stop; // GCSIM_STOP_*: somebody wants the world (gc/world.c)
 };
 
+// For the ring of the heap's own, for a recording, or for both.
+CORE void emit_event(struct mheap *h, enum event_kind kind, uint32_t mutator, uint64_t where,
+                     uint64_t arg);
+#ifdef GCSIM_NO_EVENTS // what they cost where they are off: tests/bench/tracing.py
+#define EMIT(h, kind, m_id, where, arg) ((void)0)
+#else
 #define EMIT(h, kind, m_id, where, arg)                                                            \
-    (UNLIKELY((h)->events_on) ? event_write(&(h)->history->events, rt_event_ns(&(h)->rt),          \
-                                            EVENT_##kind, (m_id), (where), (arg))                  \
-                              : (void)0)
+    (UNLIKELY(GCSIM_LOAD(&(h)->events_on) & EVENT_BIT(kind))                                       \
+         ? emit_event((h), EVENT_##kind, (m_id), (where), (arg))                                   \
+         : (void)0)
+#endif
 // A step point: another coroutine may run here (step instantiation), and the event is emitted. A POINT is one without an event.
 #if GCSIM_STEPS
 #define POINT(h, kind, where, arg) rt_step(&(h)->rt, EVENT_##kind, (where), (arg))

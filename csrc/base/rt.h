@@ -49,6 +49,8 @@ rt_processors(struct rt *rt); // that this process may use; 2 in the step instan
 CORE uint64_t rt_now_ns(struct rt *rt);   // monotonic
 CORE uint64_t rt_event_ns(struct rt *rt); // the same for records: nobody else runs because of it
 CORE uint64_t rt_epoch_ns(struct rt *rt); // since 1970
+// For records that are written fast: the processor's own clock, where all processors have the same; else rt_event_ns.
+CORE uint64_t rt_ticks(struct rt *rt);
 
 #if GCSIM_STEPS
 #include "base/rt_steps.h"

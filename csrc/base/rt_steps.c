@@ -558,4 +558,6 @@ CORE uint64_t rt_event_ns(struct rt *rt)
     return rt->virtual ? rt->virtual->now / VIRTUAL_PS : rt_now_ns(rt);
 }
 
+CORE uint64_t rt_ticks(struct rt *rt) { return rt_event_ns(rt); }
+
 CORE uint64_t rt_epoch_ns(struct rt *rt) { return rt_now_ns(rt); }

@@ -4,6 +4,9 @@
 #include "base/os.h"
 #include "base/world.h"
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
 #include <errno.h>
 #include <linux/futex.h>
 #include <linux/membarrier.h>
@@ -14,6 +17,17 @@
 #include <time.h>
 #include <unistd.h>
 
+#if defined(__x86_64__)
+// CPUID 8000_0007h, EDX bit 8: the time stamp counter is invariant (Intel SDM volume 3, AMD APM volume 3).
+static bool has_same_ticks(void)
+{
+    unsigned a, b, c, d;
+    return __get_cpuid(0x80000007, &a, &b, &c, &d) && (d >> 8 & 1);
+}
+#else
+static bool has_same_ticks(void) { return false; } // nobody asks
+#endif
+
 // `stop` gets its "fence yourself" bit where the system has no membarrier (gc/world.h).
 CORE bool rt_init(struct rt *rt, struct world *world, uint64_t *steps, uint32_t *stop)
 {
@@ -21,6 +35,7 @@ CORE bool rt_init(struct rt *rt, struct world *world, uint64_t *steps, uint32_t 
     rt->no_membarrier =
         syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) != 0;
     *stop = rt->no_membarrier ? 2 : 0;
+    rt->same_ticks = has_same_ticks();
     return true;
 }
 
@@ -159,6 +174,23 @@ CORE uint64_t rt_now_ns(struct rt *rt)
 }
 
 CORE uint64_t rt_event_ns(struct rt *rt) { return rt_now_ns(rt); }
+
+#if defined(__x86_64__)
+CORE uint64_t rt_ticks(struct rt *rt)
+{
+    return LIKELY(rt->same_ticks) ? __builtin_ia32_rdtsc() : rt_now_ns(rt);
+}
+#elif defined(__aarch64__)
+CORE uint64_t rt_ticks(struct rt *rt)
+{
+    uint64_t ticks;
+    (void)rt;
+    __asm__ volatile("mrs %0, cntvct_el0" : "=r"(ticks)); // of the system, the same everywhere
+    return ticks;
+}
+#else
+CORE uint64_t rt_ticks(struct rt *rt) { return rt_now_ns(rt); }
+#endif
 
 CORE uint64_t rt_epoch_ns(struct rt *rt)
 {

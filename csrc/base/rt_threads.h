@@ -13,6 +13,7 @@ enum { RT_COROUTINES = 0, RT_FEW_COROUTINES = 0, RT_STACK_BYTES = 256 << 10, RT_
 struct rt {
     uint32_t
         no_membarrier; // 1: the system has none; the light side must fence itself (mutators never skip enter_slow)
+    uint32_t same_ticks; // x86: the time stamp counter runs at one speed, on all processors
 };
 
 struct rt_thread {

@@ -263,6 +263,7 @@ struct heap_object {
     struct heap_steps *stepping; // steps_bind.c: the cycle that is being stepped
     struct heap_object *rewound; // what stale references belong to in its stead: a closed heap
     struct heap_object *origin;  // of such a one; borrowed, NULL once that is gone
+    bool recording;              // events_bind.c
     bool is_rewound;             // it is such a one ...
     uint64_t rewound_to;         // ... since the other went to this step
 };

@@ -25,9 +25,13 @@ HOOK_NOARGS(heap_py_gc_stats);
 HOOK_NOARGS(heap_py_spans);
 HOOK_NOARGS(heap_py_objects);
 HOOK_NOARGS(heap_py_graph);
-HOOK_FASTCALL(heap_py_events);
 static PyObject *heap_py_object_rows(PyObject *self, PyObject *cursor);
 static PyObject *heap_py_cycles(PyObject *self, void *closure);
+// events_bind.c
+HOOK_FASTCALL(heap_py_events);
+static PyObject *heap_py_record(PyObject *self, PyObject *args, PyObject *kwargs);
+static PyObject *heap_py_record_begin(PyObject *self, PyObject *args);
+HOOK_NOARGS(heap_py_record_end);
 // tell.c
 static PyObject *heap_py_gctrace(PyObject *self, PyObject *file);
 static PyObject *heap_py_pacertrace(PyObject *self, PyObject *file);
@@ -142,6 +146,15 @@ static PyObject *heap_py_dump(PyObject *self, void *closure);
         {"events", HOOK_FAST(heap_py_events),                                                      \
          PyDoc_STR("events($self, /, *, array=False)\n--\n\nThe kept events, oldest first: Event " \
                    "tuples, or a NumPy array.")},                                                  \
+        {"record", (PyCFunction)(void (*)(void))heap_py_record, METH_VARARGS | METH_KEYWORDS,      \
+         PyDoc_STR("record($self, /, *, kinds=None, room=65536)\n--\n\nRecords events while a "    \
+                   "with block runs: a context manager that gives Events, filled at its end.\n\n"  \
+                   "kinds  names of kinds (gcsim.Events.KINDS), one or several; \"all\"; None: "   \
+                   "those that do not come with single\n       objects, stores and locks\n"        \
+                   "room   records kept of each thread, the newest; 32 bytes each, which stay "    \
+                   "with the heap\n\n"                                                             \
+                   "Raises ConversionError, RangeError, StateError while another recording runs, " \
+                   "MemoryError, ClosedHeapError,\nForkedHeapError.")},                            \
         {"gctrace", heap_py_gctrace, METH_O,                                                       \
          PyDoc_STR("gctrace($self, file, /)\n--\n\nWrites Go's line for each collection that "     \
                    "ends from now on, as GODEBUG=gctrace=1 does.\n\n"                              \
@@ -174,6 +187,8 @@ static PyObject *heap_py_dump(PyObject *self, void *closure);
         {"_steps_exported", heap_py_steps_exported, METH_NOARGS, NULL},                            \
         {"_steps_hash", heap_py_steps_hash, METH_NOARGS, NULL},                                    \
         {"_orphan_addresses", heap_py_orphans, METH_NOARGS, NULL},                                 \
+        {"_record_begin", heap_py_record_begin, METH_VARARGS, NULL},                               \
+        {"_record_end", heap_py_record_end, METH_NOARGS, NULL},                                    \
         {"_trace", heap_py_trace, METH_VARARGS, NULL},                                             \
         {"_read_metrics", heap_py_read_metrics, METH_NOARGS, NULL},                                \
     {                                                                                              \

@@ -1,4 +1,4 @@
-// What heaps tell: statistics, spans, objects, events, cycles, the graph of everything. C gathers numbers without the GIL; the immutable
+// What heaps tell: statistics, spans, objects, cycles, the graph of everything. C gathers numbers without the GIL; the immutable
 // values that users see are made by gcsim/_results.py.
 #include "bind/bind.h"
 
@@ -246,60 +246,6 @@ static PyObject *heap_py_objects(PyObject *self, PyObject *Py_UNUSED(unused))
     return heap_check_open((struct heap_object *)self) < 0
                ? NULL
                : results_call("iter_objects", "(O)", self);
-}
-
-// --- events
-
-static PyObject *event_names_tuple(struct heap_object *h)
-{
-    PyObject *list = PyList_New(0);
-    const char *text;
-    for (uint32_t kind = 0; list && (text = h->api->event_name(kind)); kind++) {
-        PyObject *name = PyUnicode_FromString(text);
-        if (!name || PyList_Append(list, name) < 0)
-            Py_CLEAR(list);
-        Py_XDECREF(name);
-    }
-    PyObject *tuple = list ? PyList_AsTuple(list) : NULL;
-    Py_XDECREF(list);
-    return tuple;
-}
-
-static PyObject *heap_py_events(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
-                                PyObject *kwnames)
-{
-    struct heap_object *h = (struct heap_object *)self;
-    struct slow_call call;
-    int array = 0;
-    for (Py_ssize_t i = 0; kwnames && i < PyTuple_GET_SIZE(kwnames); i++) {
-        PyObject *name = PyTuple_GET_ITEM(kwnames, i);
-        if (PyUnicode_CompareWithASCIIString(name, "array") != 0)
-            return bind_raise(h->state, ERR_CONVERSION, "events has no option %R", name);
-        if ((array = PyObject_IsTrue(args[nargs + i])) < 0)
-            return NULL;
-    }
-    if (nargs)
-        return bind_raise(h->state, ERR_CONVERSION, "events takes no positional argument");
-    uint64_t room = h->event_room, n = 0;
-    while (room & (room - 1)) // the ring is a power of two long, at least what was asked for
-        room += room & (~room + 1);
-    PyObject *bytes = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)(room * sizeof(gcsim_event)));
-    if (!bytes || slow_begin(h, &call, "read events") < 0) {
-        Py_XDECREF(bytes);
-        return NULL;
-    }
-    n = h->api->events(h->heap, (gcsim_event *)(void *)PyBytes_AS_STRING(bytes), room);
-    slow_end(&call);
-    if (slow_failed(&call, GCSIM_OK, "events") ||
-        _PyBytes_Resize(&bytes, (Py_ssize_t)(n * sizeof(gcsim_event))) < 0) {
-        Py_XDECREF(bytes);
-        return NULL;
-    }
-    PyObject *names = event_names_tuple(h);
-    PyObject *result = names ? results_call("make_events", "(OOi)", bytes, names, array) : NULL;
-    Py_XDECREF(names);
-    Py_DECREF(bytes);
-    return result;
 }
 
 // --- the graph

@@ -58,8 +58,9 @@ static void region_sizes(uint64_t reserved[WORLD_REGIONS], uint64_t arena_bytes,
     uint32_t coroutines = options->virtual_time ? RT_COROUTINES : RT_FEW_COROUTINES;
     reserved[REGION_COROUTINES] =
         (uint64_t)(GCSIM_STEPS ? coroutines : GCSIM_MAX_PROCS) * RT_STACK_BYTES;
-    reserved[REGION_HISTORY] =
-        sizeof(struct history) + 64 + (uint64_t)options->events * 2 * sizeof(gcsim_event);
+    reserved[REGION_HISTORY] = sizeof(struct history) + 64 +
+                               (uint64_t)options->events * 2 * sizeof(gcsim_event) +
+                               arena_bytes / 32 + (32 << 20); // recordings
     reserved[REGION_ARENA] = arena_bytes;
 }
 
@@ -96,7 +97,7 @@ static bool history_init(struct mheap *h, const gcsim_options *options)
     h->history = (struct history *)world_at(h->world, REGION_HISTORY);
     h->history->events.records = (gcsim_event *)(world_at(h->world, REGION_HISTORY) + at);
     h->history->events.room = room;
-    h->events_on = room != 0;
+    h->events_on = room ? ALL_EVENTS : 0;
     trace_init(&h->history->traces);
     return true;
 }

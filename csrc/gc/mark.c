@@ -130,6 +130,20 @@ CORE_INLINE bool is_next(const struct gcwork *w)
     return w->current && !w->current->n && !w->spans.first;
 }
 
+// Somebody wants to know of each object.
+static bool marks_are_watched(const struct mheap *h)
+{
+    return GCSIM_LOAD(&h->events_on) & (EVENT_BIT(SHADE) | EVENT_BIT(SCAN));
+}
+
+// Whose it is.
+CORE_INLINE uint32_t work_mutator(const struct gcwork *w)
+{
+    return ((const struct mutator *)(const void *)((const char *)w -
+                                                   offsetof(struct mutator, work)))
+        ->pub.id;
+}
+
 // An object was marked: it is counted, and if it has pointers it is queued, or with `spans` its span is, unless somebody did so already.
 CORE_INLINE void shaded(struct mheap *h, struct gcwork *w, char *base, uint64_t slot_bytes,
                         bool noscan, uint32_t index, bool alone, bool spans)
@@ -139,7 +153,7 @@ CORE_INLINE void shaded(struct mheap *h, struct gcwork *w, char *base, uint64_t 
 #if GCSIM_STEPS
     w->shading = noscan ? NULL : base;
 #endif
-    STEP(h, SHADE, 0, arena_offset(h, base), slot_bytes);
+    STEP(h, SHADE, work_mutator(w), arena_offset(h, base), slot_bytes);
     if (noscan)
         return;
     gcsim_span *s = &h->spans[arena_offset(h, base) >> PAGE_SHIFT]; // if `spans`
@@ -370,7 +384,7 @@ CORE_INLINE uint64_t walk_piece(struct mheap *h, struct gcwork *w, gcsim_span *s
         for (uint64_t at = OBLET_BYTES; at < s->slot_bytes; at += OBLET_BYTES)
             work_push(h, w, s->base + at);
     to = to < s->slot_bytes ? to : s->slot_bytes;
-    if (!GCSIM_STEPS && visit == visit_later && !h->events_on) {
+    if (!GCSIM_STEPS && visit == visit_later && !marks_are_watched(h)) {
         const gcsim_type *t = __atomic_load_n(&s->large_type, __ATOMIC_ACQUIRE);
         if (t && t->bytes == 8)
             return scan_array(h, ctx, s, from, to);
@@ -385,7 +399,8 @@ CORE_INLINE void scan(struct mheap *h, struct gcwork *w, char *object, mark_visi
 #if GCSIM_STEPS
     w->scanning = object;
 #endif
-    STEP(h, SCAN, 0, arena_offset(h, s->slot_bytes32 ? object : s->base), s->slot_bytes);
+    STEP(h, SCAN, work_mutator(w), arena_offset(h, s->slot_bytes32 ? object : s->base),
+         s->slot_bytes);
     w->scan_work += LIKELY(s->heap_bits || s->slot_bytes32)
                         ? walk_object(h, s, object, 0, s->slot_bytes32, visit, ctx)
                         : walk_piece(h, w, s, object, visit, ctx);
@@ -587,7 +602,7 @@ CORE_INLINE void scan_span(struct mheap *h, struct marker *k, gcsim_span *s)
     }
     struct visit v = {.span = s};
     take_unscanned(&v, k->alone);
-    if (v.n < FEW_OBJECTS || GCSIM_STEPS || h->events_on)
+    if (v.n < FEW_OBJECTS || GCSIM_STEPS || marks_are_watched(h))
         scan_each(h, k, &v);
     else
         scan_many(h, k, &v);

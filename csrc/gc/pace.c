@@ -100,7 +100,10 @@ static struct pacer_trigger publish(struct mheap *h)
     struct pacer *p = &gc->pacer;
     bool marking = gc->phase == GC_MARK, off = !has_goal(p);
     struct pacer_trigger t = trigger_of(gc);
-    GCSIM_STORE(&gc->goal, off ? UINT64_MAX : t.goal);
+    uint64_t goal = off ? UINT64_MAX : t.goal;
+    if (goal != gc->goal)
+        EMIT(h, HEAP_GOAL, 0, 0, goal);
+    GCSIM_STORE(&gc->goal, goal);
     uint64_t trigger = t.trigger;
     if (gc->stress_bytes && trigger > p->heap_marked + gc->stress_bytes)
         trigger = p->heap_marked + gc->stress_bytes;
@@ -155,6 +158,8 @@ CORE int32_t pace_set_gc_percent(struct mheap *h, int32_t percent)
 CORE int64_t pace_set_memory_limit(struct mheap *h, int64_t limit)
 {
     int64_t before = pacer_set_memory_limit(&heap_of(h)->gc.pacer, limit);
+    if (limit >= 0 && limit != before)
+        EMIT(h, HEAP_LIMIT, 0, 0, (uint64_t)limit);
     pace_commit(h);
     return before;
 }
@@ -264,6 +269,7 @@ CORE void pace_end(struct mheap *h, gcsim_cycle *cycle)
                                                p->heap_marked, p->heap_live, cycle->utilization);
     pacer_reset_live(p, gc->bytes_marked);
     GCSIM_STORE(&h->heap_live, p->heap_live);
+    EMIT(h, HEAP_LIVE, 0, 0, p->heap_live);
     GCSIM_STORE(&h->heap_scan, p->heap_scan);
     gc->phase = GC_OFF;
     feed(h); // bytes that the mutators' caches gave back are not subtracted yet: as in Go

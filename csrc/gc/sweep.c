@@ -42,6 +42,10 @@ static uint32_t take_marks(struct mheap *h, gcsim_span *s)
                 clobber(span_slot(s, i), s->slot_bytes);
                 poison(span_slot(s, i), s->slot_bytes);
             }
+    if (freed && UNLIKELY(GCSIM_LOAD(&h->events_on) & EVENT_BIT(FREE)))
+        for (uint32_t i = 0; i < s->nelems; i++)
+            if (!bits_test(marks, i) && !span_is_free(h, s, i))
+                EMIT(h, FREE, 0, arena_offset(h, span_slot(s, i)), s->slot_bytes);
     memcpy(used, marks, span_mark_words(s) * 8);
     for (uint32_t w = 0; w < span_mark_words(s); w++)
         GCSIM_STORE(&marks[w], 0); // who looks for an object may be reading them

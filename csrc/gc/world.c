@@ -78,6 +78,7 @@ CORE gcsim_mutator *world_attach(gcsim_heap *heap, bool worker, gcsim_status *st
     m->next = h->mutators;
     h->mutators = m;
     heap->gc.processors.mutators += !worker;
+    EMIT(h, ATTACH, m->pub.id, 0, worker);
     bool too_many = heap->gc.processors.mutators > heap->gc.procs;
     rt_unlock(&h->rt, &h->mutators_lock);
     if (rt_has_threads(&h->rt) && too_many && !(GCSIM_LOAD(&h->stop) & GCSIM_STOP_TOKENS))

@@ -587,19 +587,25 @@ static void check_scavenger(struct verify *v)
           (ull)s->next_ns);
 }
 
+static void check_ring(struct verify *v, const struct event_ring *ring)
+{
+    const struct world *w = v->h->world;
+    const char *history = world_at(w, REGION_HISTORY), *records = (const char *)ring->records;
+    HOLDS(v, EVENTS,
+          (ring->room & (ring->room - 1)) == 0 &&
+              (!ring->room ||
+               (records >= history && records + ring->room * sizeof(gcsim_event) <=
+                                          history + w->regions[REGION_HISTORY].committed)),
+          "room for %llu", (ull)ring->room);
+}
+
 CORE void verify_numbers(struct verify *v)
 {
     struct mheap *h = v->h;
     const struct gc *gc = &heap_of(h)->gc;
-    const struct event_ring *events = &h->history->events;
-    const char *history = world_at(h->world, REGION_HISTORY),
-               *records = (const char *)events->records;
-    HOLDS(v, EVENTS,
-          (events->room & (events->room - 1)) == 0 &&
-              (!events->room ||
-               (records >= history && records + events->room * sizeof(gcsim_event) <=
-                                          history + h->world->regions[REGION_HISTORY].committed)),
-          "room for %llu", (ull)events->room);
+    check_ring(v, &h->history->events);
+    for (uint32_t i = 0; i < h->history->recording.nrings; i++)
+        check_ring(v, &h->history->recording.rings[i].ring);
     check_scavenger(v);
     HOLDS(v, TRIGGER,
           (gc->holds || gc->sbrk || gc->phase == GC_MARK

@@ -526,6 +526,12 @@ typedef struct
     uint64_t arg;
 } gcsim_event;
 
+typedef struct
+    gcsim_recorded { /* a recording of events; times as the records have, in the step instantiation steps */
+    uint64_t kept, dropped; /* records: to be read, and overwritten by later ones */
+    uint64_t from_ns, to_ns;
+} gcsim_recorded;
+
 /* A graph to build: `count` objects, object i of type types[type_of ? type_of[i] : 0] with counts[i] elements (NULL: 1). */
 typedef struct gcsim_build {
     uint64_t count;
