@@ -37,7 +37,7 @@ help: ## this list
 
 # ---- what people run ----
 
-.PHONY: demo test test-c bench bench-peers closed-loop reach virtual notebooks soak mutants planted explore explore-all
+.PHONY: demo test test-c bench bench-peers closed-loop reach virtual notebooks soak mutants planted viewers explore explore-all
 demo: $(VENV)/.viz $(VENV)/.core-$(MODE) ## rebuild a real Go heap, collect it, compare every number
 	@$(PY) -m gcsim demo $(ARGS)
 
@@ -78,6 +78,9 @@ mutants: $(VENV)/.made ## mistakes made in copies of the core, which the C tests
 
 planted: $(VENV)/.made ## bugs compiled into the core, which the explorer must find (a minute; ARGS="--only weak")
 	@$(PY) tests/planted/run.py $(ARGS)
+
+viewers: ## what the tests open written files with: speedscope, in build/viewers (needs npm)
+	@npm install --silent --no-audit --no-fund --ignore-scripts --prefix build/viewers speedscope@1.25.0
 
 explore: $(VENV)/.test $(VENV)/.core-$(MODE) ## every interleaving of small programs: what is sound, what is refuted (2 minutes)
 	@$(PY) tests/explore/run.py $(ARGS)

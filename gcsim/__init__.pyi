@@ -133,6 +133,9 @@ from gcsim._errors import (
 from gcsim._errors import (
     WrongHeapError as WrongHeapError,
 )
+from gcsim._events import (
+    Events as Events,
+)
 from gcsim._explore import (
     Exploration as Exploration,
 )
@@ -237,6 +240,9 @@ from gcsim._steps import (
 )
 from gcsim._struct import (
     struct as struct,
+)
+from gcsim._timeline import (
+    Timeline as Timeline,
 )
 from gcsim._types import (
     TypeInfo as TypeInfo,

@@ -512,12 +512,18 @@ _EVENT_FIELDS = [
 ]
 
 
+def event_dtype(names: tuple[str, ...]) -> Any:
+    """Of gcsim_event, for NumPy; the names of its kinds are in its metadata."""
+    import numpy as np
+
+    return np.dtype(_EVENT_FIELDS, metadata={"kinds": names})
+
+
 def make_events(records: bytes, names: tuple[str, ...], array: int) -> Any:
     if array:
         import numpy as np
 
-        dtype = np.dtype(_EVENT_FIELDS, metadata={"kinds": names})
-        return np.frombuffer(records, dtype)
+        return np.frombuffer(records, event_dtype(names))
     return [
         Event(time_ns, names[kind], mutator, where, arg)
         for time_ns, kind, mutator, where, arg in _EVENT.iter_unpack(records)
