@@ -109,6 +109,12 @@ def push_more(goroutine: Any) -> None:
             goroutine.pop()
 
 
+def record(heap: gcsim.Heap, _: Any) -> None:
+    with heap.record(room=1 << 12) as events:
+        pass
+    assert len(events) >= 1
+
+
 AFTER: dict[str, tuple[Callable[[gcsim.Heap], Any], Callable[[gcsim.Heap, Any], Any], int]] = {
     "collect a long list": (lambda h: chain(h, 50_000), lambda h, _: h.collect(), 0),
     "collect a wide slice": (wide, lambda h, _: h.collect(), 0),
@@ -124,6 +130,7 @@ AFTER: dict[str, tuple[Callable[[gcsim.Heap], Any], Callable[[gcsim.Heap, Any], 
         lambda h, n: [(h.set_finalizer(x, id), h.add_cleanup(x, id, 0)) for x in [h.new(Node) for _ in range(3000)]],
         0,
     ),
+    "record events": (lambda h: h.new(Node), record, 1),
     "make many roots": (lambda h: h.new(Node), lambda h, n: [h.weak(n)() for _ in range(3000)], 0),
 }  # fmt: skip
 

@@ -180,7 +180,7 @@ struct mheap {
 CORE void emit_event(struct mheap *h, enum event_kind kind, uint32_t mutator, uint64_t where,
                      uint64_t arg);
 #ifdef GCSIM_NO_EVENTS // what they cost where they are off: tests/bench/tracing.py
-#define EMIT(h, kind, m_id, where, arg) ((void)0)
+#define EMIT(h, kind, m_id, where, arg) ((void)(h))
 #else
 #define EMIT(h, kind, m_id, where, arg)                                                            \
     (UNLIKELY(GCSIM_LOAD(&(h)->events_on) & EVENT_BIT(kind))                                       \

@@ -11,10 +11,15 @@ CORE const char *event_name_of(uint32_t kind)
     return kind < EVENT_KINDS ? event_names[kind] : NULL;
 }
 
+static uint64_t count_place(struct event_ring *ring)
+{
+    return __atomic_fetch_add(&ring->written, 1, __ATOMIC_RELAXED);
+}
+
 CORE void event_write(struct event_ring *ring, uint64_t time_ns, enum event_kind kind,
                       uint32_t mutator, uint64_t where, uint64_t arg)
 {
-    uint64_t n = __atomic_fetch_add(&ring->written, 1, __ATOMIC_RELAXED);
+    uint64_t n = count_place(ring);
     gcsim_event event = {
         .time_ns = time_ns, .kind = (uint32_t)kind, .mutator = mutator, .where = where, .arg = arg};
     copy_words(&ring->records[n & (ring->room - 1)], &event, sizeof event);
@@ -51,7 +56,7 @@ enum { KIND_BITS = 8 };
 // Of all that the n-th record of a ring says: 24 bits.
 static uint32_t check_of(const gcsim_event *e, uint64_t n)
 {
-    uint64_t mixed = e->time_ns ^ e->where << 20 ^ e->arg * 0xff51afd7ed558ccdu ^ n << 40 ^
+    uint64_t mixed = e->time_ns ^ e->where << 20 ^ (e->arg << 33 | e->arg >> 31) ^ n << 40 ^
                      (uint64_t)e->mutator << 8;
     return (uint32_t)(mixed * 0x9e3779b97f4a7c15u >> 40);
 }
@@ -59,8 +64,11 @@ static uint32_t check_of(const gcsim_event *e, uint64_t n)
 CORE void recording_write(struct recording *r, uint64_t ticks, enum event_kind kind,
                           uint32_t mutator, uint64_t where, uint64_t arg)
 {
-    struct event_ring *ring = &r->rings[mutator & (r->nrings - 1)].ring;
-    uint64_t n = __atomic_fetch_add(&ring->written, 1, __ATOMIC_RELAXED);
+    bool own = mutator && mutator < r->nrings;
+    struct event_ring *ring = &r->rings[own ? mutator : 0].ring;
+    uint64_t n = own ? GCSIM_LOAD(&ring->written) : count_place(ring);
+    if (LIKELY(own)) // a locked addition would wait until the record before has reached the cache
+        GCSIM_STORE(&ring->written, n + 1);
     gcsim_event event = {.time_ns = ticks, .mutator = mutator, .where = where, .arg = arg};
     event.kind = (uint32_t)kind | check_of(&event, n) << KIND_BITS;
     copy_words(&ring->records[n & (ring->room - 1)], &event, sizeof event);

@@ -24,8 +24,8 @@ struct event_ring {
     gcsim_event *records;
 };
 
-// What is recorded from one moment to another, of chosen kinds. Mutators write to rings of their own (as long as there are enough), so
-// that they do not wait for each other's cache lines. Until it is settled, times are the processor's ticks, which take half as long as the
+// What is recorded from one moment to another, of chosen kinds. Mutators write to rings of their own; ring 0 is for what no mutator does, and
+// for those that no ring is left for. Until it is settled, times are the processor's ticks, which take half as long as the
 // clock, and beside a kind stands a check of the record.
 struct recording {
     uint64_t kinds; // a bit per kind; 0: nothing is recorded

@@ -170,6 +170,19 @@ static gcsim_status read_links(struct scene *s)
     static int64_t index[100];
     return API->read_links(s->m, s->batch, 0, index);
 }
+static gcsim_status record(struct scene *s)
+{
+    gcsim_recorded r;
+    static gcsim_event out[1 << 16];
+    gcsim_status status = API->record_begin(s->m, EVENT_BIT(ATTACH), 1 << 14);
+    if (status != GCSIM_OK) {
+        EXPECT(API->record_end(s->m, &r) == GCSIM_BAD_STATE);
+        return status;
+    }
+    EXPECT(API->record_end(s->m, &r) == GCSIM_OK && r.kept >= 1 && r.kept <= 1 << 16);
+    API->record_read(s->m->heap, out);
+    return GCSIM_OK;
+}
 static gcsim_status collect(struct scene *s) { return API->collect(s->m); }
 static gcsim_status detach_all(struct scene *s)
 {
@@ -215,6 +228,7 @@ static const struct operation {
     {"reading links back", read_links, false, 1},
     {"a collection", collect, true, 0},
     {"mutators that come and go", detach_all, true, 1},
+    {"a recording of events", record, false, 1},
 };
 
 // The n-th fallible call fails, n = 1, 2, ..., until the operation ends before its n-th.

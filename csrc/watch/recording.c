@@ -3,12 +3,12 @@
 #include "base/bits.h"
 #include "gc/world.h"
 
-// One for each mutator and each of the collector's threads there may be, as far as rings go; those that come later share.
+// One for each mutator and each of the collector's threads there may be, as far as rings go.
 static uint32_t rings_wanted(const struct mheap *h)
 {
     const struct recording *r = &h->history->recording;
     uint32_t n = 1, most = sizeof r->rings / sizeof *r->rings;
-    while (n < most && n < h->next_mutator_id + heap_of((struct mheap *)(uintptr_t)h)->gc.procs)
+    while (n < most && n <= h->next_mutator_id + heap_of((struct mheap *)(uintptr_t)h)->gc.procs)
         n *= 2;
     return n;
 }

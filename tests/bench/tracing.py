@@ -1,6 +1,6 @@
 """What events cost: `python tests/bench/tracing.py`.
 
-On: the time of one record, as threads write them (the middle of several runs). Off: binary trees with
+On: the processor's time for one record, as threads write them (the middle of several runs). Off: binary trees with
 the core as shipped and with one that has no events at all: instructions under callgrind, one thread
 and no help from the collector's own, and times in turn. Bars: 20 ns an event, 1 % of instructions.
 """
