@@ -1,5 +1,6 @@
 // The function table of this instantiation: api.def. The one for white-box tests is in whitebox.c.
 #include "gc/cycle.h"
+#include "gc/memprofile.h"
 #include "gc/registry.h"
 #include "gc/roots.h"
 #include "gc/specials.h"
@@ -312,6 +313,19 @@ static void api_metrics(gcsim_mutator *m, gcsim_metrics *out)
 static gcsim_status api_free_os_memory(gcsim_mutator *m, uint64_t *released)
 {
     return cycle_free_memory(M(m), released);
+}
+static int64_t api_set_mem_profile_rate(gcsim_mutator *m, int64_t rate)
+{
+    return memprofile_set_rate(M(m), rate);
+}
+static int api_will_sample(gcsim_mutator *m, const gcsim_type *type, uint64_t count)
+{
+    return malloc_will_sample(M(m), type, count);
+}
+static uint64_t api_mem_profile(gcsim_mutator *m, gcsim_profile *about, gcsim_profile_record *out,
+                                uint64_t room)
+{
+    return memprofile_read(mheap_of(M(m)), about, out, room);
 }
 static void api_scavenger(gcsim_mutator *m, gcsim_scavenger *out)
 {

@@ -35,7 +35,12 @@ def whole(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
         raise
 
 
-def write_whole(path: str | os.PathLike[str], data: bytes | str) -> None:
-    """Bytes, or text as UTF-8 with its line ends as they are. Raises OSError."""
-    with whole(path) as file:
-        file.write(data.encode() if isinstance(data, str) else data)
+def write_whole(file: str | os.PathLike[str] | IO[bytes], data: bytes | str) -> None:
+    """To a path, or a binary file: bytes, or text as UTF-8 with its line ends as they are. Raises OSError."""
+    if isinstance(data, str):
+        data = data.encode()
+    if not isinstance(file, str | os.PathLike):
+        file.write(data)
+        return
+    with whole(file) as fresh:
+        fresh.write(data)

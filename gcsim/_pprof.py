@@ -410,11 +410,7 @@ class Profile:
 
         Raises OSError, RangeError.
         """
-        data = self.to_bytes(compress=compress)
-        if not isinstance(file, str | os.PathLike):
-            file.write(data)
-            return
-        write_whole(file, data)
+        write_whole(file, self.to_bytes(compress=compress))
 
     def __repr__(self) -> str:
         return f"<Profile of {_names(self)}: {len(self.samples)} samples>"
@@ -544,10 +540,9 @@ def read_pprof(
 ) -> Profile:
     """A profile that Go, or anything else that pprof reads, has written; compressed or not.
 
-    The text that Go writes with ``debug=1`` is read too; with a sampling rate above 1 that needs
-    cffi. `source` is a path, the bytes of a file, or an open binary file. Raises
-    ProfileFormatError with the byte where the profile is truncated or contradicts itself, or if it
-    has more than `max_bytes` (16 MiB); OSError.
+    The text that Go writes with ``debug=1`` is read too. `source` is a path, the bytes of a file,
+    or an open binary file. Raises ProfileFormatError with the byte where the profile is truncated
+    or contradicts itself, or if it has more than `max_bytes` (16 MiB); OSError.
     """
     if isinstance(source, bytes | bytearray | memoryview):
         data, name = bytes(source), "the profile"

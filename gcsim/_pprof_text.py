@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+from gcsim import _core
 from gcsim._pprof import Label, Location, Profile, Sample, SampleType, StackFrame
 
 _N = rb"(\d{1,19})"
@@ -119,8 +120,4 @@ def _sample(row: re.Match[bytes], frames: list[Location], rate: int, heap: bool)
 
 
 def _scaled(count: int, size: int, rate: int) -> tuple[int, int]:
-    if rate <= 1:
-        return count, size
-    from gcsim.lowlevel import whitebox
-
-    return whitebox.profile_scale(count, size, rate)
+    return _core.profile_scale(count, size, rate)

@@ -25,3 +25,5 @@ CORE void door_reclaim(struct mheap *h, uint64_t npages);
 CORE bool door_limited(struct mheap *h);
 // An allocation took so long to release memory.
 CORE void door_released(struct mheap *h, uint64_t ns);
+// The heap profile samples the object of `bytes` (as asked for) that the running allocation is about to return.
+CORE COLD void door_sample(struct mutator *m, void *p, const gcsim_type *type, uint64_t bytes);

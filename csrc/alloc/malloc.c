@@ -1,6 +1,7 @@
 #include "alloc/malloc.h"
 
 #include "alloc/door.h"
+#include "alloc/sample.h"
 #include "base/bits.h"
 #include "base/poison.h"
 
@@ -129,14 +130,15 @@ static void *malloc_large(struct mutator *m, const gcsim_type *t, uint64_t count
         m->assist_bytes -= (int64_t)s->slot_bytes;
     }
     mcentral_file(h, s);
-    m->refilled = true;
+    m->settle |= SETTLE_REFILL;
+    sample_large(m, s);
     EMIT(h, ALLOC_TYPE, m->pub.id, arena_offset(h, s->base), t->id);
     STEP(h, ALLOC_LARGE, m->pub.id, arena_offset(h, s->base), bytes);
     return s->base;
 }
 
 // A span was taken: heap_live moves nowhere else, so the trigger is tested nowhere else (malloc.go:mallocgc).
-static COLD void after_refill(struct mutator *m, void *p)
+static void after_refill(struct mutator *m, void *p)
 {
     struct mheap *h = mheap_of(m);
     EMIT(h, HEAP_LIVE, m->pub.id, 0, GCSIM_LOAD(&h->heap_live));
@@ -146,6 +148,14 @@ static COLD void after_refill(struct mutator *m, void *p)
         m->pub.status = door_collect(m, p);
 }
 
+static COLD void settle(struct mutator *m, void *p, const gcsim_type *t, uint64_t bytes)
+{
+    if (m->settle & SETTLE_SAMPLE)
+        door_sample(m, p, t, bytes);
+    if (m->settle & SETTLE_REFILL)
+        after_refill(m, p);
+}
+
 static void *malloc_bytes(struct mutator *m, const gcsim_type *t, uint64_t count, uint64_t bytes)
 {
     struct mheap *h = mheap_of(m);
@@ -153,7 +163,7 @@ static void *malloc_bytes(struct mutator *m, const gcsim_type *t, uint64_t count
         door_safepoint(m);
     if (bytes == 0)
         return &h->zerobase;
-    m->refilled = false;
+    m->settle = 0;
     void *p;
     struct sizeclass_rule rule = sizeclass_resolve(bytes, type_noscan(t));
     if (UNLIKELY(rule.large || h->efence))
@@ -162,8 +172,8 @@ static void *malloc_bytes(struct mutator *m, const gcsim_type *t, uint64_t count
         p = malloc_tiny(m, bytes);
     else
         p = malloc_small(m, t, count, rule);
-    if (UNLIKELY(m->refilled && p))
-        after_refill(m, p);
+    if (UNLIKELY(m->settle && p))
+        settle(m, p, t, bytes);
     return LIKELY(m->pub.status == GCSIM_OK) ? p : NULL;
 }
 
@@ -174,11 +184,13 @@ CORE void *malloc_new(struct mutator *m, const gcsim_type *t)
 }
 
 // Has the cached span of a class a free slot? While marking only its window is asked: the next one is loaded at a safe point then, where
-// its mutator helps.
+// its mutator helps. A slot that the heap profile samples is left to who has said for which site.
 CORE_INLINE bool slot_at_hand(struct mutator *m, unsigned span_class, uint64_t ptrs)
 {
-    return mcache_spans(m)[span_class]->free ||
-           (!GCSIM_LOAD(&mheap_of(m)->blacken) && mcache_next_window(m, span_class, ptrs));
+    const gcsim_span *s = mcache_spans(m)[span_class];
+    return s->free ||
+           (!GCSIM_LOAD(&mheap_of(m)->blacken) && !sample_is_next(m, span_class, s->slot_bytes32) &&
+            mcache_next_window(m, span_class, ptrs));
 }
 
 // Not inline, both: who finds an object in the window or the tiny block, which is nearly everybody, shall not save registers for this.
@@ -203,6 +215,21 @@ CORE void *malloc_at_once(struct mutator *m, const gcsim_type *t)
         return small_at_hand(m, t);
     char *p = tiny_place(m, t->bytes);
     return p ? p : tiny_at_hand(m, t->bytes);
+}
+
+CORE bool malloc_will_sample(struct mutator *m, const gcsim_type *t, uint64_t count)
+{
+    uint64_t bytes;
+    if (__builtin_mul_overflow(t->bytes, count, &bytes) || bytes == 0 || bytes > TYPE_MAX_BYTES)
+        return false;
+    struct sizeclass_rule rule = sizeclass_resolve(bytes, type_noscan(t));
+    if (rule.large || mheap_of(m)->efence)
+        return sample_is_next(m, span_class_of(LARGE_SIZE_CLASS, type_noscan(t)),
+                              round_up(bytes, PAGE_BYTES));
+    if (rule.tiny && m->tiny && round_up(m->tiny_offset, bytes & -bytes) + bytes <= TINY_BYTES)
+        return false;
+    unsigned spc = rule.tiny ? TINY_SPAN_CLASS : span_class_of(rule.size_class, type_noscan(t));
+    return !mcache_spans(m)[spc]->free && sample_is_next(m, spc, rule.slot_bytes);
 }
 
 CORE void *malloc_array(struct mutator *m, const gcsim_type *element, uint64_t count)

@@ -2,6 +2,7 @@
 
 #include "alloc/door.h"
 #include "alloc/mcentral.h"
+#include "alloc/sample.h"
 #include "base/bits.h"
 #include "base/poison.h"
 
@@ -119,8 +120,9 @@ static uint64_t slot_scan_bytes(const gcsim_span *s)
 // The window is used up or given back: its slots that were taken are in use.
 static void window_close(struct mutator *m, gcsim_span *s)
 {
-    uint32_t in_use = span_in_use(s);
-    m->scan_alloc += (in_use - s->alloc_count) * slot_scan_bytes(s);
+    uint32_t in_use = span_in_use(s), taken = in_use - s->alloc_count;
+    m->scan_alloc += taken * slot_scan_bytes(s);
+    sample_count(m, s, taken);
     s->alloc_count = (uint16_t)in_use;
 }
 
@@ -145,6 +147,8 @@ CORE_INLINE bool window_next(struct mutator *m, gcsim_span *s, uint64_t ptrs)
         }
         s->window_index = index;
         s->window = span_slot(s, index);
+        if (h->sample_rate && m->until_sample[s->span_class] < 64ull * s->slot_bytes32)
+            free = sample_cut(m, s, free);
         s->loaded = s->free = free;
         window_prepare(s, ptrs);
         if (UNLIKELY(h->blacken)) {
@@ -241,7 +245,7 @@ static gcsim_span *mcache_refill(struct mutator *m, unsigned spc)
     count_add(&h->heap_live,
               ((uint64_t)s->npages << PAGE_SHIFT) - (uint64_t)s->alloc_count * s->slot_bytes);
     *entry = s;
-    m->refilled = true;
+    m->settle |= SETTLE_REFILL;
     STEP(h, SPAN_CACHE, m->pub.id, arena_offset(h, s->base), s->nelems - s->alloc_count);
     return s;
 }

@@ -34,6 +34,11 @@ struct gcwork {
 #endif
 };
 
+enum settle {
+    SETTLE_REFILL = 1, // it took a span: test the trigger
+    SETTLE_SAMPLE = 2, // it took the slot that the heap profile samples
+};
+
 struct mutator {
     gcsim_mutator pub; // first: pointers convert
 #if GCSIM_STEPS
@@ -45,7 +50,7 @@ struct mutator {
     struct pagecache pages;
     gcsim_handle *free_handles; // its own stock (gc/roots.c)
     void *keep;                 // object that the running allocation is about to return: a root
-    bool refilled; // the running allocation took a span: test the trigger when it is done
+    uint8_t settle; // what the running allocation has to do when it has its object: enum settle
     bool attached;
     bool worker;        // of the collector's own
     bool stacks_grey;   // its goroutines are not scanned yet (gcsim_options.stacks)
@@ -65,6 +70,10 @@ struct mutator {
     uint64_t
         scan_alloc; // scannable bytes handed out and not yet in heap_scan (mcache.go:scanAlloc)
     void *shade_buffer[SHADE_BUFFER];
+
+    // The heap profile (alloc/sample.h).
+    uint64_t sample_random;
+    uint32_t until_sample[NUM_SPAN_CLASSES]; // bytes of slots, as of the window's beginning
 };
 
 CORE_INLINE struct mutator *mutator_of(gcsim_mutator *m) { return (struct mutator *)m; }

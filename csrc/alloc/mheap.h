@@ -147,6 +147,9 @@ struct mheap {
     uint32_t
         slot_by_slot;   // each allocation is recorded: windows have one slot, so that it comes by
     uint64_t events_on; // a bit per kind that somebody wants to know of
+    uint64_t
+        sample_rate; // the heap profile samples an object per so many bytes; 0 = none. Changes while the world is stopped
+    uint64_t sample_seed;
 
     struct rt_lock lock;
     struct pagealloc pages;

@@ -671,10 +671,13 @@ static int build_objects(struct batch_object *b)
                         .ntypes = b->ntypes,
                         .type_of = b->type_of,
                         .counts = b->counts};
-    if (slow_begin(h, &call, "build objects") < 0)
+    uint32_t site;
+    if (profile_site(h, NULL, 0, &site) < 0 || slow_begin(h, &call, "build objects") < 0)
         return -1;
+    call.m->site = site;
     b->batch = h->api->build(call.m, &what);
     gcsim_status status = b->batch ? GCSIM_OK : call.m->status;
+    call.m->site = 0;
     slow_end(&call);
     return slow_failed(&call, status, "building objects") ? -1 : 0;
 }

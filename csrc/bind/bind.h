@@ -231,6 +231,7 @@ struct heap_object {
     uint32_t steps;                   // api->steps
     uint32_t is_virtual;              // 1: and time is virtual
     uint64_t seed;
+    int64_t sample_rate; // mem_profile_rate
     struct {
         uint32_t n;
         gcsim_cost each[HEAP_COSTS];
@@ -459,6 +460,10 @@ static inline void heap_unroot(struct heap_object *h, gcsim_handle *handle)
         steps_touch(h);
     h->api->handle_drop(h->heap, handle);
 }
+// profile_bind.c: the site (gcsim_mutator.site) of what is about to be allocated the long way: Python's stack, if that will be sampled by the
+// heap profile, else 0. type NULL: many objects. 0, or -1 with an error; GIL held, not inside.
+BIND_COLD int profile_site(struct heap_object *h, const gcsim_type *type, uint64_t count,
+                           uint32_t *site);
 // The Type behind a type of this heap (dynamic types of interfaces, objects with headers); borrowed, NULL without error if unknown.
 BIND struct type_object *heap_type_of(struct heap_object *h, const gcsim_type *type);
 // A handle for an address that is reachable now; NULL with an error.

@@ -422,14 +422,17 @@ BIND_COLD gcsim_handle *heap_allocate_slowly(struct heap_object *h, const gcsim_
                                              bool array, uint64_t count)
 {
     struct slow_call call;
-    if (slow_begin(h, &call, "allocate") < 0)
+    uint32_t site;
+    if (profile_site(h, type, array ? count : 1, &site) < 0 || slow_begin(h, &call, "allocate") < 0)
         return NULL;
+    call.m->site = site;
     void *p = array ? h->api->new_array(call.m, type, count) : gcsim_new(call.m, type);
     gcsim_status status = p ? GCSIM_OK : call.m->status;
     gcsim_handle *handle =
         p ? h->api->handle_new(call.m, p) : NULL; // before the GIL is waited for: p is no root
     if (p && !handle)
         status = GCSIM_NO_MEMORY;
+    call.m->site = 0;
     slow_end(&call);
     if (handle && !call.error)
         return handle;

@@ -298,7 +298,7 @@ struct heap_given { // the arguments of Heap(), NULL where not given
     PyObject *gogc, *memory_limit, *procs, *era, *barrier, *mark, *mode, *seed, *reserve, *events,
         *trace_refs, *green_tea, *clobber_free, *gcstoptheworld, *barrier_buffer, *debug,
         *gc_period, *stacks, *rescan_stacks, *allocate, *final_flush, *late_barrier,
-        *preempt_barrier, *roots, *pacer, *costs;
+        *preempt_barrier, *roots, *pacer, *costs, *mem_profile_rate;
 };
 
 // In the order of heap_given.
@@ -328,6 +328,7 @@ static char *heap_given_names[] = {"gogc",
                                    "roots",
                                    "pacer",
                                    "costs",
+                                   "mem_profile_rate",
                                    NULL};
 
 static bool is_given(PyObject *value) { return value && value != Py_None; }
@@ -481,7 +482,8 @@ static int heap_numbers(struct heap_object *h, const struct heap_given *g)
                                       .shade_entries = (uint64_t)shades,
                                       .clobber_free = clobber != 0};
     h->event_room = (uint32_t)events;
-    if (costs_from_python(h, g->costs) < 0)
+    if (costs_from_python(h, g->costs) < 0 ||
+        rate_from_python(h, g->mem_profile_rate, &h->sample_rate) < 0)
         return -1;
     return switches_from_python(state, g->debug, &h->debug);
 }
@@ -523,6 +525,8 @@ static int heap_open(struct heap_object *h, const struct heap_given *g)
         .virtual_seed = h->seed,
         .ncosts = h->costs.n,
         .costs = h->costs.each,
+        .mem_profile_rate = h->sample_rate ? h->sample_rate : -1,
+        .mem_profile_seed = h->seed,
     };
     if (trace && !(h->traces = PyDict_New()))
         return -1;
@@ -587,11 +591,12 @@ static PyObject *heap_tp_new(PyTypeObject *type, PyObject *args, PyObject *kwarg
     if (!state)
         return NULL;
     if (!PyArg_ParseTupleAndKeywords(
-            args, kwargs, "|$OOOOOOOOOOOOOOOOOOOOOOOOOO:Heap", heap_given_names, &g.gogc,
+            args, kwargs, "|$OOOOOOOOOOOOOOOOOOOOOOOOOOO:Heap", heap_given_names, &g.gogc,
             &g.memory_limit, &g.procs, &g.era, &g.barrier, &g.mark, &g.mode, &g.seed, &g.reserve,
             &g.events, &g.trace_refs, &g.green_tea, &g.clobber_free, &g.gcstoptheworld,
             &g.barrier_buffer, &g.debug, &g.gc_period, &g.stacks, &g.rescan_stacks, &g.allocate,
-            &g.final_flush, &g.late_barrier, &g.preempt_barrier, &g.roots, &g.pacer, &g.costs))
+            &g.final_flush, &g.late_barrier, &g.preempt_barrier, &g.roots, &g.pacer, &g.costs,
+            &g.mem_profile_rate))
         return NULL;
     PyObject *era = NULL;
     struct heap_object *h = NULL;
@@ -1205,7 +1210,7 @@ static PyType_Slot heap_slots[] = {
          "clobber_free=False, gcstoptheworld=0, barrier_buffer=512, debug=\"\",\n"
          "     gc_period=None, stacks=\"stopped\", rescan_stacks=None, allocate=\"black\", "
          "final_flush=True, late_barrier=False, preempt_barrier=False, roots=\"precise\", "
-         "pacer=\"runway\", costs=None)\n--\n\n"
+         "pacer=\"runway\", costs=None, mem_profile_rate=None)\n--\n\n"
          "A heap with Go's allocator and collector. Close it with `with` or close(); or it closes "
          "when it is collected.\n\n"
          "gogc          first gc_percent; None is off\n"
@@ -1224,7 +1229,8 @@ static PyType_Slot heap_slots[] = {
          "costs         mode=\"virtual\": {step point: ns, or (ns, ns per unit of its arg)}, where "
          "they differ from the standard table,\n"
          "              which was measured on one machine (make virtual ARGS=calibrate: on yours)\n"
-         "seed          mode=\"virtual\": decides between events at the same time\n"
+         "seed          what the heap profile samples; mode=\"virtual\": decides between events at "
+         "the same time\n"
          "reserve       address space for objects: bytes or \"64MiB\"; None: what the system "
          "grants up to 64 GiB\n"
          "events        records kept in the event ring, 0 to 2**28; 0 is off\n"
@@ -1264,6 +1270,8 @@ static PyType_Slot heap_slots[] = {
          "pacer         when a collection starts: \"runway\" (Go 1.18 on), \"ratio\" (1.5 to "
          "1.17), "
          "\"at-goal\" (before)\n"
+         "mem_profile_rate  bytes per sample of the heap profile: 1 is each object, 0 none; None: "
+         "512 KiB as in Go, 0 but with mode=\"threads\"\n"
          "era           a Go version, \"1.0\" to \"1.26\": what is not given here is as it was "
          "then "
          "(gcsim.eras() says what that is)\n"

@@ -74,6 +74,14 @@ HOOK_NOARGS(heap_py_steps_view);
 HOOK_NOARGS(heap_py_steps_token);
 HOOK_NOARGS(heap_py_steps_exported);
 HOOK_NOARGS(heap_py_orphans);
+// profile_bind.c
+static int rate_from_python(struct heap_object *h, PyObject *value, int64_t *rate);
+static PyObject *heap_py_get_rate(PyObject *self, void *closure);
+static int heap_py_set_rate(PyObject *self, PyObject *value, void *closure);
+HOOK_NOARGS(heap_py_mem_profile);
+HOOK_NOARGS(heap_py_goroutine_stacks);
+static PyObject *heap_py_profile(PyObject *self, PyObject *args, PyObject *kwargs);
+static PyObject *heap_py_write_pprof(PyObject *self, PyObject *args, PyObject *kwargs);
 // load.c
 static PyObject *heap_py_dump(PyObject *self, void *closure);
 
@@ -189,6 +197,17 @@ static PyObject *heap_py_dump(PyObject *self, void *closure);
         {"_orphan_addresses", heap_py_orphans, METH_NOARGS, NULL},                                 \
         {"_record_begin", heap_py_record_begin, METH_VARARGS, NULL},                               \
         {"_record_end", heap_py_record_end, METH_NOARGS, NULL},                                    \
+        {"profile", (PyCFunction)(void (*)(void))heap_py_profile, METH_VARARGS | METH_KEYWORDS,    \
+         PyDoc_STR("profile($self, /, kind='heap', *, gc=False)\n--\n\nA Profile of this "         \
+                   "moment: 'heap' or 'allocs' (samples, scaled to what they stand for),\n"        \
+                   "'goroutine', 'goroutineleak'. gc: collect first.")},                           \
+        {"write_pprof", (PyCFunction)(void (*)(void))heap_py_write_pprof,                          \
+         METH_VARARGS | METH_KEYWORDS,                                                             \
+         PyDoc_STR("write_pprof($self, file, /, kind='heap', *, debug=0, gc=False)\n--\n\nWrites " \
+                   "profile(kind) so that `go tool pprof` opens it, to a path or a binary file; "  \
+                   "debug=1:\nGo's text instead.")},                                               \
+        {"_mem_profile", heap_py_mem_profile, METH_NOARGS, NULL},                                  \
+        {"_goroutine_stacks", heap_py_goroutine_stacks, METH_NOARGS, NULL},                        \
         {"_trace", heap_py_trace, METH_VARARGS, NULL},                                             \
         {"_read_metrics", heap_py_read_metrics, METH_NOARGS, NULL},                                \
     {                                                                                              \
@@ -199,6 +218,10 @@ static PyObject *heap_py_dump(PyObject *self, void *closure);
     {"pending_finalizers", heap_py_pending_finalizers, NULL,                                       \
      "Finalizers and cleanups that are set and have not run; of a closed heap, that never will.",  \
      NULL},                                                                                        \
+        {"mem_profile_rate", heap_py_get_rate, heap_py_set_rate,                                   \
+         "Bytes per sample of the heap profile, as runtime.MemProfileRate: 1 is each object, 0 "   \
+         "off.\nTakes an int or a text such as \"512KiB\".",                                       \
+         NULL},                                                                                    \
         {"globals", heap_py_globals, NULL,                                                         \
          "Named global roots: a mutable mapping of str to Ref, Slice, str or None.", NULL},        \
         {"cycles", heap_py_cycles, NULL,                                                           \

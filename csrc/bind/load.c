@@ -417,9 +417,12 @@ static int load_run(struct load_plan *p, struct loaded_graph *g, struct heap_obj
                     struct progress *progress)
 {
     struct slow_call call;
-    if (slow_begin(h, &call, "build objects") < 0)
+    uint32_t site;
+    if (profile_site(h, NULL, 0, &site) < 0 || slow_begin(h, &call, "build objects") < 0)
         return -1;
+    call.m->site = site;
     gcsim_status status = load_build(p, g, h, call.m);
+    call.m->site = 0;
     slow_end(&call);
     if (!load_failed(p, &call, status) && progress_tell(progress, p->objects) == 0 &&
         load_link_all(p, g, h, progress) == 0)

@@ -25,6 +25,7 @@
 #include "bind/dump_bind.c"
 #include "bind/graph_bind.c"
 #include "bind/snapshot_bind.c"
+#include "bind/profile_bind.c"
 #include "bind/load.c"
 #include "bind/layout_bind.c"
 #include "bind/run_bind.c"
@@ -106,6 +107,10 @@ static PyMethodDef module_methods[] = {
      PyDoc_STR("graph_paths($module, /, *columns)\n--\n\nFor gcsim.Snapshot.")},
     {"graph_types", (PyCFunction)(void (*)(void))bind_graph_types, METH_FASTCALL,
      PyDoc_STR("graph_types($module, /, *columns)\n--\n\nFor gcsim.Snapshot.")},
+    {"profile_scale", bind_profile_scale, METH_VARARGS,
+     PyDoc_STR(
+         "profile_scale($module, count, bytes, rate, /)\n--\n\nWhat sampled objects stand for, as "
+         "runtime/pprof has it: (objects, bytes).")},
     LAYOUT_BIND_METHODS,
     RUN_BIND_METHODS,
     EXPLORE_BIND_METHODS,

@@ -5,6 +5,7 @@
 #include "gc/barrier.h"
 #include "gc/checkmark.h"
 #include "gc/mark.h"
+#include "gc/memprofile.h"
 #include "gc/pace.h"
 #include "gc/roots.h"
 #include "gc/specials.h"
@@ -193,6 +194,7 @@ static void cycle_close_marking(struct mheap *h)
     gc->stopped = gc->alone = false;
     STEP(h, MARK_DONE, 0, 0, gc->bytes_marked);
     work_free(h);
+    memprofile_next_cycle(h); // before anything is swept
     h->sweepgen += 2;
     GCSIM_STORE(&gc->sweep_class, 0);
     gc->reclaim_page = gc->reclaim_credit = 0;
@@ -306,8 +308,10 @@ CORE void cycle_end(struct mutator *m, uint64_t stop_ns)
     if (gc->sbrk)
         mark_everything(m);
     cycle_close_marking(h);
-    if (gc->stop_the_world == 2)
+    if (gc->stop_the_world == 2) {
         sweep_rest(h);
+        memprofile_post_sweep(h);
+    }
     cycle->pause2_ns = rt_now_ns(&h->rt) - stop_ns;
     count_cpu(h, cycle);
     count_pauses(h, cycle);
@@ -318,6 +322,7 @@ CORE void cycle_end(struct mutator *m, uint64_t stop_ns)
     pace_transition_done(h);
     bool little = cycle->trigger == GCSIM_TRIGGER_FORCED && h->spans_in_use < FEW_SPANS;
     world_start(m);
+    memprofile_flush(h);
     rt_wake_all(&h->rt, &gc->ended);
     wake_workers(m, little); // to sweep
     tell(m);
@@ -550,6 +555,8 @@ static void sweep_all_politely(struct mutator *m, uint64_t number)
     }
     if (gc->cycles == number)
         GCSIM_STORE(&cycle_record(h)->sweep_ns, rt_now_ns(&h->rt) - from);
+    if (gc->cycles == number || (gc->phase == GC_MARK && gc->cycles == number + 1))
+        memprofile_post_sweep(h); // else another marking has ended (mgc.go:GC)
     EMIT(h, SWEEP_DONE, m->pub.id, 0, number);
 }
 

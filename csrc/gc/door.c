@@ -3,6 +3,7 @@
 
 #include "gc/assist.h"
 #include "gc/cycle.h"
+#include "gc/memprofile.h"
 #include "gc/pace.h"
 #include "gc/sweep.h"
 #include "gc/world.h"
@@ -60,3 +61,8 @@ CORE void door_reclaim(struct mheap *h, uint64_t npages)
 
 CORE bool door_limited(struct mheap *h) { return pace_limited(h); }
 CORE void door_released(struct mheap *h, uint64_t ns) { pace_released(h, ns); }
+
+CORE COLD void door_sample(struct mutator *m, void *p, const gcsim_type *type, uint64_t bytes)
+{
+    memprofile_sample(m, p, type, bytes);
+}

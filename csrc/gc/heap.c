@@ -10,6 +10,7 @@
 #include "gc/waits.h"
 #include "gc/worker.h"
 
+enum { MEM_PROFILE_RATE = 512 << 10 }; // mprof.go:MemProfileRate
 enum {
     HEAP_LARGEST_SHIFT = 36,
     HEAP_SMALLEST_SHIFT = 26
@@ -174,6 +175,9 @@ static gcsim_status heap_init(gcsim_heap *heap, struct world *w, uint64_t arena_
     gc->stress_bytes = options->stress_bytes;
     gc->verify_phases = options->verify_phases;
     gc->periodic_ns = (options->periodic_ms ? options->periodic_ms : 120000) * 1000000ull;
+    int64_t rate = options->mem_profile_rate;
+    h->sample_rate = rate > 0 ? (uint64_t)rate : rate == 0 && !GCSIM_STEPS ? MEM_PROFILE_RATE : 0;
+    h->sample_seed = options->mem_profile_seed;
     h->history->created_ns = rt_now_ns(&h->rt);
     pace_init(h, options);
     return GCSIM_OK;

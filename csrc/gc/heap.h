@@ -7,6 +7,7 @@
 //   gc/assist  marking by mutators             gc/worker  marking and sweeping by threads of its own
 //   gc/team    marking while the world is stopped
 //   gc/specials finalizers, weak references, cleanups
+//   gc/memprofile  samples of the heap profile
 //   gc/checkmark  mark again and compare         gc/trigger_ratio  the pacer before Go 1.18
 #pragma once
 
@@ -50,7 +51,7 @@ struct batch {
 };
 
 // Something attached to an object (gc/specials.h), in the order of Go's kinds.
-enum special_kind { SPECIAL_FINALIZER = 1, SPECIAL_WEAK, SPECIAL_CLEANUP };
+enum special_kind { SPECIAL_FINALIZER = 1, SPECIAL_WEAK, SPECIAL_PROFILE, SPECIAL_CLEANUP };
 struct gcsim_special {
     void *ptr;           // where; of a weak reference NULL once the object is dead
     gcsim_special *next; // on the span's list, or in the queue
@@ -61,6 +62,41 @@ struct gcsim_special {
 // A weak reference (Go: internal/weak). On the list of its object's span until the object dies.
 struct gcsim_weak {
     gcsim_special special; // first
+};
+
+// Samples of the heap profile, by where they were allocated (gc/memprofile.h).
+enum { BUCKET_CYCLES = 3 };
+struct bucket_key {
+    uint64_t slot_bytes;
+    uint32_t site; // a name
+    uint32_t type; // id
+    uint32_t tier; // gcsim_tier
+};
+
+struct bucket_counts {
+    uint64_t allocs, frees; // objects of slot_bytes
+};
+
+struct bucket {
+    struct bucket *next, *older; // of its chain; of all
+    struct bucket_key key;
+    struct bucket_counts active; // published
+    struct bucket_counts future[BUCKET_CYCLES];
+};
+
+struct sample {
+    gcsim_special special; // first
+    struct bucket *bucket;
+};
+
+struct memprofile {
+    struct bucket **table; // chains by hash, a power of two of them
+    struct bucket *all;    // the newest first
+    uint64_t room, buckets;
+    uint64_t bytes; // of table and buckets
+    uint64_t lost;  // samples for which there was no memory
+    uint64_t cycle; // Go's C: markings that have ended since the first sample
+    bool flushed;   // cycle C of all buckets
 };
 
 struct callback {
@@ -181,6 +217,8 @@ struct gc {
         revived_bytes; // by sweeping, since heap_live was what marking had found: it does not count them
     uint32_t
         weak_blocked; // mark termination is being decided: weak references give no unmarked object
+
+    struct memprofile memprofile;
 
     struct work work;
     struct workers workers;

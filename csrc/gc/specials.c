@@ -3,6 +3,7 @@
 #include "base/bits.h"
 #include "gc/barrier.h"
 #include "gc/mark.h"
+#include "gc/memprofile.h"
 #include "gc/roots.h"
 #include "gc/work.h"
 
@@ -54,6 +55,11 @@ static gcsim_special *special_unlink(struct mheap *h, gcsim_span *s, gcsim_speci
     return special;
 }
 
+CORE void special_add(struct mheap *h, gcsim_span *s, gcsim_special *special)
+{
+    special_insert(h, s, splice_point(s, special->ptr, (enum special_kind)special->kind), special);
+}
+
 CORE bool waits_for_sweep(struct mheap *h, const gcsim_span *s)
 {
     return __atomic_load_n(&s->sweepgen, __ATOMIC_ACQUIRE) == h->sweepgen - 2;
@@ -72,8 +78,8 @@ static gcsim_span *object_span(struct mheap *h, const void *ptr, gcsim_status *s
     return s;
 }
 
-static void specials_lock(struct mheap *h) { rt_lock(&h->rt, &heap_of(h)->gc.specials_lock); }
-static void specials_unlock(struct mheap *h) { rt_unlock(&h->rt, &heap_of(h)->gc.specials_lock); }
+CORE void specials_lock(struct mheap *h) { rt_lock(&h->rt, &heap_of(h)->gc.specials_lock); }
+CORE void specials_unlock(struct mheap *h) { rt_unlock(&h->rt, &heap_of(h)->gc.specials_lock); }
 
 // --- weak references ---------------------------------------------------------------------------------------------
 
@@ -361,18 +367,20 @@ static void weak_clear(struct mheap *h, gcsim_special *weak, uint64_t *cleared)
 }
 
 // The records of one dead object, from *link on: with a finalizer among them all finalizers are queued (a tiny block may have several), and
-// cleanups stay until the object dies for good; else cleanups are queued. Weak references know at once, before any callback runs.
+// cleanups and samples stay until the object dies for good; else cleanups are queued. Weak references know at once, before any callback runs.
 static gcsim_special **object_died(struct mheap *h, gcsim_span *s, gcsim_special **link,
                                    uint32_t index, bool revived, uint64_t *cleared)
 {
     while (*link && span_index(s, (*link)->ptr) == index) {
-        if (revived && (*link)->kind == SPECIAL_CLEANUP) {
+        if (revived && (*link)->kind >= SPECIAL_PROFILE) {
             link = &(*link)->next;
             continue;
         }
         gcsim_special *special = special_unlink(h, s, link);
         if (special->kind == SPECIAL_WEAK)
             weak_clear(h, special, cleared);
+        else if (special->kind == SPECIAL_PROFILE)
+            memprofile_free(h, special);
         else
             callback_queue(h, special);
     }

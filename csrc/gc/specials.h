@@ -1,6 +1,7 @@
-// Specials: what is attached to one object from outside (mheap.go:special): finalizers, weak references, cleanups.
+// Specials: what is attached to one object from outside (mheap.go:special): finalizers, weak references, cleanups, and samples of the heap profile
+// (gc/memprofile.h), which are of no effect.
 //
-// A span's list holds the records of its objects, sorted by offset and, at one offset, by kind: finalizer, weak reference, cleanups in
+// A span's list holds the records of its objects, sorted by offset and, at one offset, by kind: finalizer, weak reference, sample, cleanups in
 // the order in which they were added. A bit for each span that has records tells the root jobs where to look. A record leaves the
 // list when its object dies: a finalizer or cleanup goes to the queue of ready callbacks as it is, so nothing is allocated
 // there; a weak reference becomes nil. The core never calls back by itself: callbacks wait until somebody takes them.
@@ -16,6 +17,11 @@
 
 #include "gc/heap.h"
 #include "gc/mark.h"
+
+CORE void specials_lock(struct mheap *h);
+CORE void specials_unlock(struct mheap *h);
+// A record whose place and kind are set, on the list of its span. The lock is held.
+CORE void special_add(struct mheap *h, gcsim_span *s, gcsim_special *special);
 
 CORE gcsim_weak *weak_make(struct mutator *m, void *ptr);
 CORE void weak_release(struct mutator *m, gcsim_weak *weak);

@@ -1,5 +1,6 @@
 #include "gc/world.h"
 
+#include "alloc/sample.h"
 #include "base/histogram.h"
 #include "gc/barrier.h"
 #include "gc/processor.h"
@@ -73,6 +74,7 @@ CORE gcsim_mutator *world_attach(gcsim_heap *heap, bool worker, gcsim_status *st
     rt_lock(&h->rt, &h->mutators_lock);
     barrier_init(m);
     m->pub.id = ++h->next_mutator_id;
+    sample_reset(m);
     m->attached = true;
     m->worker = worker;
     m->next = h->mutators;

@@ -482,6 +482,27 @@ static void break_specials(struct mheap *h, struct rich *r)
     BREAK(HEAP_LIVE, gc->revived_bytes, -h->heap_live);
 }
 
+static void break_memprofile(struct mheap *h, struct rich *r)
+{
+    mut *m = r->m;
+    struct memprofile *p = &heap_of(h)->gc.memprofile;
+    API->set_mem_profile_rate(m, 1);
+    gcsim_handle *root = API->handle_new(m, must(gcsim_new(m, r->node)));
+    API->set_mem_profile_rate(m, 0);
+    gcsim_special *special = span_of(h, root->ptr)->specials;
+    while (special->kind != SPECIAL_PROFILE || special->ptr != root->ptr)
+        special = special->next;
+    struct sample *sample = (struct sample *)special;
+    struct bucket *b = sample->bucket;
+    expect_mended(h);
+    BREAK(MEM_PROFILE, sample->bucket, NULL);
+    BREAK(MEM_PROFILE, b->key.slot_bytes, 24);
+    BREAK(MEM_PROFILE, b->active.frees, b->active.frees + 1);
+    BREAK(MEM_PROFILE, b->older, (struct bucket *)(void *)h->arena);
+    BREAK(MEM_PROFILE, p->buckets, p->buckets + 1);
+    BREAK(MEM_PROFILE, p->all, NULL);
+}
+
 int main(void)
 {
     struct rich r = make_rich();
@@ -504,6 +525,7 @@ int main(void)
     mark_choose_engine(h, GCSIM_MARK_OBJECT);
     break_unswept(&r);
     break_specials(h, &r);
+    break_memprofile(h, &r);
 
     os_fail_after(1);
     uint64_t n = verify_heap(h, found, ROOM);

@@ -33,12 +33,12 @@ CORE void stats_bytes(const struct mheap *h, gcsim_memstats *out)
     out->gc_sys = b->workbufs + world_committed(w, REGION_ALLOC_BITS) +
                   world_committed(w, REGION_MARK_BITS) + world_committed(w, REGION_INLINE_MARKS) +
                   world_committed(w, REGION_CHECK_MARKS);
-    uint64_t meta = world_committed(w, REGION_META);
+    out->buck_hash_sys = GCSIM_LOAD(&((const gcsim_heap *)h)->gc.memprofile.bytes);
+    uint64_t meta = world_committed(w, REGION_META), named = out->mcache_sys + out->buck_hash_sys;
     out->other_sys = b->batches + world_committed(w, REGION_HEAP) +
                      world_committed(w, REGION_HISTORY) + world_committed(w, REGION_PAGES) +
                      world_committed(w, REGION_PAGE_CLASSES) + world_committed(w, REGION_SPECIALS) +
-                     world_committed(w, REGION_COROUTINES) +
-                     (meta > out->mcache_sys ? meta - out->mcache_sys : 0);
+                     world_committed(w, REGION_COROUTINES) + (meta > named ? meta - named : 0);
     for (int r = REGION_CHUNKS; r <= REGION_SUMMARY_4; r++)
         out->other_sys += world_committed(w, (enum world_region)r);
     out->sys = out->heap_sys + out->stack_sys + out->mspan_sys + out->mcache_sys +

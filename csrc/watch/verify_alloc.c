@@ -237,10 +237,10 @@ static void check_window(struct verify *v, const gcsim_span *s)
           s->nelems, (ull)s->free, (ull)s->loaded);
     if (!s->loaded)
         return;
-    uint32_t end = s->window_index + 64 < s->nelems ? s->window_index + 64 : s->nelems;
+    uint32_t end = s->free_index; // before the next slot that is sampled, if that is among the 64
     if (!HOLDS(v, WINDOW,
-               s->window_index % 64 == 0 && s->window_index < s->nelems &&
-                   s->window == s->base + s->window_index * s->slot_bytes && s->free_index == end,
+               s->window_index % 64 == 0 && s->window_index < end && end - s->window_index <= 64 &&
+                   s->window == s->base + s->window_index * s->slot_bytes,
                "span at %llu: window of slot %u, free index %u", page_of(v, s), s->window_index,
                s->free_index))
         return;
@@ -276,7 +276,7 @@ static void check_slots(struct verify *v, const gcsim_span *s, uint32_t *in_use)
     for (uint32_t i = 0; i < s->nelems; i++) {
         bool allocated = verify_allocated(v->h, s, i);
         *in_use += allocated;
-        if (!allocated && s->loaded && i >= s->window_index && i - s->window_index < 64)
+        if (!allocated && s->loaded && i >= s->window_index && i < s->free_index)
             HOLDS(v, WINDOW_ZERO,
                   (s->slot_bytes > 1024 || slot_is_zero(s, i)) &&
                       (!bitmap || slot_has_bits(s, i, s->window_ptrs)),

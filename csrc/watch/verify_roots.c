@@ -1,4 +1,4 @@
-// Rules 42 to 48 and 56 to 60: handles, globals, goroutines and their stacks, batches, work buffers, specials.
+// Rules 42 to 48, 56 to 60 and 62: handles, globals, goroutines and their stacks, batches, work buffers, specials.
 #include "watch/verify_parts.h"
 
 #include "alloc/mcache.h"
@@ -240,6 +240,8 @@ static void check_special(struct verify *v, const gcsim_span *s, const gcsim_spe
             (!before || (const char *)before->ptr < ptr || (same && before->kind <= special->kind)),
         "on the list of the span at %llu, in no order", page);
     bool twice = same && before->kind == special->kind;
+    HOLDS(v, MEM_PROFILE, special->kind != SPECIAL_PROFILE || !twice,
+          "an object of the span at %llu was sampled twice", page);
     if (special->kind == SPECIAL_WEAK)
         HOLDS(v, WEAK, special->refs && !twice, "at the span at %llu: %u owners", page,
               special->refs);
@@ -248,7 +250,42 @@ static void check_special(struct verify *v, const gcsim_span *s, const gcsim_spe
               twice ? "a second one" : "inside an object");
 }
 
-static void check_specials(struct verify *v, const gcsim_span *s, uint8_t *ids)
+// One more object of its bucket. Buckets are looked up by where they lie: they have at least 64 bytes.
+static void count_sample(struct verify *v, const gcsim_span *s, const gcsim_special *special,
+                         uint32_t *samples)
+{
+    const struct bucket *b = ((const struct sample *)(const void *)special)->bucket;
+    uint64_t at = (uint64_t)((const char *)b - world_at(v->h->world, REGION_META));
+    if (HOLDS(v, MEM_PROFILE,
+              verify_is_record(v->h, b, sizeof *b) && at % 64 == 0 &&
+                  b->key.slot_bytes == s->slot_bytes,
+              "a sample in the span at %llu has no bucket", (ull)(s - v->h->spans)) &&
+        samples)
+        samples[at / 64]++;
+}
+
+static void check_buckets(struct verify *v, const uint32_t *samples)
+{
+    const struct memprofile *p = &heap_of(v->h)->gc.memprofile;
+    uint64_t n = 0, most = v->h->meta.used / sizeof(struct bucket) + 1;
+    for (const struct bucket *b = p->all; b; b = b->older) {
+        if (!HOLDS(v, MEM_PROFILE, verify_is_record(v->h, b, sizeof *b) && ++n <= most,
+                   "the list of buckets is broken"))
+            return;
+        uint64_t allocs = b->active.allocs, frees = b->active.frees;
+        for (int i = 0; i < BUCKET_CYCLES; i++) {
+            allocs += b->future[i].allocs;
+            frees += b->future[i].frees;
+        }
+        uint64_t at = (uint64_t)((const char *)b - world_at(v->h->world, REGION_META)) / 64;
+        HOLDS(v, MEM_PROFILE, !samples || allocs == frees + samples[at],
+              "a bucket of %llu bytes: %llu allocations, %llu frees, %u samples",
+              (ull)b->key.slot_bytes, (ull)allocs, (ull)frees, samples ? samples[at] : 0);
+    }
+    HOLDS(v, MEM_PROFILE, n == p->buckets, "%llu buckets of %llu", (ull)n, (ull)p->buckets);
+}
+
+static void check_specials(struct verify *v, const gcsim_span *s, uint8_t *ids, uint32_t *samples)
 {
     struct mheap *h = v->h;
     uint64_t most = h->meta.used / sizeof(gcsim_special), page = (uint64_t)(s - h->spans);
@@ -258,7 +295,9 @@ static void check_specials(struct verify *v, const gcsim_span *s, uint8_t *ids)
                    "the list of the span at %llu is broken", (ull)page))
             return;
         check_special(v, s, special, before);
-        if (special->kind != SPECIAL_WEAK)
+        if (special->kind == SPECIAL_PROFILE)
+            count_sample(v, s, special, samples);
+        else if (special->kind != SPECIAL_WEAK)
             check_id(v, special, ids);
         before = special;
     }
@@ -293,15 +332,20 @@ static void check_all_specials(struct verify *v)
     enum { MOST_IDS = 1 << 28 }; // else their numbers are not compared with each other
     uint64_t given = heap_of(h)->gc.callback_ids;
     uint8_t *ids = given < MOST_IDS ? verify_memory(v, given / 8 + 1) : NULL;
+    uint32_t *samples = heap_of(h)->gc.memprofile.all
+                            ? verify_memory(v, (h->meta.used / 64 + 1) * sizeof *samples)
+                            : NULL;
     for (uint64_t page = 0; page < h->grown_pages; page++) {
         const gcsim_span *s = &h->spans[page];
         bool begins = h->page_span[page] == page + 1 && s->state == GCSIM_SPAN_IN_USE,
              bit = h->page_specials[page / 64] >> page % 64 & 1;
         HOLDS(v, SPECIAL_PAGES, bit == (begins && s->specials), "page %llu: %d", (ull)page, bit);
         if (begins)
-            check_specials(v, s, ids);
+            check_specials(v, s, ids, samples);
     }
     check_ready(v, ids);
+    check_buckets(v, samples);
+    free(samples);
     free(ids);
 }
 

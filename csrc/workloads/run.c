@@ -49,6 +49,8 @@ static bool run_thread_begin(struct run_thread *t)
         return false;
     gcsim_enter(m);
     t->status = r->api->name_intern(r->heap, "workload", &name);
+    if (t->status == GCSIM_OK)
+        t->status = r->api->name_intern(r->heap, r->workload->name, &m->site);
     if (t->status == GCSIM_OK && !(t->work.g = r->api->goroutine_new(m, name)))
         t->status = GCSIM_NO_MEMORY;
     pthread_mutex_lock(&r->lock);

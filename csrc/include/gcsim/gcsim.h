@@ -184,6 +184,10 @@ typedef struct gcsim_options {
     uint32_t virtual_time, ncosts;
     uint64_t virtual_seed;
     const gcsim_cost *costs;
+    /* The heap profile samples an object per so many bytes (runtime.MemProfileRate); 0 = 524,288, and none in the step instantiation, where a
+       sample would be a step of its own; -1 = none. The seed decides which ones. */
+    int64_t mem_profile_rate;
+    uint64_t mem_profile_seed;
 } gcsim_options;
 
 /* What type_new copies. `mask` has one bit per 8-byte word of the first ptr_bytes, little endian, 1 = pointer. */
@@ -298,6 +302,9 @@ struct gcsim_mutator {
     uint32_t id;
     gcsim_span *alloc
         [GCSIM_SPAN_CLASSES]; /* cached spans; empty entries point at a full span, so there is no null test */
+    uint32_t
+        site; /* the program's to set: a name that says where what it allocates now is allocated, for the heap profile. A line for each
+                 function, the innermost first: its name; and, with tabs before them, file, line, and line of its beginning */
 };
 
 /* A root slot owned by the caller, for as long as it likes. ptr is written with gcsim_store. */
@@ -645,6 +652,25 @@ typedef struct gcsim_snapshot {
     gcsim_snapshot_special *special;
     gcsim_breakdown where;
 } gcsim_snapshot;
+/* The heap profile: samples of one site (a name), type, slot size and tier. */
+typedef enum gcsim_tier {
+    GCSIM_TIER_TINY =
+        0, /* a block shared by pointer-free objects below 16 bytes, of the type of the first */
+    GCSIM_TIER_SMALL = 1,
+    GCSIM_TIER_LARGE = 2 /* a span of its own */
+} gcsim_tier;
+typedef struct gcsim_profile_record {
+    uint32_t site, type, tier; /* type: as type_by_id takes it */
+    uint32_t size_class;       /* 0: large */
+    uint64_t slot_bytes;
+    uint64_t allocs, frees; /* sampled objects */
+} gcsim_profile_record;
+typedef struct gcsim_profile {
+    int64_t rate;
+    uint64_t records;
+    uint64_t lost;  /* samples for which there was no memory */
+    uint64_t cycle; /* ends of marking since the first sample */
+} gcsim_profile;
 
 typedef struct gcsim_violation {
     uint32_t
