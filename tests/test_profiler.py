@@ -64,7 +64,10 @@ def build_list(heap: gcsim.Heap, n: int) -> Node | None:
 
 
 def fill(heap: gcsim.Heap, n: int) -> list[Any]:
-    return [heap.new_slice(u8, 100_000) for _ in range(n)] + [heap.new(Wide) for _ in range(n)]
+    made: list[Any] = []
+    for _ in range(n):
+        made += heap.new_slice(u8, 100_000), heap.new(Wide)
+    return made
 
 
 def busy(heap: gcsim.Heap) -> list[Any]:
@@ -88,7 +91,7 @@ def test_at_rate_1_the_profile_is_a_plain_count(mode: str) -> None:
         for sample in profile.samples:
             lines[sample.stack[0].frames[0].line] += sample.values[0]
         first = build_list.__code__.co_firstlineno
-        assert lines[first + 3] == 250 and lines[fill.__code__.co_firstlineno + 1] == 24
+        assert lines[first + 3] == 250 and lines[fill.__code__.co_firstlineno + 3] == 24
         callers = {
             row.name.rpartition(".")[2]: row.cum for row in profile.top(by="alloc_objects").rows
         }
@@ -99,7 +102,7 @@ def test_at_rate_1_the_profile_is_a_plain_count(mode: str) -> None:
         assert tiers == {
             ("Node", "small", 2, 16),
             ("Wide", "small", 32, 1024),
-            ("u8", "large", 0, 106496),
+            ("uint8", "large", 0, 106496),
         }
         assert heap.verify() and len(kept) == 12
 
@@ -110,7 +113,7 @@ def test_labels(mode: str) -> None:
         (sample,) = heap.profile().samples
         assert {label.key: label.value for label in sample.labels} == {
             "bytes": 16,
-            "type": "u8",
+            "type": "uint8",
             "tier": "tiny",
             "size_class": "2",
         }
@@ -344,9 +347,10 @@ def test_a_rewound_heap_has_the_profile_of_then() -> None:
         at = cycle.step_number
         assert build_list(heap, 3) is not None
         cycle.step()
-        cycle.goto(at)
+        cycle.goto(at - 1)
+        assert build_list(heap, 1) is not None  # instead of the three
         cycle.finish()
-        assert heap.profile(gc=True).total("alloc_objects") == 4
+        assert heap.profile(gc=True).total("alloc_objects") == 5
         assert kept is not None and heap.verify()
 
 

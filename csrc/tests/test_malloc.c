@@ -308,7 +308,9 @@ static void reuse(void)
 // What is at hand, and nothing else: new_at_once takes no span, and while marking no window either.
 static void at_once(void)
 {
-    mut *m = open_heap(small_heap);
+    gcsim_options options = small_heap;
+    options.mem_profile_rate = -1; // an object that is sampled is not at hand
+    mut *m = open_heap(options);
     struct mheap *h = mheap_of(mutator_of(m));
     bool refused = true, right = true, all = true, while_marking = true;
     for (int i = 0; i < SIZES * 2; i++) {
