@@ -38,6 +38,7 @@ from gcsim._core import (
     typeof,
 )
 from gcsim._errors import (
+    AddressError,
     BenchFormatError,
     BoundsError,
     ClosedHeapError,
@@ -122,6 +123,7 @@ _LAZY = {
     "Metrics": "_metrics",
     "ObjectInfo": "_results",
     "Profile": "_pprof",
+    "Server": "_serve",
     "Snapshot": "_snapshot",
     "SpanInfo": "_results",
     "SteppedCycle": "_steps",
@@ -143,6 +145,7 @@ _LAZY = {
     "read_gctrace": "_gctrace",
     "read_pprof": "_pprof",
     "read_snapshot": "_heap_files",
+    "serve": "_serve",
     "workload": "_workload",
     "workloads": "_workload",
 }

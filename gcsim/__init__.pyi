@@ -53,6 +53,9 @@ from gcsim._eras import (
     eras as eras,
 )
 from gcsim._errors import (
+    AddressError as AddressError,
+)
+from gcsim._errors import (
     BenchFormatError as BenchFormatError,
 )
 from gcsim._errors import (
@@ -231,6 +234,12 @@ from gcsim._results import (
 )
 from gcsim._results import (
     SpanInfo as SpanInfo,
+)
+from gcsim._serve import (
+    Server as Server,
+)
+from gcsim._serve import (
+    serve as serve,
 )
 from gcsim._snapshot import (
     Snapshot as Snapshot,

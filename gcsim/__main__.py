@@ -1,5 +1,6 @@
 """The command line: ``python -m gcsim demo``, ``conform FILE...``, ``run WORKLOAD``,
-``explore``, ``gctrace FILE``, ``bench-report FILE...``, ``heap FILE``, ``convert FROM TO``.
+``serve WORKLOAD``, ``explore``, ``gctrace FILE``, ``bench-report FILE...``, ``heap FILE``,
+``convert FROM TO``.
 
 Exit status: 0 all is as it should be; 1 a comparison differs, or a workload fails; 2 wrong
 arguments, a file that cannot be read or written or does not compile, a missing package, or a
@@ -15,7 +16,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 _LATER = {
-    "serve": "show a live heap in the browser",
     "escape": "predict what escapes to the heap",
     "learn": "work through the exercises",
     "quiz": "questions about a heap",
@@ -68,6 +68,12 @@ def _run(args: argparse.Namespace) -> int:
     return main(args)
 
 
+def _serve(args: argparse.Namespace) -> int:
+    from gcsim._serve_main import main
+
+    return main(args)
+
+
 def _explore(args: argparse.Namespace) -> int:
     from gcsim._explore_main import main
 
@@ -114,6 +120,8 @@ def _parser(arguments: Sequence[str] = ()) -> argparse.ArgumentParser:
     from gcsim._heap_report import ABOUT as about_heap
     from gcsim._heap_report import add_arguments as add_heap_arguments
     from gcsim._run import STATUS, add_arguments, choose
+    from gcsim._serve_main import STATUS as serve_status
+    from gcsim._serve_main import add_arguments as add_serve_arguments
 
     parser = argparse.ArgumentParser(prog="python -m gcsim", description="Go's memory manager.")
     parser.add_argument("--version", action="version", version=f"gcsim {__version__}")
@@ -174,7 +182,18 @@ def _parser(arguments: Sequence[str] = ()) -> argparse.ArgumentParser:
         " seconds, cycles, bytes, stops, CPU of marking and assists, and the workload's checksum."
         " The workload's name comes first; its parameters are options. " + STATUS,
     )
-    add_arguments(run, choose(list(arguments)))
+    chosen = choose(list(arguments))
+    add_arguments(run, chosen)
+
+    serve = command(
+        "serve",
+        _serve,
+        "show a live heap in the browser, to go tool pprof and to Prometheus",
+        "Runs a workload again and again and serves its heap over HTTP until Ctrl-C: a live page,"
+        " /debug/pprof/ with Go's paths, /metrics. The workload's name comes first; its parameters"
+        " are options. " + serve_status,
+    )
+    add_serve_arguments(serve, chosen)
 
     explore = command(
         "explore",

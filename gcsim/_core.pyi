@@ -32,6 +32,7 @@ from gcsim._handles import Handle
 from gcsim._metrics import Metrics
 from gcsim._pprof import Profile
 from gcsim._results import Cycle, Event, GCStats, MemStats, ObjectInfo, SpanInfo
+from gcsim._serve import Server
 from gcsim._snapshot import Snapshot
 from gcsim._snapshot_types import SnapshotRead
 from gcsim._steps import SteppedCycle
@@ -342,6 +343,9 @@ class Heap:
     def graph(self) -> HeapGraph: ...
     def snapshot(self, *, owners: bool = True) -> Snapshot: ...
     def breakdown(self) -> Breakdown: ...
+    def serve(
+        self, port: int = 0, host: str = "127.0.0.1", *, allow_remote: bool = False
+    ) -> Server: ...
     @overload
     def events(self, /, *, array: Literal[False] = False) -> list[Event]: ...
     @overload

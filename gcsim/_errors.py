@@ -155,6 +155,13 @@ class ProgramError(Error, RuntimeError):
         return error
 
 
+class AddressError(Error, OSError):
+    """A server cannot listen on the address: it is in use, forbidden, or not of this machine.
+
+    ``errno`` is the system's reason.
+    """
+
+
 class WorkloadError(Error, RuntimeError):
     """A workload returned an error, is none, or does not come to an end.
 

@@ -73,7 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser, chosen: Workload | None) -> N
             )
 
 
-def _parameters(args: argparse.Namespace, chosen: Workload) -> dict[str, int | str]:
+def parameters(args: argparse.Namespace, chosen: Workload) -> dict[str, int | str]:
     given = {name: getattr(args, f"parameter_{name}") for name in chosen.parameters}
     return {
         name: int(value) if isinstance(value, str) and value.isdecimal() else value
@@ -130,7 +130,7 @@ def _text(result: WorkloadResult, f: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _list(as_json: bool) -> int:
+def list_workloads(as_json: bool) -> int:
     if as_json:
         shown = [
             {
@@ -153,23 +153,28 @@ def _list(as_json: bool) -> int:
     return 0
 
 
+def heap_of(args: argparse.Namespace) -> gcsim.Heap:
+    """The heap that the options ask for. Raises Error."""
+    return gcsim.Heap(
+        gogc=args.gogc,
+        memory_limit=args.memory_limit,
+        procs=args.procs,
+        gcstoptheworld=args.stop_the_world,
+        mark=args.mark,
+        mode="virtual" if args.virtual else "threads",
+        seed=args.seed,
+    )
+
+
 def main(args: argparse.Namespace) -> int:
     if args.list:
-        return _list(args.json)
+        return list_workloads(args.json)
     chosen: Workload | None = args.chosen
     try:
         if chosen is None:
             chosen = find(args.workload or "")
-        with gcsim.Heap(
-            gogc=args.gogc,
-            memory_limit=args.memory_limit,
-            procs=args.procs,
-            gcstoptheworld=args.stop_the_world,
-            mark=args.mark,
-            mode="virtual" if args.virtual else "threads",
-            seed=args.seed,
-        ) as heap:
-            values: dict[str, Any] = _parameters(args, chosen)
+        with heap_of(args) as heap:
+            values: dict[str, Any] = parameters(args, chosen)
             result = chosen.run(heap, threads=args.mutators, seed=args.seed, **values)
             f = figures(result, resident_bytes())
     except (WorkloadError, MemoryError) as error:
@@ -183,11 +188,13 @@ def main(args: argparse.Namespace) -> int:
 
 
 def choose(arguments: list[str]) -> Workload | None:
-    """The workload whose parameters become options: of ``run NAME ...``; None if there is none.
+    """The workload whose parameters become options: of ``run NAME ...`` and ``serve NAME ...``.
+
+    None if there is none.
 
     Raises CompileError for a source that does not compile.
     """
-    if len(arguments) < 2 or arguments[0] != "run" or arguments[1].startswith("-"):
+    if len(arguments) < 2 or arguments[0] not in ("run", "serve") or arguments[1].startswith("-"):
         return None
     try:
         return find(arguments[1])

@@ -22,7 +22,6 @@ from gcsim._pictures import class_bars, span_map
 
 SHIPPED = Path(gcsim.__file__).parent / "data" / "leaks.graph.npz"
 LATER = (
-    "serve",
     "escape",
     "learn",
     "quiz",

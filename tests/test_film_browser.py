@@ -2,61 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import pytest
+from chromium import by_id, press, requests
 from made_film import NOTE, lost_object, random_film
 
 from gcsim._film import Film
 
 pytestmark = pytest.mark.slow  # once in CI is enough
-
-
-def missing(what: str) -> NoReturn:
-    if os.environ.get("CI") == "true":
-        pytest.fail(f"{what} is missing, and CI must not skip this")
-    pytest.skip(f"{what} is not installed")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    try:
-        from selenium import webdriver
-        from selenium.webdriver.chrome.service import Service
-    except ImportError:
-        missing("selenium")
-    names = ("chromium", "chromium-browser", "google-chrome")
-    binary = next(filter(None, map(shutil.which, names)), None)
-    driver = shutil.which("chromedriver")
-    if binary is None or driver is None:
-        missing("chromium" if binary is None else "chromedriver")
-    options = webdriver.ChromeOptions()
-    options.binary_location = binary
-    for switch in ("headless=new", "no-sandbox", "disable-dev-shm-usage", "window-size=1400,1200"):
-        options.add_argument(f"--{switch}")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    started = webdriver.Chrome(options=options, service=Service(driver))
-    started.set_page_load_timeout(60)
-    yield started
-    started.quit()
-
-
-def by_id(browser: Any, name: str) -> Any:
-    return browser.find_element("id", name)
-
-
-def press(browser: Any, key: str) -> None:
-    from selenium.webdriver.common.keys import Keys
-
-    browser.find_element("css selector", "body").send_keys(getattr(Keys, key))
 
 
 def place(browser: Any) -> str:
@@ -76,14 +34,6 @@ def opened(browser: Any, page: Path) -> None:
     for log in ("browser", "performance"):
         browser.get_log(log)
     browser.get(page.as_uri())
-
-
-def requests(browser: Any) -> list[str]:
-    """Addresses that the page asked for."""
-    events = [json.loads(e["message"])["message"] for e in browser.get_log("performance")]
-    return [
-        e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"
-    ]
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ HOOK_NOARGS(heap_py_gc_stats);
 HOOK_NOARGS(heap_py_spans);
 HOOK_NOARGS(heap_py_objects);
 HOOK_NOARGS(heap_py_graph);
+static PyObject *heap_py_serve(PyObject *self, PyObject *args, PyObject *kwargs);
 static PyObject *heap_py_object_rows(PyObject *self, PyObject *cursor);
 static PyObject *heap_py_cycles(PyObject *self, void *closure);
 // events_bind.c
@@ -151,6 +152,11 @@ static PyObject *heap_py_dump(PyObject *self, void *closure);
         {"graph", heap_py_graph, METH_NOARGS,                                                      \
          PyDoc_STR(                                                                                \
              "graph($self, /)\n--\n\nObjects, pointers and roots as a HeapGraph (needs NumPy).")}, \
+        {"serve", (PyCFunction)(void (*)(void))heap_py_serve, METH_VARARGS | METH_KEYWORDS,        \
+         PyDoc_STR(                                                                                \
+             "serve($self, port=0, host=\"127.0.0.1\", *, allow_remote=False)\n--\n\nServes "      \
+             "the heap over HTTP, as gcsim.serve() does: a Server with a live page, "              \
+             "/metrics and /debug/pprof/.")},                                                      \
         {"events", HOOK_FAST(heap_py_events),                                                      \
          PyDoc_STR("events($self, /, *, array=False)\n--\n\nThe kept events, oldest first: Event " \
                    "tuples, or a NumPy array.")},                                                  \

@@ -612,3 +612,19 @@ static PyObject *heap_py_graph(PyObject *self, PyObject *Py_UNUSED(unused))
         PyMem_RawFree(g.v[i].items);
     return result;
 }
+
+// --- the server
+
+static PyObject *heap_py_serve(PyObject *self, PyObject *args, PyObject *kwargs)
+{
+    PyObject *module = PyImport_ImportModule("gcsim._serve");
+    PyObject *serve = module ? bind_attribute(module, "serve_heap") : NULL;
+    PyObject *heap = serve ? PyTuple_Pack(1, self) : NULL;
+    PyObject *values = heap ? PySequence_Concat(heap, args) : NULL;
+    PyObject *result = values ? PyObject_Call(serve, values, kwargs) : NULL;
+    Py_XDECREF(module);
+    Py_XDECREF(serve);
+    Py_XDECREF(heap);
+    Py_XDECREF(values);
+    return result;
+}

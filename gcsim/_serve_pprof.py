@@ -1,0 +1,230 @@
+"""``/debug/pprof/``: profiles under the paths and with the parameters of Go's net/http/pprof.
+
+``debug=1`` is text, ``gc=1`` collects first, ``seconds=N`` is what was counted in N seconds, so
+``go tool pprof http://127.0.0.1:PORT/debug/pprof/heap`` works (net/http/pprof/pprof.go: Index,
+handler.ServeHTTP, serveDeltaProfile). What gcsim has not is said in words.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from html import escape
+from itertools import count
+from typing import TYPE_CHECKING, NoReturn
+from urllib.parse import quote
+
+from gcsim._errors import Error, NotThereYetError
+from gcsim._serve_http import Answer, Refusal, Request
+
+if TYPE_CHECKING:
+    from gcsim._core import Heap
+    from gcsim._pprof import Location, Profile, Sample
+    from gcsim._serve import Server
+
+_LONGEST_WAIT = 3600  #: seconds of a delta profile
+_BINARY = "application/octet-stream"
+
+_ABOUT = {
+    "allocs": "all allocations since the heap was made, as sampled",
+    "goroutine": "the goroutines and where they are",
+    "goroutineleak": "goroutines that wait for what nobody can reach any more",
+    "heap": "allocations of objects that live, as sampled; gc=1 collects first",
+    "cmdline": "the command line of this program",
+    "symbol": "names of addresses: gcsim has none, its stacks have their names in them",
+}
+_KINDS = ("allocs", "goroutine", "goroutineleak", "heap")
+
+_MISSING = {
+    "block": "no profile of waiting is kept",
+    "mutex": "no profile of locks is kept",
+    "profile": "no profile of the processor is kept: use perf, or py-spy for Python",
+    "threadcreate": "no profile of threads is kept: /metrics has their number",
+    "trace": "no execution trace is written: heap.record() has the collector's events",
+}
+
+
+def _refuse(status: int, words: str) -> NoReturn:
+    """An error as Go's server tells it, so that `go tool pprof` prints the words."""
+    raise Refusal(status, words, {"X-Go-Pprof": "1"})
+
+
+def _number(request: Request, name: str) -> int:
+    """A parameter as Go's strconv.Atoi takes it; what is none counts as 0, as there."""
+    text = request.query.get(name, "")
+    return int(text) if re.fullmatch(r"[+-]?[0-9]{1,18}", text) else 0
+
+
+def take(heap: Heap, kind: str, gc: bool = False) -> Profile:
+    """A profile of the heap: ``heap.profile(kind=, gc=)``."""
+    method = getattr(heap, "profile", None)
+    if method is None:
+        raise NotThereYetError(
+            f"the profile {kind!r} is not there yet: heap.profile() will make it"
+        )
+    made: Profile = method(kind=kind, gc=gc)
+    return made
+
+
+def answer(server: Server, request: Request) -> Answer:
+    name = request.path.removeprefix("/debug/pprof/")
+    if name == "":
+        return _index(server, request)
+    if name == "cmdline":
+        return Answer("\0".join(sys.orig_argv).encode("utf-8", "replace"))
+    if name == "symbol":
+        return Answer(b"num_symbols: 0\n")
+    if name in _MISSING:
+        _refuse(501, f"{name}: {_MISSING[name]}")
+    if name not in _KINDS:
+        _refuse(404, f"Unknown profile; there are {', '.join(_KINDS)} and cmdline")
+    if "seconds" in request.query:
+        return _delta(request, server._chosen(request).heap, name)
+    heap, debug = server._chosen(request).heap, _number(request, "debug")
+    profile = take(heap, name, gc=name == "heap" and _number(request, "gc") > 0)
+    if debug:
+        return Answer("".join(text(profile, name)).encode("utf-8", "replace"))
+    return _file(profile, name)
+
+
+def _file(profile: Profile, name: str) -> Answer:
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Answer(profile.to_bytes(), _BINARY, headers=headers)
+
+
+def _delta(request: Request, heap: Heap, name: str) -> Answer:
+    seconds = _number(request, "seconds")
+    if not 0 < seconds <= _LONGEST_WAIT:
+        _refuse(400, f'invalid value for "seconds": an integer from 1 to {_LONGEST_WAIT}')
+    if _number(request, "debug"):
+        _refuse(400, "seconds and debug do not go together")
+    began, before = time.time_ns(), take(heap, name)
+    if not request.wait(seconds):
+        _refuse(503, "the server was closed")
+    now, after = time.time_ns(), take(heap, name)
+    return _file(replace(after - before, time_ns=now, duration_ns=now - began), f"{name}-delta")
+
+
+# ---- the index ----
+
+
+def _index(server: Server, request: Request) -> Answer:
+    heaps, chosen = server.heaps, server._chosen(request)
+    which = f"&amp;heap={quote(chosen.name, safe='')}" if len(heaps) > 1 else ""
+    rows = [
+        f'<tr><td class="n">{_records(chosen.heap, name)}</td>'
+        f'<td><a href="{name}{"?debug=1" + which if name in _KINDS else ""}">{name}</a></td>'
+        f"<td>{escape(about)}</td></tr>"
+        for name, about in sorted(_ABOUT.items())
+    ]
+    others = [
+        f'<a href="?heap={quote(other, safe="")}">{escape(other)}</a>'
+        for other in heaps
+        if other != chosen.name
+    ]
+    page = _INDEX.format(
+        heap=escape(chosen.name),
+        rows="\n".join(rows),
+        others=f"<p>Other heaps: {', '.join(others)}</p>" if others else "",
+    )
+    headers = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
+    return Answer(page.encode(), "text/html; charset=utf-8", headers=headers)
+
+
+def _records(heap: Heap, name: str) -> str:
+    """How many records the profile has now; "" where counting would be work."""
+    if name not in ("allocs", "heap", "goroutine"):
+        return ""
+    try:
+        return str(len(take(heap, name).samples))
+    except NotThereYetError:
+        return "not there yet"
+    except (Error, MemoryError):
+        return ""
+
+
+_INDEX = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<link rel="icon" href="data:,">
+<title>/debug/pprof/</title>
+<style>
+:root {{ color-scheme: light dark; }}
+body {{ margin: 2em auto; padding: 0 1em; max-width: 50em; font: 16px/1.5 system-ui, sans-serif; }}
+td {{ padding: .2em 1em .2em 0; vertical-align: top; }}
+.n {{ text-align: right; font-variant-numeric: tabular-nums; }}
+code {{ overflow-wrap: anywhere; }}
+</style>
+</head>
+<body>
+<main>
+<h1>/debug/pprof/</h1>
+<p>Heap: {heap}. These links are text (debug=1); <code>go tool pprof</code> takes them without.</p>
+<table>
+<thead>
+<tr><th scope="col">Records</th><th scope="col">Profile</th><th scope="col">What it is</th></tr>
+</thead>
+<tbody>
+{rows}
+</tbody>
+</table>
+{others}
+<p>Parameters: debug=1 text, gc=1 collect first (heap), seconds=N what N seconds add, heap=NAME.</p>
+<p><a href="/">The live page</a> <a href="/metrics">Metrics for Prometheus</a></p>
+</main>
+</body>
+</html>
+"""
+
+
+# ---- debug=1 ----
+
+
+def text(profile: Profile, name: str) -> Iterator[str]:
+    """The profile as Go's debug=1 writes it (runtime/pprof/pprof.go: writeHeapInternal,
+    printCountProfile).
+
+    The numbers of a `Profile` stand for all that happened, not for what was sampled: the rate in
+    the first line is 1 (written doubled, as there), so that readers scale nothing again.
+    """
+    numbers = {location: i for i, location in zip(count(1), _locations(profile), strict=False)}
+    types = [t.type for t in profile.sample_types]
+    if len(types) == 4:
+        all_, all_bytes, live, live_bytes = (profile.total(by) for by in types)
+        all_bytes += all_bytes == live_bytes  # else pprof would take it for one of two columns
+        yield f"heap profile: {live}: {live_bytes} [{all_}: {all_bytes}] @ heap/2\n"
+        rows = [
+            (s.values[3], f"{s.values[2]}: {s.values[3]} [{s.values[0]}: {s.values[1]}]", s)
+            for s in profile.samples
+        ]
+    else:
+        yield f"{name} profile: total {profile.total()}\n"
+        rows = [(s.values[-1], str(s.values[-1]), s) for s in profile.samples]
+    for _, shown, sample in sorted(rows, key=lambda row: -row[0]):
+        yield f"{shown} @{''.join(f' {_address(x, numbers):#x}' for x in sample.stack)}\n"
+        yield from _frames(sample, numbers)
+        yield "\n"
+
+
+def _locations(profile: Profile) -> Iterator[Location]:
+    yield from dict.fromkeys(location for s in profile.samples for location in s.stack)
+
+
+def _address(location: Location, numbers: dict[Location, int]) -> int:
+    """Python's lines have no addresses: they are numbered."""
+    return location.address or numbers[location]
+
+
+def _frames(sample: Sample, numbers: dict[Location, int]) -> Iterator[str]:
+    for location in sample.stack:
+        address = _address(location, numbers)
+        if not location.frames:
+            yield f"#\t{address:#x}\n"
+        for frame in location.frames:
+            name, file = (re.sub(r"[\t\n]", " ", s) for s in (frame.function, frame.file))
+            yield f"#\t{address:#x}\t{name}+0x0\t{file}:{frame.line}\n"
