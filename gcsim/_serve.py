@@ -7,8 +7,9 @@
 
 One thread accepts; each connection has one of its own, at most `CLIENTS`. Whatever a client is
 waited for has a deadline, so that one that hangs loses its connection and nobody else anything.
-A heap is read as any other thread reads it. Nothing here stops the world, but for two things that a
-client asks for: a collection (``gc=1``), and the map of spans, whose stops are short.
+A heap is read as any other thread reads it. Nothing here stops the world, but for three things: a
+collection that a client asks for (``gc=1``), the map of spans, and the sum of all pauses where more
+than 256 collections went by unseen; the stops of the last two are short.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ import sys
 import threading
 import time
 import warnings
+from collections import deque
 from collections.abc import Callable, Mapping
 from functools import partial
 from types import MappingProxyType, TracebackType
@@ -54,6 +56,7 @@ from gcsim._serve_http import (
 
 if TYPE_CHECKING:
     from gcsim._core import Heap
+    from gcsim._results import Cycle
     from gcsim._serve_live import Live
 
 CLIENTS = 32  #: connections at one time
@@ -63,12 +66,14 @@ _LONGEST_NAME = 100
 
 
 class Served:
-    """A heap and its name; what the live page has seen of it."""
+    """A heap and its name; what clients have seen of it."""
 
     def __init__(self, name: str, heap: Heap) -> None:
         self.name = name
         self.heap = heap
         self._live: Live | None = None
+        self._cycles: deque[Cycle] = deque(maxlen=256)  # as many as a heap remembers
+        self._counted, self._paused_ns = 0, 0
         self._lock = threading.Lock()
 
     @property
@@ -77,8 +82,32 @@ class Served:
             if self._live is None:
                 from gcsim._serve_live import Live
 
-                self._live = Live(self.heap)
+                self._live = Live(self)
             return self._live
+
+    def cycles(self) -> tuple[Cycle, ...]:
+        """``heap.cycles``, of which only those are made that are new, and the newest known again:
+        its sweep may have gone on."""
+        with self._lock:
+            fresh = self.heap._cycles_from(self._cycles[-1].number if self._cycles else 0)
+            if self._cycles and fresh:
+                self._cycles.pop()
+            self._cycles.extend(fresh)
+            self._count(fresh)
+            return tuple(self._cycles)
+
+    def _count(self, fresh: tuple[Cycle, ...]) -> None:
+        if fresh and fresh[0].number > self._counted + 1:  # more than are remembered: ask, once
+            stats = self.heap.gc_stats()
+            self._counted, self._paused_ns = stats.num_gc, stats.pause_total
+        for cycle in fresh:
+            if cycle.number > self._counted:
+                self._counted, self._paused_ns = cycle.number, self._paused_ns + cycle.pause_ns
+
+    @property
+    def paused_ns(self) -> int:
+        """For how long the collections that `cycles` saw, and those before, stopped the world."""
+        return self._paused_ns
 
 
 def _page(server: Server, request: Request) -> Answer:
@@ -96,7 +125,7 @@ def _live(server: Server, request: Request) -> Answer:
 def _metrics(server: Server, request: Request) -> Answer:
     from gcsim._serve_metrics import TYPE, exposition
 
-    return Answer(exposition(server.heaps).encode(), TYPE)
+    return Answer(exposition(server._served()).encode(), TYPE)
 
 
 def _pprof(server: Server, request: Request) -> Answer:
@@ -336,9 +365,7 @@ class Server:
         except (OSError, ValueError):
             pass  # the client has gone
         finally:
-            with contextlib.suppress(OSError):
-                client.socket.shutdown(socket.SHUT_WR)
-            client.socket.close()
+            client.close()
             self._clients.pop(client, None)
 
     def _forget(self) -> None:

@@ -23,13 +23,11 @@ from gcsim._metrics import Histogram, Sample
 from gcsim._serve_http import Answer, Refusal, Request
 
 if TYPE_CHECKING:
-    from gcsim._core import Heap
     from gcsim._results import Cycle, SpanInfo
-    from gcsim._serve import Server
+    from gcsim._serve import Served, Server
 
 PERIOD = 0.2  #: seconds between two frames, at least
 FRAMES = 600  #: kept: two minutes
-CYCLES = 256  #: kept; as many as a heap remembers
 CELLS = 1024  #: of a span map, at most
 _SHARE = 20  #: a map is made again after this many times what it took, so that it stays cheap
 
@@ -121,12 +119,11 @@ def span_map(spans: tuple[SpanInfo, ...]) -> dict[str, Any]:
 class Live:
     """What pages have been told of one heap."""
 
-    def __init__(self, heap: Heap) -> None:
-        self._heap = heap
+    def __init__(self, served: Served) -> None:
+        self._served = served
         self._lock = threading.Lock()  # of one frame at a time
         self._frames: deque[dict[str, Any]] = deque(maxlen=FRAMES)
-        self._cycles: deque[dict[str, Any]] = deque(maxlen=CYCLES)
-        self._sequence = self._cycles_seen = 0
+        self._sequence = 0
         self._made = -math.inf
         self._map: dict[str, Any] | None = None
         self._map_due = -math.inf
@@ -142,7 +139,7 @@ class Live:
                 self._sample()
                 self._made = now
             if spans and now >= self._map_due:
-                self._map = {**span_map(self._heap.spans()), "time": time.time()}
+                self._map = {**span_map(self._served.heap.spans()), "time": time.time()}
                 took = time.monotonic() - now
                 self._map["seconds"] = took
                 self._map_due = now + max(1.0, _SHARE * took)
@@ -150,23 +147,14 @@ class Live:
             return {
                 "frames": [frame for frame in self._frames if frame["seq"] > after],
                 "lost": max(0, first - after - 1) if after else 0,
-                "cycles": [told for told in self._cycles if told["number"] >= cycle],
+                "cycles": [_cycle(c) for c in self._served.cycles() if c.number >= cycle],
                 "spans": self._map if spans else None,
             }
 
     def _sample(self) -> None:
-        sample = self._heap.metrics.read()
-        count = sample["/gc/cycles/total:gc-cycles"]
-        if count != self._cycles_seen:
-            self._take_cycles()
-            self._cycles_seen = count
+        sample = self._served.heap.metrics.read()
         self._sequence += 1
         self._frames.append(_frame(self._sequence, sample))
-
-    def _take_cycles(self) -> None:
-        cycles = self._heap.cycles
-        newest = self._cycles.pop()["number"] if self._cycles else 0  # its sweep may have gone on
-        self._cycles.extend(_cycle(cycle) for cycle in cycles if cycle.number >= newest)
 
 
 def _whole(request: Request, name: str) -> int:

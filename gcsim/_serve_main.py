@@ -8,6 +8,7 @@ import itertools
 import json
 import sys
 import threading
+from typing import Any
 
 from gcsim import _run
 from gcsim._errors import Error, WorkloadError
@@ -64,7 +65,7 @@ def _serve(args: argparse.Namespace) -> None:
     from gcsim._serve import serve
 
     chosen: Workload = args.chosen or _run.find(args.workload or "")
-    values = _run.parameters(args, chosen)
+    values: dict[str, Any] = _run.parameters(args, chosen)
     runs = itertools.count() if args.runs is None else range(args.runs)
     with (
         _run.heap_of(args) as heap,

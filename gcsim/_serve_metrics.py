@@ -9,7 +9,7 @@ MemStats come from runtime/metrics, which nobody is stopped for.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -17,8 +17,8 @@ from gcsim._errors import Error
 from gcsim._metrics import Histogram, Sample
 
 if TYPE_CHECKING:
-    from gcsim._core import Heap
     from gcsim._results import Cycle
+    from gcsim._serve import Served
 
 TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -93,7 +93,9 @@ def _memstats(sample: Sample, cycles: tuple[Cycle, ...]) -> Iterator[tuple[str, 
 # ---- the others ----
 
 
-def _others(sample: Sample, cycles: tuple[Cycle, ...]) -> Iterator[tuple[str, _Family, _Line]]:
+def _others(
+    sample: Sample, cycles: tuple[Cycle, ...], paused_ns: int
+) -> Iterator[tuple[str, _Family, _Line]]:
     about = _Family("gauge", "Goroutines that have not ended.")
     yield "go_goroutines", about, _Line(sample["/sched/goroutines:goroutines"])
     about = _Family("gauge", "Threads that the collector has started.")
@@ -105,9 +107,7 @@ def _others(sample: Sample, cycles: tuple[Cycle, ...]) -> Iterator[tuple[str, _F
         pause = pauses[min(len(pauses) * i // 4, len(pauses) - 1)] if pauses else 0
         quantile = (("quantile", f"{i / 4:g}"),)
         yield "go_gc_duration_seconds", about, _Line(pause / 1e9, labels=quantile)
-    # Of all of them: what the pauses took of the processors, which all stood still.
-    paused = sample["/cpu/classes/gc/pause:cpu-seconds"] / sample["/sched/gomaxprocs:threads"]
-    yield "go_gc_duration_seconds", about, _Line(paused, "_sum")
+    yield "go_gc_duration_seconds", about, _Line(paused_ns / 1e9, "_sum")
     count = sample["/gc/cycles/total:gc-cycles"]
     yield "go_gc_duration_seconds", about, _Line(count, "_count")
 
@@ -212,7 +212,7 @@ def _text(families: Mapping[str, _Family]) -> Iterator[str]:
             yield f"{name}{line.suffix}{{{shown}}} {_number(line.value)}"
 
 
-def exposition(heaps: Mapping[str, Heap]) -> str:
+def exposition(heaps: Iterable[Served]) -> str:
     """The text of all heaps; one that cannot be read now is named in a comment, with why."""
     families: dict[str, _Family] = {}
     comments: list[str] = []
@@ -222,14 +222,13 @@ def exposition(heaps: Mapping[str, Heap]) -> str:
             families.setdefault(name, about).lines.append((heap, line))
 
     add("", [_info()])
-    parts: tuple[Callable[[Sample, tuple[Cycle, ...]], Iterable[tuple[str, _Family, _Line]]], ...]
-    parts = (_others, _memstats, lambda sample, cycles: _runtime_metrics(sample))
-    for name, heap in heaps.items():
+    for served in heaps:
         try:
-            sample, cycles = heap.metrics.read(), heap.cycles
+            sample, cycles = served.heap.metrics.read(), served.cycles()
         except Error as error:
-            comments.append(f"# heap {name!r}: {error}".replace("\n", " "))
+            comments.append(f"# heap {served.name!r}: {error}".replace("\n", " "))
             continue
-        for part in parts:
-            add(name, part(sample, cycles))
+        add(served.name, _others(sample, cycles, served.paused_ns))
+        add(served.name, _memstats(sample, cycles))
+        add(served.name, _runtime_metrics(sample))
     return "\n".join([*_text(families), *comments]) + "\n"

@@ -154,7 +154,12 @@ _INDEX = """<!DOCTYPE html>
 <link rel="icon" href="data:,">
 <title>/debug/pprof/</title>
 <style>
-:root {{ color-scheme: light dark; }}
+:root {{ color-scheme: light dark; --ground: #ffffff; --ink: #1b1f24; --link: #1f5fbf; }}
+@media (prefers-color-scheme: dark) {{
+  :root {{ --ground: #111417; --ink: #e8eaed; --link: #8ab8ff; }}
+}}
+body {{ background: var(--ground); color: var(--ink); }}
+a {{ color: var(--link); }}
 body {{ margin: 2em auto; padding: 0 1em; max-width: 50em; font: 16px/1.5 system-ui, sans-serif; }}
 td {{ padding: .2em 1em .2em 0; vertical-align: top; }}
 .n {{ text-align: right; font-variant-numeric: tabular-nums; }}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import http.client
 import json
@@ -81,7 +82,8 @@ def raw(server: _serve.Server, data: bytes) -> bytes:
     """The answer to exactly these bytes."""
     with socket.create_connection(("127.0.0.1", server.port), timeout=30) as client:
         client.sendall(data)
-        client.shutdown(socket.SHUT_WR)
+        with contextlib.suppress(OSError):  # the server may have had enough
+            client.shutdown(socket.SHUT_WR)
         return b"".join(iter(lambda: client.recv(65536), b""))
 
 
@@ -279,9 +281,11 @@ def families(server: _serve.Server) -> dict[str, Any]:
     assert got.status == 200
     assert got.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
     read = list(text_string_to_metric_families(got.text))
-    assert len({family.name for family in read}) == len(read)  # each name once
     assert all(family.documentation and family.type != "unknown" for family in read)
-    return {family.name: family for family in read}
+    # The parser takes "_total" away from counters.
+    named = {f.name + ("_total" if f.type == "counter" else ""): f for f in read}
+    assert len(named) == len(read)  # each name once
+    return named
 
 
 def value(family: Any, name: str | None = None, **labels: str) -> float:
@@ -301,10 +305,10 @@ def test_metrics_are_those_of_the_heap(heap: gcsim.Heap, server: _serve.Server) 
     for name in _METRICS:
         if isinstance(sample[name], Histogram):
             continue
-        family = read[_serve_metrics.prometheus_name(name).removesuffix("_total")]
+        family = read[_serve_metrics.prometheus_name(name)]
         if not name.startswith("/cpu/"):
-            assert value(family) == sample[name], name
-    assert value(read["go_gc_cycles_total_gc_cycles"]) == 3
+            assert value(family) == float(sample[name]), name
+    assert value(read["go_gc_cycles_total_gc_cycles_total"]) == 3
     # MemStats see what mutators have in their caches; runtime/metrics do not, as in Go.
     assert value(read["go_memstats_heap_sys_bytes"]) == stats.heap_sys
     assert value(read["go_memstats_next_gc_bytes"]) == stats.next_gc
@@ -319,19 +323,22 @@ def test_metrics_are_those_of_the_heap(heap: gcsim.Heap, server: _serve.Server) 
     for i, ns in enumerate(of_heap.quantiles(5)):
         assert value(pauses, quantile=f"{i / 4:g}") == pytest.approx(ns / 1e9)
     assert value(pauses, "go_gc_duration_seconds_count") == 3
-    total = value(pauses, "go_gc_duration_seconds_sum")
-    assert total == pytest.approx(of_heap.pause_total / 1e9, rel=0.05)
+    for collections in (0, 5, 300):  # of 300 the heap does not remember all
+        for _ in range(collections):
+            heap.collect()
+        total = value(families(server)["go_gc_duration_seconds"], "go_gc_duration_seconds_sum")
+        assert total == heap.gc_stats().pause_total / 1e9
     assert len(kept) == 5000
 
 
 # Names that dashboards of Go programs ask for (client_golang's collector, its defaults).
 USUAL = """
     go_gc_duration_seconds go_goroutines go_threads go_gc_gogc_percent go_gc_gomemlimit_bytes
-    go_sched_gomaxprocs_threads go_memstats_alloc_bytes go_memstats_buck_hash_sys_bytes
-    go_memstats_frees go_memstats_gc_sys_bytes go_memstats_heap_alloc_bytes
+    go_sched_gomaxprocs_threads go_memstats_alloc_bytes go_memstats_alloc_bytes_total go_memstats_buck_hash_sys_bytes
+    go_memstats_frees_total go_memstats_gc_sys_bytes go_memstats_heap_alloc_bytes
     go_memstats_heap_idle_bytes go_memstats_heap_inuse_bytes go_memstats_heap_objects
     go_memstats_heap_released_bytes go_memstats_heap_sys_bytes go_memstats_last_gc_time_seconds
-    go_memstats_mallocs go_memstats_mcache_inuse_bytes go_memstats_mcache_sys_bytes
+    go_memstats_mallocs_total go_memstats_mcache_inuse_bytes go_memstats_mcache_sys_bytes
     go_memstats_mspan_inuse_bytes go_memstats_mspan_sys_bytes go_memstats_next_gc_bytes
     go_memstats_other_sys_bytes go_memstats_stack_inuse_bytes go_memstats_stack_sys_bytes
     go_memstats_sys_bytes
@@ -356,7 +363,7 @@ def test_counters_are_the_cumulative_metrics_of_go(server: _serve.Server) -> Non
             histogram = "-by-size:" in name or "/pauses" in name
             made = _serve_metrics.prometheus_name(name, histogram=histogram)
             expected = "histogram" if histogram else "counter" if name in cumulative else "gauge"
-            assert read[made.removesuffix("_total")].type == expected, name
+            assert read[made].type == expected, name
             compared += 1
     assert compared == len(_METRICS)
 
@@ -383,7 +390,9 @@ def test_histograms_add_up(heap: gcsim.Heap, server: _serve.Server) -> None:
     allocated = read["go_gc_heap_allocs_by_size_bytes"]
     assert value(allocated, f"{allocated.name}_sum") == sample["/gc/heap/allocs:bytes"]
     pauses = read["go_gc_pauses_seconds"]
-    assert 0 < value(pauses, f"{pauses.name}_sum") <= heap.gc_stats().pause_total / 1e9
+    stops = sample["/gc/pauses:seconds"]
+    least = sum(n * max(low, 0) for low, n in zip(stops.buckets, stops.counts, strict=False))
+    assert value(pauses, f"{pauses.name}_sum") == least > 0
     assert len(kept) == 1000 and large
 
 
@@ -787,7 +796,7 @@ def test_the_program_ends_while_clients_wait(run_python: Any) -> None:
 @pytest.mark.slow
 @pytest.mark.threads
 def test_a_thousand_requests_while_a_workload_allocates() -> None:
-    def worst_and_total(heap: gcsim.Heap) -> tuple[int, int]:
+    def worst_and_mean(heap: gcsim.Heap) -> tuple[int, int]:
         stops = [ns for cycle in heap.cycles for ns in cycle.stops]
         return max(stops), sum(stops) // len(stops)
 
@@ -799,31 +808,27 @@ def test_a_thousand_requests_while_a_workload_allocates() -> None:
             failures.append(error)
 
     paths = ["metrics", "live.json", "live.json?spans=1", "", PROFILES, f"{PROFILES}cmdline"]
-    answers: list[int] = []
-    told: dict[str, tuple[int, int]] = {}
-    for served in (False, True):
-        with gcsim.Heap(procs=2) as heap:
+    told = []
+    for about in (False, True):  # requests about another heap cost the machine as much
+        with gcsim.Heap(procs=2) as heap, gcsim.Heap() as idle:
             ending, failures = threading.Event(), list[Exception]()
             thread = threading.Thread(target=busy, args=(heap, ending, failures))
             thread.start()
-            if served:
-                with gcsim.serve(heap) as server:
-                    answers = [ask(server, paths[i % len(paths)]).status for i in range(1000)]
-            else:
-                time.sleep(5)
+            with gcsim.serve(heap if about else idle) as server:
+                answers = [ask(server, paths[i % len(paths)]).status for i in range(1000)]
             ending.set()
             thread.join(120)
             assert not thread.is_alive() and failures == []
+            assert answers == [200] * 1000
             assert len(heap.cycles) > 3
-            told["served" if served else "alone"] = worst_and_total(heap)
+            told.append(worst_and_mean(heap))
             assert heap.verify()
-    assert answers == [200] * 1000
-    (alone, alone_mean), (served_worst, served_mean) = told["alone"], told["served"]
+    (other_worst, other_mean), (worst, mean) = told
     print(
-        f"\nstops of a workload on 2 processors, alone and with 1,000 requests: longest"
-        f" {alone / 1e3:.0f} and {served_worst / 1e3:.0f} us (ratio {served_worst / alone:.2f}),"
-        f" mean {alone_mean / 1e3:.0f} and {served_mean / 1e3:.0f} us"
-        f" (ratio {served_mean / alone_mean:.2f})"
+        f"\nstops of a workload on 2 processors, with 1,000 requests about another heap and about"
+        f" its own: longest {other_worst / 1e3:.0f} and {worst / 1e3:.0f} us"
+        f" (ratio {worst / other_worst:.2f}), mean {other_mean / 1e3:.0f} and {mean / 1e3:.0f} us"
+        f" (ratio {mean / other_mean:.2f})"
     )
 
 

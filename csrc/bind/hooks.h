@@ -28,6 +28,7 @@ HOOK_NOARGS(heap_py_graph);
 static PyObject *heap_py_serve(PyObject *self, PyObject *args, PyObject *kwargs);
 static PyObject *heap_py_object_rows(PyObject *self, PyObject *cursor);
 static PyObject *heap_py_cycles(PyObject *self, void *closure);
+static PyObject *heap_py_cycles_from(PyObject *self, PyObject *number);
 // events_bind.c
 HOOK_FASTCALL(heap_py_events);
 static PyObject *heap_py_record(PyObject *self, PyObject *args, PyObject *kwargs);
@@ -215,6 +216,7 @@ static PyObject *heap_py_dump(PyObject *self, void *closure);
         {"_mem_profile", heap_py_mem_profile, METH_NOARGS, NULL},                                  \
         {"_goroutine_stacks", heap_py_goroutine_stacks, METH_NOARGS, NULL},                        \
         {"_trace", heap_py_trace, METH_VARARGS, NULL},                                             \
+        {"_cycles_from", heap_py_cycles_from, METH_O, NULL},                                       \
         {"_read_metrics", heap_py_read_metrics, METH_NOARGS, NULL},                                \
     {                                                                                              \
         "_object_rows", heap_py_object_rows, METH_O, NULL                                          \

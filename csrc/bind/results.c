@@ -134,9 +134,9 @@ BIND PyObject *cycle_result(struct heap_object *h, const gcsim_cycle *from)
     return result;
 }
 
-static PyObject *heap_py_cycles(PyObject *self, void *Py_UNUSED(closure))
+// The cycles that are remembered, from number `first` on.
+static PyObject *cycles_from(struct heap_object *h, uint64_t first)
 {
-    struct heap_object *h = (struct heap_object *)self;
     enum { KEPT = 256 };
     gcsim_cycle *all = heap_check_open(h) < 0 ? NULL : PyMem_Malloc(KEPT * sizeof *all);
     uint64_t n = 0;
@@ -145,7 +145,8 @@ static PyObject *heap_py_cycles(PyObject *self, void *Py_UNUSED(closure))
     gcsim_mutator *m = heap_enter(h);
     if (m) {
         uint64_t last = h->api->cycle_info(h->heap, 0, &all[0]) == GCSIM_OK ? all[0].number : 0;
-        for (uint64_t number = last > KEPT ? last - KEPT + 1 : 1; number <= last; number++)
+        uint64_t oldest = last > KEPT ? last - KEPT + 1 : 1;
+        for (uint64_t number = first > oldest ? first : oldest; number <= last; number++)
             n += h->api->cycle_info(h->heap, number, &all[n]) == GCSIM_OK;
         heap_leave(h, m);
     }
@@ -159,6 +160,19 @@ static PyObject *heap_py_cycles(PyObject *self, void *Py_UNUSED(closure))
     }
     PyMem_Free(all);
     return tuple;
+}
+
+static PyObject *heap_py_cycles(PyObject *self, void *Py_UNUSED(closure))
+{
+    return cycles_from((struct heap_object *)self, 1);
+}
+
+static PyObject *heap_py_cycles_from(PyObject *self, PyObject *number)
+{
+    unsigned long long first = PyLong_AsUnsignedLongLong(number);
+    if (first == (unsigned long long)-1 && PyErr_Occurred())
+        return NULL;
+    return cycles_from((struct heap_object *)self, first);
 }
 
 // --- spans and objects
