@@ -385,6 +385,7 @@ def test_histograms_add_up(heap: gcsim.Heap, server: _serve.Server) -> None:
         assert buckets[-1] == (math.inf, histogram.total)
         assert value(family, f"{family.name}_count") == histogram.total
         for edge, so_far in buckets[:-1]:
+            assert math.nextafter(edge, math.inf) in histogram.buckets  # where the next one begins
             ends = zip(histogram.buckets[1:], histogram.counts, strict=True)
             assert so_far == sum(n for high, n in ends if high <= math.nextafter(edge, math.inf))
     allocated = read["go_gc_heap_allocs_by_size_bytes"]
