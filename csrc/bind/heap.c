@@ -615,6 +615,10 @@ static PyObject *heap_tp_new(PyTypeObject *type, PyObject *args, PyObject *kwarg
         return NULL;
     }
     h->serial = ++state->heap_serials;
+    if (PySys_Audit("gcsim.Heap", "O", h) < 0) {
+        Py_DECREF(h);
+        return NULL;
+    }
     return (PyObject *)h;
 }
 
@@ -728,9 +732,13 @@ static int heap_shut(struct heap_object *h)
     return result;
 }
 
+// Who listens to Python's audit events (the pytest plugin) looks at the heap a last time.
 static PyObject *heap_close(PyObject *self, PyObject *Py_UNUSED(unused))
 {
-    if (heap_shut((struct heap_object *)self) < 0)
+    struct heap_object *h = (struct heap_object *)self;
+    if (h->heap && !h->closing && PySys_Audit("gcsim.Heap.close", "O", self) < 0)
+        return NULL;
+    if (heap_shut(h) < 0)
         return NULL;
     Py_RETURN_NONE;
 }

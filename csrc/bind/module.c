@@ -81,6 +81,17 @@ static PyObject *bind_build_info(PyObject *Py_UNUSED(module), PyObject *Py_UNUSE
                          GCSIM_BUILD_PYTHON, "instantiations", "threads steps");
 }
 
+static PyObject *bind_parse_size(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
+{
+    uint64_t bytes;
+    const char *name = nargs == 2 ? PyUnicode_AsUTF8(args[0]) : NULL;
+    if (nargs != 2)
+        PyErr_SetString(PyExc_TypeError, "parse_size(name, value)");
+    if (!name || size_from_python(PyModule_GetState(module), name, args[1], &bytes) < 0)
+        return NULL;
+    return PyLong_FromUnsignedLongLong(bytes);
+}
+
 static PyMethodDef module_methods[] = {
     {"address", bind_address, METH_O,
      PyDoc_STR("address($module, ref, /)\n--\n\nThe address that a reference refers to, an int; "
@@ -92,6 +103,9 @@ static PyMethodDef module_methods[] = {
     {"build_info", bind_build_info, METH_NOARGS,
      PyDoc_STR("build_info($module, /)\n--\n\nHow this build was made, a dict of str: mode, "
                "version, compiler, flags, python, instantiations.")},
+    {"parse_size", (PyCFunction)(void (*)(void))bind_parse_size, METH_FASTCALL,
+     PyDoc_STR("parse_size($module, name, value, /)\n--\n\nBytes of an option that is an int or a "
+               "text such as \"64MiB\".")},
     {"make_struct_class", bind_make_struct_class, METH_VARARGS,
      PyDoc_STR("make_struct_class($module, name, module, qualname, doc, base, declaration, "
                "/)\n--\n\nFor gcsim.struct.")},
