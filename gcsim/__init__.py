@@ -148,6 +148,20 @@ _LAZY = {
     "serve": "_serve",
     "workload": "_workload",
     "workloads": "_workload",
+    "GoroutineDetector": "_detectors",
+    "LeakDetector": "_detectors",
+    "LeakReport": "_detectors",
+    "LeakSuspect": "_detectors",
+    "SnapshotDetector": "_detectors",
+    "compare_snapshots": "_detectors",
+    "LEAKS": "_leaks",
+    "Leak": "_leaks",
+    "MemoryGrowth": "_trackers",
+    "MemoryMonitor": "_trackers",
+    "MemoryNotice": "_trackers",
+    "MemorySample": "_trackers",
+    "MemoryTracker": "_trackers",
+    "ProfileEvery": "_trackers",
 }
 
 # Names of the design that this version does not have.

@@ -43,6 +43,24 @@ from gcsim._core import (
 from gcsim._core import (
     typeof as typeof,
 )
+from gcsim._detectors import (
+    GoroutineDetector as GoroutineDetector,
+)
+from gcsim._detectors import (
+    LeakDetector as LeakDetector,
+)
+from gcsim._detectors import (
+    LeakReport as LeakReport,
+)
+from gcsim._detectors import (
+    LeakSuspect as LeakSuspect,
+)
+from gcsim._detectors import (
+    SnapshotDetector as SnapshotDetector,
+)
+from gcsim._detectors import (
+    compare_snapshots as compare_snapshots,
+)
 from gcsim._dump import (
     open_go_dump as open_go_dump,
 )
@@ -196,6 +214,12 @@ from gcsim._layout import (
 from gcsim._layout import (
     sizeof as sizeof,
 )
+from gcsim._leaks import (
+    LEAKS as LEAKS,
+)
+from gcsim._leaks import (
+    Leak as Leak,
+)
 from gcsim._metrics import (
     Histogram as Histogram,
 )
@@ -252,6 +276,24 @@ from gcsim._struct import (
 )
 from gcsim._timeline import (
     Timeline as Timeline,
+)
+from gcsim._trackers import (
+    MemoryGrowth as MemoryGrowth,
+)
+from gcsim._trackers import (
+    MemoryMonitor as MemoryMonitor,
+)
+from gcsim._trackers import (
+    MemoryNotice as MemoryNotice,
+)
+from gcsim._trackers import (
+    MemorySample as MemorySample,
+)
+from gcsim._trackers import (
+    MemoryTracker as MemoryTracker,
+)
+from gcsim._trackers import (
+    ProfileEvery as ProfileEvery,
 )
 from gcsim._types import (
     TypeInfo as TypeInfo,
