@@ -36,6 +36,7 @@ SECTIONS = {
     "02_gc_cycle_and_tuning": ("11.2.1 GO GC算法演进历史", "11.2.2 GC调优"),
     "03_evolution_and_tricolour": ("11.2.1 GO GC算法演进历史",),
     "04_write_barriers": ("11.2.3 写屏障机制深度解析",),
+    "05_leaks": ("11.4.1 常见内存泄漏场景", "11.4.2 内存泄漏检测工具"),
     "07_performance": ("11.3.3 减少指针使用", "11.5.1 缓存友好的数据结构"),
 }
 
