@@ -80,7 +80,7 @@ static gcsim_event *ring_at(const struct event_ring *ring, uint64_t i)
 }
 
 // Where several write to one ring, one that was kept waiting in the middle of a record may write over a newer one.
-static void settle(struct recording_ring *of)
+static void settle_ring(struct recording_ring *of)
 {
     const struct event_ring *ring = &of->ring;
     of->first = ring->written < ring->room ? 0 : ring->written - ring->room;
@@ -99,7 +99,7 @@ CORE void recording_settle(struct recording *r, gcsim_recorded *out)
 {
     *out = (gcsim_recorded){.from_ns = r->from_ns, .to_ns = r->to_ns};
     for (uint32_t i = 0; i < r->nrings; i++) {
-        settle(&r->rings[i]);
+        settle_ring(&r->rings[i]);
         out->kept += r->rings[i].n;
         out->dropped += r->rings[i].ring.written - r->rings[i].n;
     }
