@@ -1,6 +1,7 @@
 // The function table of this instantiation: api.def. The one for white-box tests is in whitebox.c.
 #include "gc/cycle.h"
 #include "gc/memprofile.h"
+#include "gc/leaks.h"
 #include "gc/registry.h"
 #include "gc/roots.h"
 #include "gc/specials.h"
@@ -339,6 +340,17 @@ static gcsim_status api_snapshot(gcsim_mutator *m, gcsim_snapshot *out)
     return snapshot_take(M(m), out);
 }
 static void api_snapshot_free(gcsim_snapshot *s) { snapshot_free(s); }
+static void api_goroutine_park(gcsim_mutator *m, gcsim_goroutine *g, uint32_t reason, void *waiting)
+{
+    (void)m;
+    goroutine_park(g, reason, waiting);
+}
+static void api_goroutine_ready(gcsim_mutator *m, gcsim_goroutine *g, void *param)
+{
+    goroutine_ready(M(m), g, param);
+}
+static gcsim_status api_find_goroutine_leaks(gcsim_mutator *m) { return cycle_find_leaks(M(m)); }
+static const char *api_wait_reason_text(uint32_t reason) { return wait_reason_text(reason); }
 
 #undef M
 #undef H

@@ -4,6 +4,7 @@
 #include "gc/assist.h"
 #include "gc/barrier.h"
 #include "gc/checkmark.h"
+#include "gc/leaks.h"
 #include "gc/mark.h"
 #include "gc/memprofile.h"
 #include "gc/pace.h"
@@ -261,6 +262,16 @@ static void mark_stacks_again(struct mutator *m)
         ;
 }
 
+// World stopped: the search for leaks, where it could not be made while the program ran, because something was forgotten.
+static void find_leaks(struct mutator *m)
+{
+    while (leaks_find(m)) {
+        while (team_mark(m) != DRAINED)
+            ;
+        mark_forgotten(m);
+    }
+}
+
 // What GODEBUG traces say about a cycle's beginning and its end. Lines are written later, by tell.
 static void note_start(struct mheap *h, const gcsim_cycle *cycle)
 {
@@ -303,6 +314,7 @@ CORE void cycle_end(struct mutator *m, uint64_t stop_ns)
     if (gc->rescan_stacks && !gc->stopped)
         mark_stacks_again(m);
     mark_forgotten(m);
+    find_leaks(m);
     if (h->check_mark && !gc->unsound)
         checkmark(m);
     if (gc->sbrk)
@@ -390,7 +402,7 @@ CORE bool cycle_mark_done(struct mutator *m)
         if (gc->phase == GC_MARK) // else abandoned meanwhile
             for (struct mutator *other = h->mutators; other; other = other->next)
                 hand_over(other);
-        if (gc->phase != GC_MARK || grey_is_left(h)) {
+        if (gc->phase != GC_MARK || grey_is_left(h) || (!gc->work.overflow && leaks_find(m))) {
             world_stop_is_gc(h);
             world_start(m);
         } else {
@@ -468,7 +480,7 @@ CORE bool cycle_mark_stopped(struct mutator *m)
     do
         if (team_mark(m) == DRAIN_ABANDONED)
             return false;
-    while (mark_rescan(m));
+    while (mark_rescan(m) || leaks_find(m));
     return true;
 }
 
@@ -511,7 +523,8 @@ static gcsim_status cycle_start(struct mutator *m, gcsim_trigger why, uint64_t *
         return GCSIM_OK;
     }
     at_phase(h, CYCLE_QUIET);
-    gcsim_cycle *cycle = cycle_open(m, why, stop_ns, gc->stop_the_world);
+    bool stopped = leaks_begin(h) || gc->stop_the_world;
+    gcsim_cycle *cycle = cycle_open(m, why, stop_ns, stopped);
     *number = gc->cycles;
     pace_transition_done(h);
     if (!gc->stopped) {
@@ -580,6 +593,18 @@ static gcsim_status cycle_force(struct mutator *m)
         if (gc->phase == GC_MARK && gc->cycles == mine)
             cycle_undo(h);
         world_start(m);
+    }
+    return status;
+}
+
+CORE gcsim_status cycle_find_leaks(struct mutator *m)
+{
+    struct leaks *leaks = &heap_of(mheap_of(m))->gc.leaks;
+    uint32_t done = GCSIM_LOAD(&leaks->done);
+    gcsim_status status = GCSIM_OK;
+    while (status == GCSIM_OK && GCSIM_LOAD(&leaks->done) == done) { // else another thread undid it
+        GCSIM_STORE(&leaks->wanted, 1u);
+        status = cycle_force(m);
     }
     return status;
 }

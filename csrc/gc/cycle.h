@@ -7,6 +7,8 @@
 // heap, periodic: start a cycle, unless one runs or came first. forced: run one from beginning to end and sweep everything (runtime.GC).
 // The caller is at a safe point.
 CORE gcsim_status cycle_run(struct mutator *m, gcsim_trigger why);
+// cycle_run, forced, which also searches for leaked goroutines (mgc.go:goroutineLeakGC).
+CORE gcsim_status cycle_find_leaks(struct mutator *m);
 // A marker found nothing grey: end marking if that is true everywhere. False: it is not, and others are at work.
 CORE bool cycle_mark_done(struct mutator *m);
 // cycle_run, forced, and then all free memory back to the system (runtime/debug.FreeOSMemory). *released is how much went in the end.

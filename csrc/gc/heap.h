@@ -8,6 +8,7 @@
 //   gc/team    marking while the world is stopped
 //   gc/specials finalizers, weak references, cleanups
 //   gc/memprofile  samples of the heap profile
+//   gc/leaks  goroutines that are blocked for good
 //   gc/checkmark  mark again and compare         gc/trigger_ratio  the pacer before Go 1.18
 #pragma once
 
@@ -42,6 +43,7 @@ struct goroutine {
     struct goroutine *next, *before;
     struct mutator *owner; // that made it; NULL once that is gone
     uint32_t next_serial;
+    bool held_back; // its stack is no root of this cycle, unless what it is blocked on gets marked (gc/leaks.c)
 };
 
 struct batch {
@@ -147,6 +149,13 @@ struct team {
     uint32_t interrupted; // by the poll callback: they are to stop
 };
 
+// The search for leaked goroutines (gc/leaks.c).
+struct leaks {
+    uint32_t wanted; // by the next cycle that starts
+    uint32_t done;   // searches that have ended
+    bool searching;  // the cycle that runs does it, and has not decided yet
+};
+
 // Threads of the collector's own (gc/worker.c).
 struct workers {
     struct rt_lock lock; // of starting them
@@ -204,6 +213,7 @@ struct gc {
     gcsim_global *free_globals;
     struct goroutine *goroutines, *last_goroutine, *dead_goroutines;
     uint32_t next_goroutine_id;
+    struct leaks leaks;
     struct batch *batches, *dead_batches;
     struct batch
         *clearing_batch;  // weak batches from this one on have entries of dead objects (gc/roots.c)

@@ -754,6 +754,17 @@ CORE void mark_stacks(struct mutator *m)
 
 CORE void mark_all_stacks(struct mutator *m) { mark_frames(m, NULL); }
 
+CORE void mark_stack(struct mutator *m, gcsim_goroutine *g)
+{
+    struct mheap *h = mheap_of(m);
+    struct rings rings = {0};
+    struct marker k = marker_of(m, &rings);
+    uint64_t pointers = m->work.pointers;
+    goroutine_visit(h, g, engine_of(h)->visit, &k);
+    rings_flush(h, &k);
+    count_add(&heap_of(h)->gc.root_slots, m->work.pointers - pointers);
+}
+
 // --- whole heap: overflow, sbrk, interruption ------------------------------------------------------------------------
 
 typedef void (*span_visit)(struct mheap *h, gcsim_span *s, struct marker *k);

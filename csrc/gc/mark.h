@@ -50,6 +50,8 @@ CORE enum drained mark_drain(struct mutator *m, struct drain *limit);
 CORE void mark_stopped_roots(struct mutator *m);
 // The frames of a mutator's goroutines, if they are grey: by itself at a safe point, or by others while it is outside.
 CORE void mark_stacks(struct mutator *m);
+// The frames of one goroutine, that nobody uses meanwhile. What they lead to is queued for `m`, which is at a safe point or runs.
+CORE void mark_stack(struct mutator *m, gcsim_goroutine *g);
 // World stopped: the frames of all goroutines.
 CORE void mark_all_stacks(struct mutator *m);
 // World stopped and nothing grey: make up for what was forgotten when buffers overflowed; false if nothing was.

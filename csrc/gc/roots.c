@@ -2,6 +2,7 @@
 
 #include "base/bits.h"
 #include "gc/barrier.h"
+#include "gc/leaks.h"
 #include "gc/specials.h"
 
 #define NO_FRAME UINT64_MAX
@@ -201,7 +202,11 @@ CORE gcsim_goroutine *goroutine_make(struct mutator *m, uint32_t name)
         g->pub.used = g->pub.depth = 0;
         g->pub.name = name;
         g->pub.in_use = 1;
+        g->pub.waiting = NULL;
+        g->pub.param = NULL;
+        g->pub.wait_reason = g->pub.leaked = 0;
         g->owner = m;
+        g->held_back = false;
         GCSIM_STORE(&g->pub.id, ++gc->next_goroutine_id);
         g->next = NULL;
         g->before = gc->last_goroutine;
@@ -240,6 +245,11 @@ CORE void goroutine_finish(struct mutator *m, gcsim_goroutine *pub)
     g->pub.stack_bytes = g->pub.used = 0;
     g->pub.top = NO_FRAME;
     g->pub.in_use = g->pub.name = g->pub.depth = 0;
+    g->pub.waiting = NULL;
+    g->pub.param = NULL;
+    g->held_back = false;
+    GCSIM_STORE(&g->pub.wait_reason, 0u);
+    GCSIM_STORE(&g->pub.leaked, 0u);
     GCSIM_STORE(&g->pub.id, 0u);
     g->next = gc->dead_goroutines;
     gc->dead_goroutines = g;
@@ -270,7 +280,9 @@ CORE uint64_t goroutines_list(gcsim_heap *heap, gcsim_goroutine_info *out, uint6
     rt_lock(&h->rt, &heap->gc.roots_lock);
     for (struct goroutine *g = heap->gc.goroutines; g; g = g->next, n++)
         if (n < room)
-            out[n] = (gcsim_goroutine_info){&g->pub, g->pub.id, g->pub.name};
+            out[n] = (gcsim_goroutine_info){&g->pub, g->pub.id, g->pub.name,
+                                            GCSIM_LOAD(&g->pub.wait_reason),
+                                            GCSIM_LOAD(&g->pub.leaked)};
     rt_unlock(&h->rt, &heap->gc.roots_lock);
     return n;
 }
@@ -487,6 +499,8 @@ CORE void goroutine_visit(struct mheap *h, gcsim_goroutine *g, mark_visit visit,
         else
             typed_pointers(h, t, gcsim_frame_slots(g, at), 1, visit, ctx);
     }
+    visit_slots(h, (void **)&g->waiting, 1, 1, visit, ctx);
+    visit_slots(h, &g->param, 1, 1, visit, ctx);
 }
 
 static void root_job(struct mheap *h)
@@ -501,6 +515,7 @@ CORE void roots_prepare(struct mheap *h)
     gc->root_jobs = 0;
     gc->next_globals = gc->global_chunks;
     gc->next_handles = gc->handle_chunks;
+    leaks_prepare(h);
     specials_prepare(h);
 }
 
@@ -509,6 +524,7 @@ CORE void roots_forget(struct mheap *h)
     struct gc *gc = &heap_of(h)->gc;
     gc->next_globals = NULL;
     gc->next_handles = NULL;
+    leaks_forget(h);
     specials_forget(h);
 }
 
@@ -521,7 +537,7 @@ CORE void roots_visit_stopped(struct mheap *h, mark_visit visit, void *ctx)
             visit_slots(h, b->pub.objects, b->pub.count, 1, visit, ctx);
         }
     for (struct goroutine *g = gc->goroutines; g; g = g->next)
-        if (!g->owner || !g->owner->stacks_grey) {
+        if (!g->held_back && (!g->owner || !g->owner->stacks_grey)) {
             root_job(h);
             goroutine_visit(h, &g->pub, visit, ctx);
         }

@@ -27,7 +27,7 @@ CORE uint64_t goroutines_list(gcsim_heap *heap, gcsim_goroutine_info *out, uint6
 CORE uint64_t goroutine_push(struct mutator *m, gcsim_goroutine *g, const gcsim_type *t,
                              uint32_t name);
 CORE gcsim_status goroutine_pop(struct mutator *m, gcsim_goroutine *g);
-// Every pointer slot of its frames, top first; with conservative stacks every word that is not 0.
+// Every pointer slot of its frames, top first; with conservative stacks every word that is not 0. Then what it waits for, what woke it.
 CORE void goroutine_visit(struct mheap *h, gcsim_goroutine *g, mark_visit visit, void *ctx);
 
 CORE gcsim_batch *batch_make(struct mutator *m, uint64_t count);

@@ -89,6 +89,10 @@ static void each_frame(struct mheap *h, gcsim_goroutine *g, mark_visit visit, vo
 {
     for (uint64_t at = g->top; at != UINT64_MAX; at = gcsim_frame_at(g, at)->caller)
         typed_pointers(h, gcsim_frame_at(g, at)->type, gcsim_frame_slots(g, at), 1, visit, ctx);
+    if (g->waiting)
+        visit(h, (void **)&g->waiting, ctx);
+    if (g->param)
+        visit(h, &g->param, ctx);
 }
 
 // Slots of globals and handles from a chunk on.

@@ -125,6 +125,10 @@ CORE void verify_root_pointers(struct verify *v, bool weak_batches, verify_visit
             verify_type_pointers(v, f->type, (char *)(f + 1), f->type->bytes, visit, ctx);
             at = f->caller;
         }
+    for (struct goroutine *g = gc->goroutines; g; g = g->next) {
+        visit(v, (void **)&g->pub.waiting, ctx);
+        visit(v, &g->pub.param, ctx);
+    }
     for (struct batch *b = gc->batches; b; b = b->next)
         for (uint64_t i = 0; i < b->pub.count; i++)
             if (b->pub.strong || (weak_batches && !b->pub.clearing))

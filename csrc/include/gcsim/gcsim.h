@@ -320,6 +320,31 @@ struct gcsim_global {
     uint32_t in_use;
 };
 
+/* Why a goroutine is blocked (runtime2.go:waitReason; those that matter to a program). From the first channel to the last semaphore, in
+   Go's order, are those that can be for ever: who waits so is asked for leaks (mgcmark.go:internalBlocked). */
+typedef enum gcsim_wait_reason {
+    GCSIM_WAIT_NONE = 0, /* it is not blocked */
+    GCSIM_WAIT_SLEEP,
+    GCSIM_WAIT_CHAN_RECEIVE_NIL, /* the next three never end */
+    GCSIM_WAIT_CHAN_SEND_NIL,
+    GCSIM_WAIT_SELECT_NO_CASES,
+    GCSIM_WAIT_SELECT,
+    GCSIM_WAIT_CHAN_RECEIVE,
+    GCSIM_WAIT_CHAN_SEND,
+    GCSIM_WAIT_COND,
+    GCSIM_WAIT_MUTEX,
+    GCSIM_WAIT_RWMUTEX_R,
+    GCSIM_WAIT_RWMUTEX,
+    GCSIM_WAIT_WAITGROUP,
+    GCSIM_WAIT_REASONS
+} gcsim_wait_reason;
+
+/* One thing that a goroutine waits for, the first words of an object in the heap (Go: sudog.c or elem, waitlink). */
+typedef struct gcsim_wait {
+    void *object; /* a channel, a semaphore */
+    struct gcsim_wait *link; /* what else it waits for: any of them wakes it */
+} gcsim_wait;
+
 /* A goroutine: a stack of frames. Stores into frames have no barrier. It belongs to the mutator that made it, for as long as there is
    that mutator: frames are scanned at the collector's stop, or at a safe point of its mutator (gcsim_options.stacks). */
 struct gcsim_goroutine {
@@ -331,11 +356,17 @@ struct gcsim_goroutine {
     uint32_t id; /* 1, 2, ... in order of creation */
     uint32_t in_use;
     uint32_t depth;
+    /* Written by goroutine_park and goroutine_ready. The pointers are roots as frame slots are. */
+    gcsim_wait *waiting;  /* what it is blocked on */
+    void *param;          /* what woke it last (Go: g.param), until it blocks again */
+    uint32_t wait_reason; /* gcsim_wait_reason */
+    uint32_t leaked;      /* 1: nothing can wake it, as find_goroutine_leaks found when it ran last */
 };
 
 typedef struct gcsim_goroutine_info { /* as it was when listed */
     gcsim_goroutine *g;
     uint32_t id, name;
+    uint32_t wait_reason, leaked;
 } gcsim_goroutine_info;
 
 typedef struct gcsim_frame { /* at offset `top` of the stack; the slots follow */
