@@ -119,6 +119,9 @@ from gcsim._errors import (
     OptionError as OptionError,
 )
 from gcsim._errors import (
+    PanicError as PanicError,
+)
+from gcsim._errors import (
     ProfileFormatError as ProfileFormatError,
 )
 from gcsim._errors import (
@@ -177,6 +180,39 @@ from gcsim._gctrace import (
 )
 from gcsim._gctrace import (
     read_gctrace as read_gctrace,
+)
+from gcsim._goroutines import (
+    Channel as Channel,
+)
+from gcsim._goroutines import (
+    Cond as Cond,
+)
+from gcsim._goroutines import (
+    LeakedGoroutine as LeakedGoroutine,
+)
+from gcsim._goroutines import (
+    Mutex as Mutex,
+)
+from gcsim._goroutines import (
+    Receive as Receive,
+)
+from gcsim._goroutines import (
+    Received as Received,
+)
+from gcsim._goroutines import (
+    RWMutex as RWMutex,
+)
+from gcsim._goroutines import (
+    Selected as Selected,
+)
+from gcsim._goroutines import (
+    Send as Send,
+)
+from gcsim._goroutines import (
+    Timer as Timer,
+)
+from gcsim._goroutines import (
+    WaitGroup as WaitGroup,
 )
 from gcsim._graph import (
     HeapGraph as HeapGraph,

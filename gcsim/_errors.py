@@ -119,6 +119,10 @@ class StateError(Error, RuntimeError):
     """The call does not fit what the heap is doing: it is busy on this very thread, say."""
 
 
+class PanicError(Error, RuntimeError):
+    """What a goroutine did panics in Go, or ends the program; the message is Go's."""
+
+
 class DeadlockError(StateError):
     """Nobody in a heap of coroutines can go on; the message says who waits for what."""
 

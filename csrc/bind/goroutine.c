@@ -390,7 +390,7 @@ static PyObject *heap_py_goroutine(PyObject *self, PyObject *name)
     if (!core)
         return heap_raise_status(h, status == GCSIM_OK ? GCSIM_NO_MEMORY : status, "a goroutine");
     unsigned long me = PyThread_get_thread_ident();
-    gcsim_goroutine_info info = {core, core->id, core->name};
+    gcsim_goroutine_info info = {.g = core, .id = core->id, .name = core->name};
     return goroutine_set_owner(h, info.id, me) < 0 ? NULL : goroutine_wrap(h, &info, me);
 }
 
@@ -435,6 +435,7 @@ static PyObject *goroutine_end(struct goroutine_object *g, PyObject *Py_UNUSED(u
     gcsim_mutator *m = heap_enter(h);
     if (!m)
         return NULL;
+    goroutine_leave_queues(m, g->g);
     h->api->goroutine_end(m, g->g);
     heap_leave(h, m);
     PyObject *key = PyLong_FromUnsignedLong(g->id);
@@ -476,11 +477,11 @@ static int frame_push(struct frame_object *f)
     struct goroutine_object *g = f->g;
     struct heap_object *h = g->heap;
     uint32_t name;
-    if (heap_check_own(h, "push a frame") < 0 || goroutine_check(g) < 0)
+    if (goroutine_check_runs(g, "push a frame") < 0)
         return -1;
     const gcsim_type *t = heap_type(h, f->layout->type);
     if (!t || name_intern_python(h, f->name, "the name of a frame", &name) < 0 ||
-        goroutine_check(g) < 0)
+        goroutine_check_runs(g, "push a frame") < 0)
         return -1;
     gcsim_mutator *m = heap_enter(h);
     if (!m)
@@ -505,8 +506,7 @@ static struct frame_object *frame_from_args(struct goroutine_object *g, PyObject
                                             PyObject *kwargs)
 {
     PyObject *name;
-    if (!PyArg_ParseTuple(args, "O:push", &name) || heap_check_own(g->heap, "push a frame") < 0 ||
-        goroutine_check(g) < 0)
+    if (!PyArg_ParseTuple(args, "O:push", &name) || goroutine_check_runs(g, "push a frame") < 0)
         return NULL;
     if (!PyUnicode_Check(name))
         return bind_raise(g->heap->state, ERR_CONVERSION, "the name of a frame is a str, not %s",
@@ -574,7 +574,7 @@ static int frame_check(struct frame_object *f)
 static PyObject *goroutine_pop(struct goroutine_object *g, PyObject *const *args, Py_ssize_t nargs)
 {
     struct bind_state *state = g->heap->state;
-    if (heap_check_own(g->heap, "pop a frame") < 0 || goroutine_check(g) < 0)
+    if (goroutine_check_runs(g, "pop a frame") < 0)
         return NULL;
     if (nargs > 1)
         return bind_raise(state, ERR_CONVERSION, "pop takes at most one frame");
@@ -614,7 +614,7 @@ static PyObject *frame_exit(struct frame_object *f, PyObject *const *args, Py_ss
     bool unwinding = nargs > 0 && args[0] != Py_None;
     if (!goroutine_lives(g) || !f->pushed)
         Py_RETURN_NONE; // gone with its goroutine or heap
-    if (heap_check_own(g->heap, "pop a frame") < 0 || goroutine_check(g) < 0)
+    if (goroutine_check_runs(g, "pop a frame") < 0)
         return NULL;
     if (!frame_on_stack(f))
         Py_RETURN_NONE; // popped by hand
@@ -703,11 +703,11 @@ static int frame_setattro(PyObject *self, PyObject *name, PyObject *value)
                    name);
         return -1;
     }
-    int result = heap_check_own(h, "store into a frame") < 0 || frame_check(f) < 0
+    int result = goroutine_check_runs(f->g, "store into a frame") < 0 || frame_check(f) < 0
                      ? -1
                      : stage_add(&stage, slot->type, 0, value);
     gcsim_mutator *m =
-        result == 0 && heap_check_own(h, "store into a frame") == 0 && frame_check(f) == 0
+        result == 0 && goroutine_check_runs(f->g, "store into a frame") == 0 && frame_check(f) == 0
             ? heap_enter(h)
             : NULL;
     if (m) {
@@ -1163,6 +1163,7 @@ static PyMethodDef goroutine_methods[] = {
                "if it is given (StateError).")},
     {"end", (PyCFunction)goroutine_end, METH_NOARGS,
      PyDoc_STR("end($self, /)\n--\n\nEnds the goroutine: its frames are roots no more.")},
+    CHAN_GOROUTINE_METHODS,
     {NULL, NULL, 0, NULL},
 };
 static PyGetSetDef goroutine_getset[] = {
@@ -1171,6 +1172,7 @@ static PyGetSetDef goroutine_getset[] = {
      NULL},
     {"ended", (getter)goroutine_ended, NULL, "whether it has ended, or its heap is closed", NULL},
     {"frames", (getter)goroutine_frames, NULL, "the frames as a tuple, innermost first", NULL},
+    CHAN_GOROUTINE_GETSET,
     {NULL, NULL, NULL, NULL, NULL},
 };
 static PyType_Slot goroutine_slots[] = {

@@ -892,14 +892,19 @@ static PyObject *heap_new(PyObject *self, PyObject *const *args, Py_ssize_t narg
 
 // --- collecting, and what can be asked
 
-static PyObject *heap_collect(PyObject *self, PyObject *Py_UNUSED(unused))
+static PyObject *heap_collect(PyObject *self, PyObject *args, PyObject *kwargs)
 {
+    static char *names[] = {"goroutine_leaks", NULL};
     struct heap_object *h = (struct heap_object *)self;
     struct slow_call call;
     gcsim_cycle cycle;
+    int leaks = 0;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$p:collect", names, &leaks))
+        return NULL;
     if ((h->stepping && steps_finish(h) < 0) || slow_begin(h, &call, "collect") < 0)
         return NULL;
-    gcsim_status status = h->api->collect(call.m);
+    gcsim_status status =
+        leaks ? h->api->find_goroutine_leaks(call.m) : h->api->collect(call.m);
     if (status == GCSIM_OK)
         status = h->api->cycle_info(h->heap, 0, &cycle);
     slow_end(&call);
@@ -1149,9 +1154,11 @@ static PyMethodDef heap_methods[] = {
                "Raises RangeError, ConversionError, WrongHeapError for values that do not fit; "
                "HeapMemoryError; ClosedHeapError;\n"
                "ForkedHeapError.")},
-    {"collect", heap_collect, METH_NOARGS,
-     PyDoc_STR("collect($self, /)\n--\n\nA full collection and sweep, as runtime.GC: a Cycle. "
-               "Ctrl-C abandons it.")},
+    {"collect", (PyCFunction)(void (*)(void))heap_collect, METH_VARARGS | METH_KEYWORDS,
+     PyDoc_STR("collect($self, /, *, goroutine_leaks=False)\n--\n\nA full collection and sweep, as "
+               "runtime.GC: a Cycle. Ctrl-C abandons it.\n\ngoroutine_leaks: it also finds the "
+               "goroutines that nothing can wake, as Go 1.26's goroutineleak profile does: see "
+               "leaked_goroutines.")},
     {"free_os_memory", heap_free_os_memory, METH_NOARGS,
      PyDoc_STR(
          "free_os_memory($self, /)\n--\n\nA full collection, and then all free memory back to "

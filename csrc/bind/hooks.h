@@ -10,6 +10,8 @@
 #define HOOK_NOARGS(name)   static PyObject *name(PyObject *self, PyObject *unused)
 #define HOOK_FAST(function) (PyCFunction)(void (*)(void))(function), METH_FASTCALL | METH_KEYWORDS
 
+#include "bind/chan_bind.h"
+
 // slice.c
 HOOK_FASTCALL(heap_py_new_slice);
 // batch.c
@@ -215,6 +217,7 @@ static PyObject *heap_py_dump(PyObject *self, void *closure);
                    "debug=1:\nGo's text instead.")},                                               \
         {"_mem_profile", heap_py_mem_profile, METH_NOARGS, NULL},                                  \
         {"_goroutine_stacks", heap_py_goroutine_stacks, METH_NOARGS, NULL},                        \
+        CHAN_HEAP_METHODS,                                                                         \
         {"_trace", heap_py_trace, METH_VARARGS, NULL},                                             \
         {"_cycles_from", heap_py_cycles_from, METH_O, NULL},                                       \
         {"_read_metrics", heap_py_read_metrics, METH_NOARGS, NULL},                                \
@@ -230,6 +233,7 @@ static PyObject *heap_py_dump(PyObject *self, void *closure);
          "Bytes per sample of the heap profile, as runtime.MemProfileRate: 1 is each object, 0 "   \
          "off.\nTakes an int or a text such as \"512KiB\".",                                       \
          NULL},                                                                                    \
+        {"clock", heap_py_clock, NULL, "The heap's time in seconds: advance lets it go on.", NULL}, \
         {"globals", heap_py_globals, NULL,                                                         \
          "Named global roots: a mutable mapping of str to Ref, Slice, str or None.", NULL},        \
         {"cycles", heap_py_cycles, NULL,                                                           \

@@ -17,6 +17,7 @@
 #include "bind/slice.c"
 #include "bind/batch.c"
 #include "bind/goroutine.c"
+#include "bind/chan_bind.c"
 #include "bind/results.c"
 #include "bind/events_bind.c"
 #include "bind/tell.c"
@@ -109,6 +110,8 @@ static PyMethodDef module_methods[] = {
     {"make_struct_class", bind_make_struct_class, METH_VARARGS,
      PyDoc_STR("make_struct_class($module, name, module, qualname, doc, base, declaration, "
                "/)\n--\n\nFor gcsim.struct.")},
+    {"hide_fields", bind_hide_fields, METH_O,
+     PyDoc_STR("hide_fields($module, cls, /)\n--\n\nFor gcsim._goroutines.")},
     {"parse_go_dump", bind_parse_go_dump, METH_O,
      PyDoc_STR("parse_go_dump($module, dump, /)\n--\n\nFor gcsim.open_go_dump.")},
     {"load_graph", (PyCFunction)(void (*)(void))bind_load_graph, METH_FASTCALL,

@@ -6,33 +6,50 @@ enum { HCHAN_MAX_ELEM = 65535 }; // chan.go:makechan
 
 // --- making ------------------------------------------------------------------------------------------------------
 
-LIB gcsim_status chan_make(gcsim_mutator *m, const gcsim_type *hchan, const gcsim_type *byte,
-                           const gcsim_type *elem, int64_t size, bool traced, struct hchan **out)
+LIB gcsim_status chan_plan(const gcsim_type *elem, int64_t size, bool traced, bool *behind,
+                           uint64_t *bytes)
 {
-    uint64_t bytes = 0;
-    *out = NULL;
     if (size < 0 || elem->bytes > HCHAN_MAX_ELEM ||
-        __builtin_mul_overflow((uint64_t)size, elem->bytes, &bytes) || bytes > 1ull << 46)
+        __builtin_mul_overflow((uint64_t)size, elem->bytes, bytes) || *bytes > 1ull << 46)
         return GCSIM_BAD_SIZE;
-    bool inside = !traced && (!elem->ptr_bytes || !bytes); // then its queues are not traced, as in Go: goroutines hold their sudogs
-    struct hchan *ch = inside ? m->api->new_array(m, byte, sizeof *ch + bytes) : gcsim_new(m, hchan);
-    if (!ch)
-        return m->status;
-    if (inside) {
-        ch->buf = (char *)(bytes ? ch + 1 : ch); // a pointer behind the channel would keep its neighbour
-    } else if (bytes) {
-        gcsim_handle *root = m->api->handle_new(m, ch);
-        char *buf = root ? m->api->new_array(m, elem, (uint64_t)size) : NULL;
-        gcsim_status status = m->status == GCSIM_OK ? GCSIM_NO_MEMORY : m->status;
-        if (root)
-            m->api->handle_drop(m->heap, root);
-        if (!buf)
-            return status;
+    *behind = !traced && (!elem->ptr_bytes || !*bytes); // its queues are not traced then, as in Go
+    if (*behind)
+        *bytes += sizeof(struct hchan);
+    return GCSIM_OK;
+}
+
+// A pointer to what lies behind the channel would keep its neighbour where the buffer has no bytes.
+LIB void chan_init(gcsim_mutator *m, struct hchan *ch, void *buf, const gcsim_type *elem,
+                   int64_t size)
+{
+    if (buf)
         gcsim_store(m, &ch->buf, buf);
-    }
+    else
+        ch->buf = (char *)(size && elem->bytes ? ch + 1 : ch);
     ch->size = (uint64_t)size;
     ch->elem_bytes = (uint32_t)elem->bytes;
     ch->elem = elem;
+    ch->self = (uint64_t)(uintptr_t)ch;
+}
+
+LIB gcsim_status chan_make(gcsim_mutator *m, const gcsim_type *hchan, const gcsim_type *byte,
+                           const gcsim_type *elem, int64_t size, bool traced, struct hchan **out)
+{
+    uint64_t bytes;
+    bool behind;
+    *out = NULL;
+    gcsim_status status = chan_plan(elem, size, traced, &behind, &bytes);
+    if (status != GCSIM_OK)
+        return status;
+    struct hchan *ch = behind ? m->api->new_array(m, byte, bytes) : gcsim_new(m, hchan);
+    gcsim_handle *root = ch && !behind && bytes ? m->api->handle_new(m, ch) : NULL;
+    void *buf = root ? m->api->new_array(m, elem, (uint64_t)size) : NULL;
+    status = m->status == GCSIM_OK ? GCSIM_NO_MEMORY : m->status;
+    if (root)
+        m->api->handle_drop(m->heap, root);
+    if (!ch || (!behind && bytes && !buf))
+        return status;
+    chan_init(m, ch, buf, elem, size);
     *out = ch;
     return GCSIM_OK;
 }
@@ -162,6 +179,7 @@ LIB void chan_block(gcsim_mutator *m, gcsim_goroutine *g, const struct chan_case
         s->number = i;
         s->is_send = cases[i].is_send;
         s->is_select = !single;
+        s->elem_type = ch ? ch->elem : NULL;
         gcsim_store(m, &s->elem, cases[i].elem);
         gcsim_store(m, &s->wait.object, ch);
         if (!ch)

@@ -16,13 +16,21 @@ struct hchan {
     const gcsim_type *elem; // lives as long as the heap
     uint64_t send_at, receive_at;
     struct waitq receivers, senders; // pointers
-    uint64_t unused[2];              // Go's bubble and lock
+    uint64_t self;                   // its address (wait_owns); here Go has its bubble
+    uint64_t unused;                 // Go's lock
 };
 enum { HCHAN_WORDS = sizeof(struct hchan) / 8, HCHAN_MASK = 1 << 2 | 1 << 4 | 0xf << 8 };
 _Static_assert(HCHAN_WORDS == 14, "chan.go:hchan takes 112 bytes");
 
 // make(chan T, size). `hchan` is a type of HCHAN_WORDS and HCHAN_MASK, `byte` one of 1 byte. GCSIM_BAD_SIZE: elements above 65,535 bytes, too many
 // of them, or a negative size. With `traced` the channel may have pointers whatever its elements are (a timer's).
+//
+// In parts, for who allocates otherwise: chan_plan says how (`behind`: the buffer lies behind the channel, which has no pointers, and all is one
+// array of `bytes` bytes; else the channel is one object and its buffer, if bytes is not 0, another of `size` elements), then chan_init.
+LIB gcsim_status chan_plan(const gcsim_type *elem, int64_t size, bool traced, bool *behind,
+                           uint64_t *bytes);
+LIB void chan_init(gcsim_mutator *m, struct hchan *ch, void *buf, const gcsim_type *elem,
+                   int64_t size);
 LIB gcsim_status chan_make(gcsim_mutator *m, const gcsim_type *hchan, const gcsim_type *byte,
                            const gcsim_type *elem, int64_t size, bool traced, struct hchan **out);
 

@@ -17,19 +17,23 @@ enum sync_result {
 struct mutex {
     struct waitq queue; // pointers
     uint64_t locked;
+    uint64_t self; // its address, as in the others (wait_owns)
 };
 struct rwmutex {
     struct waitq readers, writers; // pointers
     int64_t reading;               // how many hold it to read
     uint64_t writing;
+    uint64_t self;
 };
 struct waitgroup {
     struct waitq queue; // pointers
     int64_t count;
+    uint64_t self;
 };
 struct cond {
     struct waitq queue; // pointers
     struct mutex *lock; // pointer
+    uint64_t self;
 };
 enum {
     MUTEX_WORDS = sizeof(struct mutex) / 8,

@@ -80,19 +80,15 @@ static int64_t timer_when(const struct timer *t, int64_t delay)
     return __builtin_add_overflow(t->timers->now, delay, &when) ? INT64_MAX : when;
 }
 
-LIB struct timer *timer_make(gcsim_mutator *m, const gcsim_type *timer, struct timers *ts,
-                             struct hchan *ch, int64_t delay, int64_t period)
+LIB void timer_init(gcsim_mutator *m, struct timer *t, struct timers *ts, struct hchan *ch,
+                    int64_t delay, int64_t period)
 {
-    struct timer *t = gcsim_new(m, timer);
-    if (!t)
-        return NULL;
     gcsim_store(m, &t->timers, ts);
     gcsim_store(m, &t->ch, ch);
-    if (ch)
-        gcsim_store(m, &ch->timer, t);
+    gcsim_store(m, &ch->timer, t);
     t->when = timer_when(t, delay);
     t->period = period;
-    return t;
+    t->self = (uint64_t)(uintptr_t)t;
 }
 
 static bool timer_change(gcsim_mutator *m, struct timer *t, int64_t when, int64_t period)

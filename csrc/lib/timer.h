@@ -10,6 +10,7 @@
 struct timers { // one object per heap, rooted by the caller: the clock
     struct timer *first; // of those that somebody waits for; pointer
     int64_t now;         // ns
+    uint64_t random;     // for who has to choose
 };
 enum { TIMERS_WORDS = sizeof(struct timers) / 8, TIMERS_MASK = 1 };
 
@@ -21,13 +22,14 @@ struct timer { // what time.Timer and time.Ticker are, with their runtime.timer
     int64_t when, period; // ns; when 0: stopped. period 0: fires once
     uint32_t blocked;     // goroutines that wait for it
     uint32_t listed;
+    uint64_t self; // its address (wait_owns)
 };
 enum { TIMER_WORDS = sizeof(struct timer) / 8, TIMER_MASK = 0x1f };
-_Static_assert(TIMER_WORDS == 8, "the layout of a timer");
+_Static_assert(TIMER_WORDS == 9, "the layout of a timer");
 
-// time.NewTimer (period 0), time.NewTicker. `ch` is new, of int64, with room for one, and the caller roots it as it does `ts`. NULL with m->status set.
-LIB struct timer *timer_make(gcsim_mutator *m, const gcsim_type *timer, struct timers *ts,
-                             struct hchan *ch, int64_t delay, int64_t period);
+// time.NewTimer (period 0), time.NewTicker, of a new object. `ch` is new too, of int64, traced, with room for one.
+LIB void timer_init(gcsim_mutator *m, struct timer *t, struct timers *ts, struct hchan *ch,
+                    int64_t delay, int64_t period);
 // Stop and Reset: was it to fire? What it has sent and nobody received is gone.
 LIB bool timer_stop(gcsim_mutator *m, struct timer *t);
 LIB bool timer_reset(gcsim_mutator *m, struct timer *t, int64_t delay, int64_t period);

@@ -28,6 +28,7 @@ struct sudog {
     // No pointers into the heap.
     gcsim_goroutine *g;
     struct waitq *queue; // that it is in: inside `wait.object`. NULL: in none
+    const gcsim_type *elem_type;
     uint32_t number;     // of the case of a select
     uint8_t is_send, is_select;
     uint8_t success; // false: woken because the channel was closed
@@ -35,10 +36,19 @@ struct sudog {
 };
 enum { SUDOG_CHAN = 1, SUDOG_SLEEP = 2 };
 enum { SUDOG_WORDS = sizeof(struct sudog) / 8, SUDOG_MASK = 0x1f };
-_Static_assert(SUDOG_WORDS == 8, "the layout of a sudog");
+_Static_assert(SUDOG_WORDS == 9, "the layout of a sudog");
 
 // n >= 1 sudogs of nobody, linked; the caller roots the first. NULL with m->status set.
 LIB struct sudog *wait_prepare(gcsim_mutator *m, const gcsim_type *sudog, uint32_t n);
+
+// An object that others wait for is itself only where it was made or first used: a copy has the queues of the other one (Go: sync.copyChecker).
+// `self` is a word of its own, 0 in a new one. False: it is a copy.
+static inline bool wait_owns(const void *object, uint64_t *self)
+{
+    if (*self == 0)
+        *self = (uint64_t)(uintptr_t)object;
+    return *self == (uint64_t)(uintptr_t)object;
+}
 
 LIB void waitq_push(gcsim_mutator *m, struct waitq *q, struct sudog *s);
 LIB void waitq_remove(gcsim_mutator *m, struct sudog *s); // nothing if it is in no queue

@@ -417,7 +417,8 @@ static struct timer *ticker(struct world_of_go *w, struct timers *ts, int64_t de
     struct hchan *ch;
     INVARIANT(chan_make(w->m, w->hchan, w->byte, w->number, 1, true, &ch) == GCSIM_OK);
     gcsim_handle *root = API->handle_new(w->m, ch);
-    struct timer *t = timer_make(w->m, w->timer, ts, ch, delay, period);
+    struct timer *t = gcsim_new(w->m, w->timer);
+    timer_init(w->m, t, ts, ch, delay, period);
     API->handle_drop(w->heap, root);
     return t;
 }
