@@ -111,6 +111,7 @@ __version__ = build_info()["version"]
 _LAZY = {
     "Channel": "_goroutines",
     "Cond": "_goroutines",
+    "Breakdown": "_breakdown",
     "Cycle": "_results",
     "Era": "_eras",
     "Exploration": "_explore",

@@ -4,6 +4,9 @@ from typing import Any, Final
 
 from gcsim import lab as lab
 from gcsim import lowlevel as lowlevel
+from gcsim._breakdown import (
+    Breakdown as Breakdown,
+)
 from gcsim._core import (
     Array as Array,
 )
