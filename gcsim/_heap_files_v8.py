@@ -382,8 +382,8 @@ def read_heapsnapshot(data: bytes, name: str) -> Snapshot:
     columns = _read_edges(file, is_object, numbers, own is not None)
     if any(columns.weak):
         strong = columns.strong(sizes, None)
-        parent, _, _ = _core.graph_shortest(*_four(sizes, strong))
-        columns = columns.strong(sizes, _view(parent, "I"))
+        dominators, _ = _core.graph_dominators(*_four(sizes, strong))
+        columns = columns.strong(sizes, _view(dominators, "I"))
     addresses = _addresses(file, is_object, sizes, own)
     return make(file, own, is_object, sizes, addresses, columns)
 
