@@ -371,16 +371,16 @@ def test_a_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.Mon
     p.write(path)
     before = path.read_bytes()
 
-    def full(self: Path, data: bytes) -> int:
-        with self.open("wb") as file:
-            file.write(data[:10])
+    def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_bytes", full)
+    monkeypatch.setattr(os, "replace", full)
     with pytest.raises(OSError, match="No space"):
         (p - p).write(path)
     assert path.read_bytes() == before and os.listdir(tmp_path) == ["a.pb.gz"]
     if os.path.exists("/dev/full"):
+        with pytest.raises(OSError, match="No space"):
+            p.write("/dev/full")
         with pytest.raises(OSError, match="No space"), open("/dev/full", "wb", 0) as file:
             p.write(file)
 
