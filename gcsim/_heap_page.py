@@ -223,7 +223,7 @@ def _grown(report: HeapReport) -> str:
         return f"<p>Nothing has grown or shrunk since {escape(plain(report.older))}.</p>"
     return _table(
         "Grown",
-        f"What is there more of than in {plain(report.older)}",
+        f"What there is more of than in {plain(report.older)}; what is less is negative",
         ("bytes", "objects", "<root and sizes on the path"),
         rows,
     )
