@@ -114,11 +114,10 @@ class Timeline:
         """The trace events, names first, then in the order of time."""
         yield _meta("process_name", _HEAP, name="gcsim heap")
         order: list[int | str] = [CYCLES, *sorted(self.threads)]
-        tids = {track: _tid(track) for track in order}
-        names = {CYCLES: "collections", **self.threads}
         for place, track in enumerate(order):
-            yield _meta("thread_name", tids[track], name=names[track])
-            yield _meta("thread_sort_index", tids[track], sort_index=place)
+            name = self.threads[track] if isinstance(track, int) else "collections"
+            yield _meta("thread_name", _tid(track), name=name)
+            yield _meta("thread_sort_index", _tid(track), sort_index=place)
         tracks = [
             *(
                 [self._edge(begin, s) for begin, s in _edges(group)]
@@ -135,20 +134,17 @@ class Timeline:
 
     def _edge(self, begin: bool, s: Slice) -> dict[str, Any]:
         at = s.begin if begin else s.end
-        event = {"ph": "B" if begin else "E", "ts": self._us(at), "pid": 1, "tid": _tid(s.track)}
-        event |= {"name": s.name, "cat": "gc"}
+        event = _event("B" if begin else "E", s.track, self._us(at), name=s.name, cat="gc")
         args = s.args | ({"cut": True} if s.cut else {})
         if begin and args:
             event["args"] = args
         return event
 
     def _instant(self, i: Instant) -> dict[str, Any]:
-        where = {"ph": "i", "ts": self._us(i.at), "pid": 1, "tid": _tid(i.track)}
-        return where | {"name": i.name, "cat": "gc", "s": "t", "args": i.args}
+        return _event("i", i.track, self._us(i.at), name=i.name, cat="gc", s="t", args=i.args)
 
     def _counter(self, s: Sample) -> dict[str, Any]:
-        where = {"ph": "C", "ts": self._us(s.at), "pid": 1, "tid": _tid(_HEAP)}
-        return where | {"name": s.name, "args": {"bytes": s.value}}
+        return _event("C", _HEAP, self._us(s.at), name=s.name, args={"bytes": s.value})
 
     def _pieces(self) -> Iterator[bytes]:
         unit = "1 us is one step" if self.mode == "steps" else "us since recording began"
@@ -203,6 +199,10 @@ def _json(value: Any) -> bytes:
 def _tid(track: int | str) -> int:
     """Numbers of threads begin at 1: some viewers leave 0 out."""
     return 1 if track == CYCLES else int(track) + 2
+
+
+def _event(phase: str, track: int | str, ts: float, **more: Any) -> dict[str, Any]:
+    return {"ph": phase, "ts": ts, "pid": 1, "tid": _tid(track)} | more
 
 
 def _meta(what: str, tid: int, **args: Any) -> dict[str, Any]:

@@ -26,6 +26,7 @@ _LINES = {
     "heap goal": ("#b07d12", "--", 1.2),
     "memory limit": ("#8a1c1c", ":", 1.6),
 }
+_FAR = 4  # times what is live and the goal
 
 
 def draw(timeline: Timeline, figure: Figure | None = None) -> Figure:
@@ -98,21 +99,31 @@ def _row_of(name: str) -> str:
 
 
 def _draw_sizes(timeline: Timeline, ax: Axes) -> None:
-    """Counters are steps: each value holds until the next."""
+    """Counters are steps: each value holds until the next. A limit far above the rest is named, not
+    shown."""
     from matplotlib.ticker import FuncFormatter
 
+    sizes = [s.value for s in timeline.samples if s.value and s.name != "memory limit"]
+    limits = [s.value for s in timeline.samples if s.value and s.name == "memory limit"]
+    top = max(sizes, default=0)
+    near = [limit for limit in limits if limit <= _FAR * top]
     for name, (colour, style, width) in _LINES.items():
         points = [(s.at, s.value) for s in timeline.samples if s.name == name]
         if not any(value is not None for _, value in points):
             continue
         points.append((timeline.span, points[-1][1]))
+        far = name == "memory limit" and not near
         ax.step(
             [_scaled(timeline, at) for at, _ in points],
             [float("nan") if value is None else value for _, value in points],
-            where="post", color=colour, ls=style, lw=width, label=name,
-        )  # fmt: skip
+            where="post",
+            color=colour,
+            ls=style,
+            lw=width,
+            label=f"{name} (far above: {bytes_text(max(limits))})" if far else name,
+        )
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: bytes_text(value)))
-    ax.set_ylim(bottom=0)
+    ax.set_ylim(0, 1.1 * max(top, *near, 1))
     ax.set_ylabel("bytes")
     if ax.get_legend_handles_labels()[0]:
         ax.legend(loc="best", fontsize="x-small", framealpha=0.9)
