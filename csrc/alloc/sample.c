@@ -2,18 +2,29 @@
 
 #include "base/bits.h"
 
-#include <math.h>
-
 enum { RANDOM_BITS = 26, LARGEST_MEAN = 0x7000000 }; // malloc.go:fastexprand
 
-// Go reads the logarithm from a table (fastlog2.go).
+#define LN2 0.6931471805599453
+
+// The natural logarithm of 1 to 2^26, to 1e-8: 2 atanh(z) = 2 (z + z^3/3 + z^5/5 + ...). With that of the C library a heap that holds a single
+// object would bring half of libm into memory, and different machines would sample different objects. (Go: fastlog2.go.)
+static double log_of(uint32_t n)
+{
+    unsigned shift = bits_highest(n);
+    double m = (double)n / (double)(1u << shift), z = (m - 1) / (m + 1), z2 = z * z;
+    double sum = 1.0 / 13;
+    for (int odd = 11; odd > 0; odd -= 2)
+        sum = sum * z2 + 1.0 / odd;
+    return shift * LN2 + 2 * z * sum;
+}
+
 CORE uint32_t sample_interval(uint64_t rate, uint32_t random)
 {
     if (rate == 1)
         return 0;
     double mean = rate < LARGEST_MEAN ? (double)rate : LARGEST_MEAN;
-    double bits = RANDOM_BITS - log2((double)(random & ((1u << RANDOM_BITS) - 1)) + 1);
-    return (uint32_t)(bits * 0.6931471805599453 * mean) + 1;
+    double x = RANDOM_BITS * LN2 - log_of((random & ((1u << RANDOM_BITS) - 1)) + 1);
+    return x > 0 ? (uint32_t)(x * mean) + 1 : 1;
 }
 
 // splitmix64

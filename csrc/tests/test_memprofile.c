@@ -63,6 +63,12 @@ static void intervals(void)
     check(sample_interval(1, 0) == 0 && sample_interval(1, 12345) == 0, "at rate 1 each object");
     check(sample_interval(512 << 10, (1 << 26) - 1) == 1, "the shortest interval is a byte");
     check(sample_interval(INT64_MAX, 0) <= INT32_MAX, "the longest fits");
+    bool right = true;
+    for (uint32_t q = 1; q <= 1 << 26; q += 1 + q / 50) {
+        double x = -log((double)q / (1 << 26)) * 1000000;
+        right &= fabs(sample_interval(1000000, q - 1) - 1 - floor(x)) <= 1;
+    }
+    check(right, "they are those of the exponential distribution");
     double sum = 0, above = 0;
     enum { N = 1 << 16 };
     for (uint32_t i = 0; i < N; i++) {
