@@ -30,6 +30,7 @@ _PARTS = {
     "span_structs": ("metadata", "span structs"),
     "mutators": ("metadata", "threads' caches"),
     "mark_bits": ("metadata", "mark and allocation bits outside of spans"),
+    "profile": ("metadata", "the heap profile"),
     "other": ("metadata", "page allocator, types, roots, history, the collector's own stacks"),
 }
 # Told apart by luminance too, and by their hatches.
@@ -55,7 +56,8 @@ class Breakdown(NamedTuple):
     fences        pages never used again (efence)
     free_pages, released   pages of no span: with memory, and without
     stacks, stacks_free    frames of goroutines, and the rest of their stacks
-    work_buffers, batches, span_structs, mutators, mark_bits, other   the collector's own
+    work_buffers, batches, span_structs, mutators, mark_bits, profile, other
+                  the collector's own
     sys           all of it
     compaction    of pages in use, what would be free if the live objects of each size class lay
                   in as few spans as possible
@@ -79,6 +81,7 @@ class Breakdown(NamedTuple):
     span_structs: int
     mutators: int
     mark_bits: int
+    profile: int
     other: int
     sys: int
     compaction: int

@@ -735,6 +735,7 @@ static bool run_stream(uint64_t count, uint64_t seed, bool tells)
     gcsim_options options = small_heap;
     options.reserve_bytes = 1ull << 30;
     options.gc_percent = tells ? -1 : 20;
+    options.mem_profile_rate = tells ? -1 : 0; // which slots are sampled depends on the windows
     options.no_green_tea = chance(f, 20);
     options.clobber_free = chance(f, 50);
     options.events = chance(f, 30) ? 4096 : 0;

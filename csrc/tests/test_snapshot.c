@@ -14,7 +14,7 @@ static uint64_t sum_of_parts(const gcsim_breakdown *b)
     return b->live + b->dead + b->unswept + b->tiny_free + b->large_tails + b->free_slots +
            b->span_bits + b->span_tails + b->fences + b->free_pages + b->released + b->stacks +
            b->stacks_free + b->work_buffers + b->batches + b->span_structs + b->mutators +
-           b->mark_bits + b->other;
+           b->mark_bits + b->profile + b->other;
 }
 
 static bool check_breakdown(mut *m, const gcsim_snapshot *s)

@@ -353,6 +353,7 @@ static void count_bytes(struct copy *c)
     b->span_structs = stats.mspan_sys;
     b->mutators = stats.mcache_sys;
     b->mark_bits = stats.gc_sys - b->work_buffers;
+    b->profile = stats.buck_hash_sys;
     b->other = stats.other_sys - b->batches;
     b->sys = stats.sys;
 }

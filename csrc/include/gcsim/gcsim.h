@@ -662,7 +662,7 @@ typedef struct gcsim_breakdown {
     uint64_t free_pages, released; /* released: without memory */
     uint64_t stacks, stacks_free;  /* frames, and what is left of the stacks */
     uint64_t work_buffers, batches;
-    uint64_t span_structs, mutators, mark_bits, other;
+    uint64_t span_structs, mutators, mark_bits, profile, other;
     uint64_t sys;
     uint64_t compaction; /* pages that spans would give back if live objects lay side by side */
 } gcsim_breakdown;
