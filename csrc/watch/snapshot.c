@@ -113,17 +113,6 @@ static void copy_live(struct copy *c, const gcsim_span *s, uint64_t *live)
     }
 }
 
-CORE_INLINE bool copy_pointer(struct copy *c, uint64_t offset, void *ptr)
-{
-    uint32_t *offsets = column_add(&c->offsets, 1);
-    void **targets = column_add(&c->targets, 1);
-    if (UNLIKELY(!offsets || !targets))
-        return copy_fail(c, GCSIM_NO_MEMORY), false;
-    *offsets = (uint32_t)offset;
-    *targets = ptr;
-    return true;
-}
-
 static void copy_slot(struct mheap *h, void **slot, void *ctx)
 {
     struct copy *c = ctx;
@@ -133,9 +122,13 @@ static void copy_slot(struct mheap *h, void **slot, void *ctx)
     if (!ptr || c->status != GCSIM_OK)
         return;
     if (offset > UINT32_MAX)
-        copy_fail(c, GCSIM_BAD_SIZE);
-    else
-        copy_pointer(c, offset, ptr);
+        return copy_fail(c, GCSIM_BAD_SIZE);
+    uint32_t *offsets = column_add(&c->offsets, 1);
+    void **targets = column_add(&c->targets, 1);
+    if (!offsets || !targets)
+        return copy_fail(c, GCSIM_NO_MEMORY);
+    *offsets = (uint32_t)offset;
+    *targets = ptr;
 }
 
 // Where the pointers lie in a slot of at most 512 bytes. As marking reads it (mark.c:walk_object).
@@ -147,28 +140,55 @@ CORE_INLINE uint64_t pointer_bits(const gcsim_span *s, const char *base)
                     (uint64_t)(base - s->base) / 8, s->slot_bytes32 / 8);
 }
 
-static void copy_object(struct copy *c, gcsim_span *s, uint32_t index)
+// Of at most 512 bytes. There is room for all pointers of its span, so that nothing is asked for each.
+CORE_INLINE void copy_small(struct copy *c, gcsim_span *s, uint32_t index, uint32_t *count)
 {
     char *base = span_slot(s, index);
-    uint32_t *count = column_add(&c->counts, 1);
-    uint64_t before = c->offsets.n;
-    uint32_t *type = span_has_header(s) ? column_add(&c->types, 1) : &(uint32_t){0};
-    if (!count || !type || !column_reserve(&c->offsets, 64) || !column_reserve(&c->targets, 64))
-        return copy_fail(c, GCSIM_NO_MEMORY);
-    if (s->heap_bits) {
-        for (uint64_t bits = pointer_bits(s, base); bits; bits &= bits - 1) {
-            unsigned word = bits_lowest(bits);
-            void *ptr = GCSIM_LOAD((void **)(void *)base + word);
-            if (ptr)
-                copy_pointer(c, word * 8ull, ptr);
-        }
-    } else {
-        if (span_has_header(s))
-            *type = (*(const gcsim_type *const *)(const void *)base)->id;
-        c->base = base;
-        object_pointers(c->h, s, base, 0, s->slot_bytes, copy_slot, c);
+    uint32_t *offsets = (uint32_t *)(void *)c->offsets.items + c->offsets.n;
+    void **targets = (void **)(void *)c->targets.items + c->targets.n;
+    uint32_t n = 0;
+    for (uint64_t bits = pointer_bits(s, base); bits; bits &= bits - 1) {
+        unsigned word = bits_lowest(bits);
+        void *ptr = GCSIM_LOAD((void **)(void *)base + word);
+        offsets[n] = word * 8;
+        targets[n] = ptr;
+        n += ptr != NULL;
     }
+    c->offsets.n += n;
+    c->targets.n += n;
+    *count = n;
+}
+
+static void copy_large(struct copy *c, gcsim_span *s, uint32_t index, uint32_t *count)
+{
+    uint64_t before = c->offsets.n;
+    c->base = span_slot(s, index);
+    uint32_t *type = span_has_header(s) ? column_add(&c->types, 1) : NULL;
+    if (type)
+        *type = (*(const gcsim_type *const *)(const void *)c->base)->id;
+    else if (span_has_header(s))
+        copy_fail(c, GCSIM_NO_MEMORY);
+    object_pointers(c->h, s, c->base, 0, s->slot_bytes, copy_slot, c);
     *count = (uint32_t)(c->offsets.n - before);
+}
+
+static void copy_objects(struct copy *c, gcsim_span *s, const uint64_t *live)
+{
+    uint64_t objects = 0, words = span_mark_words(s);
+    for (uint64_t word = 0; word < words; word++)
+        objects += bits_count(live[word]);
+    uint64_t pointers = s->heap_bits ? PAGE_BYTES / 8 : 0;
+    uint32_t *count = column_add(&c->counts, objects);
+    if (!count || !column_reserve(&c->offsets, pointers) || !column_reserve(&c->targets, pointers))
+        return copy_fail(c, GCSIM_NO_MEMORY);
+    for (uint64_t word = 0; word < words && c->status == GCSIM_OK; word++)
+        for (uint64_t bits = live[word]; bits; bits &= bits - 1, count++) {
+            uint32_t index = (uint32_t)(word * 64 + bits_lowest(bits));
+            if (LIKELY(s->heap_bits))
+                copy_small(c, s, index, count);
+            else
+                copy_large(c, s, index, count);
+        }
 }
 
 static void copy_span(struct copy *c, gcsim_span *s)
@@ -190,11 +210,8 @@ static void copy_span(struct copy *c, gcsim_span *s)
                                 .noscan = span_noscan(s),
                                 .has_header = span_has_header(s)};
     copy_live(c, s, live);
-    if (span_noscan(s))
-        return;
-    for (uint64_t word = 0; word < words && c->status == GCSIM_OK; word++)
-        for (uint64_t bits = live[word]; bits; bits &= bits - 1)
-            copy_object(c, s, (uint32_t)(word * 64 + bits_lowest(bits)));
+    if (!span_noscan(s))
+        copy_objects(c, s, live);
 }
 
 static void copy_root(struct copy *c, void *ptr)
