@@ -100,6 +100,9 @@ _STATUS = {0: "idle", 1: "runnable", 2: "running", 3: "syscall", 4: "waiting", 6
 _SPANS = ("plain", "bitmap", "inline marks")
 
 _MAX_BYTES = 1 << 34  # of one member of a recording: more than 2^31 objects can need
+# A packed file may unpack to this, and to so many times its size more: a small file must not take
+# all memory. Heaps pack 10 to 50 times.
+_ROOM, _TIMES = 1 << 28, 100
 # What zipfile and its decompressors raise for a damaged or encrypted archive.
 _DAMAGED = (
     zipfile.BadZipFile,
@@ -282,9 +285,25 @@ def _read_raw(file: io.BufferedReader, is_gzip: bool) -> bytes:
     try:
         with gzip.open(file) as inner:
             _check_magic(inner.peek(32))
-            return inner.read()
+            return _unpacked(inner, _room(file))
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise DumpFormatError(f"damaged gzip data: {error}") from error
+
+
+def _room(file: io.BufferedReader) -> int:
+    return _ROOM + _TIMES * os.fstat(file.fileno()).st_size
+
+
+def _unpacked(inner: gzip.GzipFile, room: int) -> bytes:
+    out = io.BytesIO()
+    while piece := inner.read(1 << 20):
+        out.write(piece)
+        if out.tell() > room:
+            raise DumpFormatError(
+                f"unpacks to more than {room:,} bytes, over {_TIMES} times its size: if you trust"
+                " it, gunzip it and open that"
+            )
+    return out.getvalue()
 
 
 def _check_magic(head: bytes) -> None:
@@ -317,6 +336,10 @@ def _read_npz(file: io.BufferedReader) -> HeapGraph:
     try:
         with zipfile.ZipFile(file) as archive:
             members = {info.filename: info for info in archive.infolist()}
+            _need(
+                sum(info.file_size for info in members.values()) <= _room(file),
+                f"unpacks to more than {_TIMES} times its size",
+            )
             arrays = {
                 name: _read_member(archive, members[f"{name}.npy"])
                 for name in (*_COLUMNS, "meta_json")

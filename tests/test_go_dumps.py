@@ -23,7 +23,7 @@ import numpy as np
 import pytest
 
 import gcsim
-from gcsim import _core
+from gcsim import _core, _graph
 from gcsim._demo import STAGES, Comparisons, HeapRun, make_plan
 from gcsim._dump import FINALIZERS, RECORDS, GoDump, GoObject
 from gcsim._graph import _COLUMNS, HeapGraph, open_graph
@@ -843,3 +843,19 @@ def test_file_of_another_kind_is_refused(tmp_path: Path) -> None:
         gcsim.open_go_dump(tmp_path)
     with pytest.raises(FileNotFoundError):
         gcsim.open_go_dump(tmp_path / "nothing")
+
+
+def test_a_small_file_does_not_unpack_to_all_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_graph, "_ROOM", 1 << 20)
+    path = tmp_path / "bomb"
+    whole = gzip.decompress(NOGREENTEA.read_bytes())
+    path.write_bytes(gzip.compress(whole + bytes(1 << 25)))
+    with pytest.raises(gcsim.DumpFormatError, match="gunzip it"):
+        gcsim.open_go_dump(path)
+    made = made_graph.random_graph(1)
+    columns = {name: getattr(made, name) for name in _COLUMNS}
+    np.savez_compressed(path, **columns, more=np.zeros(1 << 25, "u1"))
+    with pytest.raises(gcsim.DumpFormatError, match="100 times"):
+        gcsim.open_go_dump(path.with_suffix(".npz"))
