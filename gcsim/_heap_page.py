@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
 
+from gcsim._heap_report import HeapReport, shortened
 from gcsim._results import bytes_text
 from gcsim._scene import plain
 
 if TYPE_CHECKING:
-    from gcsim._heap_report import HeapReport
     from gcsim._snapshot import Snapshot
 
 _STYLE = """
@@ -211,7 +211,7 @@ def _suspects(report: HeapReport) -> str:
         paragraph, _, path = suspect.words.partition("\n")
         parts.append(
             f"<h3>{i}. {escape(plain(suspect.path.root))}: {bytes_text(suspect.bytes)}</h3>"
-            f"<p>{_words(paragraph)}</p><pre>{_words(path.strip())}</pre>"
+            f"<p>{_words(paragraph)}</p><pre>{_words(shortened(path.strip()))}</pre>"
         )
     return "".join(parts)
 
@@ -232,7 +232,7 @@ def _grown(report: HeapReport) -> str:
 def _sections(report: HeapReport) -> Iterator[tuple[str, str, str]]:
     """(anchor, heading, content)"""
     if report.why:
-        whys = "".join(f"<pre>{_words(why.words)}</pre>" for why in report.why)
+        whys = "".join(f"<pre>{_words(shortened(why.words))}</pre>" for why in report.why)
         yield "why", "Why they are alive", whys
     if report.grown is not None:
         yield "grown", f"Grown since {plain(report.older)}", _grown(report)

@@ -29,6 +29,7 @@ ABOUT = (
     " be read or written, or there is no such object."
 )
 _ROWS = 20  # of a table
+_LINES = 24  # of a path
 _TOLD = ("HeapObjects", "HeapAlloc", "HeapSys", "NumGC")  # of the dump's own MemStats
 
 
@@ -234,6 +235,16 @@ def _unknown(graph: HeapGraph | None, exe: Path | None) -> tuple[str, ...]:
 # ---- as text, as JSON ----
 
 
+def shortened(words: str) -> str:
+    """A path through a long list has a line for each of its objects: the first and the last are
+    kept."""
+    lines = words.split("\n")
+    if len(lines) <= _LINES:
+        return words
+    left_out = f"  ({len(lines) - _LINES:,} more on the way),"
+    return "\n".join([*lines[: _LINES // 2], left_out, *lines[-_LINES // 2 :]])
+
+
 def text(r: HeapReport) -> str:
     """The report for a terminal."""
     source = ", ".join(f"{key} {value}" for key, value in r.source.items())
@@ -246,14 +257,14 @@ def text(r: HeapReport) -> str:
         f" {bytes_text(r.bytes - r.reachable_bytes)}",
     ]
     for why in r.why:
-        lines += ["", str(why)]
+        lines += ["", shortened(why.words)]
     if r.grown is not None:
         lines += ["", f"grown since {r.older} (bytes, objects, root and sizes on the path)"]
         lines += [f"{row.bytes:>+14,} B {row.objects:>+10,}  {row.name}" for row in r.grown]
         lines += ["  nothing"] * (not r.grown)
     lines += ["", f"suspects: {len(r.suspects)}"]
     for suspect in r.suspects:
-        lines += ["", str(suspect)]
+        lines += ["", shortened(suspect.words)]
     lines += ["", "what retains the most (bytes retained, of its own, object, held by)"]
     lines += [
         f"{h.retained:>14,} B {h.bytes:>10,} B  {h.number} ({h.kind})  {h.root}" for h in r.top

@@ -256,6 +256,18 @@ def test_boxes_are_the_dominator_tree(leaks: HeapReport) -> None:
     assert sum(b.width for b in levels[1]) == pytest.approx(1, abs=0.004)
 
 
+def test_a_path_through_a_long_list_is_shortened() -> None:
+    objects: list[tuple[int, Any]] = [(64, {0: (i + 1, 0)}) for i in range(99)]
+    graph = made_graph.graph([*objects, (64, {})], [("data", -1, -1, 0, 0, 0)])
+    made = report(graph, Path("x"), why=("99",))
+    assert len(made.why[0].words.splitlines()) > 99
+    for said in (text(made), page(made)):
+        assert "more on the way" in said
+        assert "object 99 (64 B without pointers)" in said
+        assert said.count("whose pointer at +0x0 leads to object") < 99
+    assert len(json.loads(as_json(made))["why"][0]["paths"][0]["steps"]) == 100
+
+
 def test_hostile_names_and_empty_heaps_make_pages() -> None:
     bad = '</title><script>alert(1)</script>"><img src=x>\x1b[2J\ud800'
     graph = made_graph.graph(
