@@ -7,14 +7,13 @@ handler.ServeHTTP, serveDeltaProfile). What gcsim has not is said in words.
 
 from __future__ import annotations
 
+import io
 import re
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from html import escape
-from itertools import count
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import quote
 
 from gcsim._errors import Error, NotThereYetError
@@ -22,7 +21,7 @@ from gcsim._serve_http import Answer, Refusal, Request
 
 if TYPE_CHECKING:
     from gcsim._core import Heap
-    from gcsim._pprof import Location, Profile, Sample
+    from gcsim._pprof import Profile
     from gcsim._serve import Server
 
 _LONGEST_WAIT = 3600  #: seconds of a delta profile
@@ -58,15 +57,24 @@ def _number(request: Request, name: str) -> int:
     return int(text) if re.fullmatch(r"[+-]?[0-9]{1,18}", text) else 0
 
 
-def take(heap: Heap, kind: str, gc: bool = False) -> Profile:
-    """A profile of the heap: ``heap.profile(kind=, gc=)``."""
-    method = getattr(heap, "profile", None)
+def _method(heap: Heap, name: str) -> Any:
+    method = getattr(heap, name, None)
     if method is None:
-        raise NotThereYetError(
-            f"the profile {kind!r} is not there yet: heap.profile() will make it"
-        )
-    made: Profile = method(kind=kind, gc=gc)
+        raise NotThereYetError(f"profiles are not there yet: heap.{name}() will make them")
+    return method
+
+
+def take(heap: Heap, kind: str, gc: bool = False) -> Profile:
+    """A profile of the heap: ``heap.profile(kind, gc=)``."""
+    made: Profile = _method(heap, "profile")(kind, gc=gc)
     return made
+
+
+def text(heap: Heap, kind: str, gc: bool = False) -> bytes:
+    """The same as Go's debug=1 has it: ``heap.write_pprof(file, kind, debug=1, gc=)``."""
+    file = io.BytesIO()
+    _method(heap, "write_pprof")(file, kind, debug=1, gc=gc)
+    return file.getvalue()
 
 
 def answer(server: Server, request: Request) -> Answer:
@@ -84,10 +92,8 @@ def answer(server: Server, request: Request) -> Answer:
     if "seconds" in request.query:
         return _delta(request, server._chosen(request).heap, name)
     heap, debug = server._chosen(request).heap, _number(request, "debug")
-    profile = take(heap, name, gc=name == "heap" and _number(request, "gc") > 0)
-    if debug:
-        return Answer("".join(text(profile, name)).encode("utf-8", "replace"))
-    return _file(profile, name)
+    gc = name == "heap" and _number(request, "gc") > 0
+    return Answer(text(heap, name, gc)) if debug else _file(take(heap, name, gc), name)
 
 
 def _file(profile: Profile, name: str) -> Answer:
@@ -185,51 +191,3 @@ code {{ overflow-wrap: anywhere; }}
 </body>
 </html>
 """
-
-
-# ---- debug=1 ----
-
-
-def text(profile: Profile, name: str) -> Iterator[str]:
-    """The profile as Go's debug=1 writes it (runtime/pprof/pprof.go: writeHeapInternal,
-    printCountProfile).
-
-    The numbers of a `Profile` stand for all that happened, not for what was sampled: the rate in
-    the first line is 1 (written doubled, as there), so that readers scale nothing again.
-    """
-    numbers = {location: i for i, location in zip(count(1), _locations(profile), strict=False)}
-    types = [t.type for t in profile.sample_types]
-    if len(types) == 4:
-        all_, all_bytes, live, live_bytes = (profile.total(by) for by in types)
-        all_bytes += all_bytes == live_bytes  # else pprof would take it for one of two columns
-        yield f"heap profile: {live}: {live_bytes} [{all_}: {all_bytes}] @ heap/2\n"
-        rows = [
-            (s.values[3], f"{s.values[2]}: {s.values[3]} [{s.values[0]}: {s.values[1]}]", s)
-            for s in profile.samples
-        ]
-    else:
-        yield f"{name} profile: total {profile.total()}\n"
-        rows = [(s.values[-1], str(s.values[-1]), s) for s in profile.samples]
-    for _, shown, sample in sorted(rows, key=lambda row: -row[0]):
-        yield f"{shown} @{''.join(f' {_address(x, numbers):#x}' for x in sample.stack)}\n"
-        yield from _frames(sample, numbers)
-        yield "\n"
-
-
-def _locations(profile: Profile) -> Iterator[Location]:
-    yield from dict.fromkeys(location for s in profile.samples for location in s.stack)
-
-
-def _address(location: Location, numbers: dict[Location, int]) -> int:
-    """Python's lines have no addresses: they are numbered."""
-    return location.address or numbers[location]
-
-
-def _frames(sample: Sample, numbers: dict[Location, int]) -> Iterator[str]:
-    for location in sample.stack:
-        address = _address(location, numbers)
-        if not location.frames:
-            yield f"#\t{address:#x}\n"
-        for frame in location.frames:
-            name, file = (re.sub(r"[\t\n]", " ", s) for s in (frame.function, frame.file))
-            yield f"#\t{address:#x}\t{name}+0x0\t{file}:{frame.line}\n"
