@@ -18,6 +18,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 PATIENCE = 10.0  #: seconds for a client to send its request, and to take the answer
 TICK = 0.25  #: seconds between two looks at whether a client is still there
 
+_POSTED = "/debug/pprof/symbol"  # pprof asks by POST; the answer does not depend on the body
+
 TEXT = "text/plain; charset=utf-8"
 
 _SAFE = {  # with every answer: it is what it says, for this page alone
@@ -163,7 +165,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.close_connection = True  # there may be a body
         self._send(Refusal(405, "only GET and HEAD are answered", {"Allow": "GET, HEAD"}).answer)
 
-    do_POST = do_PUT = do_DELETE = do_PATCH = do_OPTIONS = do_TRACE = do_CONNECT = _refuse_method
+    def do_POST(self) -> None:
+        if self.path == _POSTED:
+            self.do_GET()
+        else:
+            self._refuse_method()
+
+    do_PUT = do_DELETE = do_PATCH = do_OPTIONS = do_TRACE = do_CONNECT = _refuse_method
 
     def _request(self) -> Request:
         """Raises Refusal for what does not come from a program or page that means this server."""
