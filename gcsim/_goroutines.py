@@ -4,8 +4,8 @@ A goroutine here is data: an operation that cannot go on blocks it and returns N
 makes the operation possible completes it; the goroutine's ``result`` is then what it gave. What Go
 panics with is a :class:`gcsim.PanicError`.
 
-The classes are structs of the runtime. References to them are stored like any other
-(``ptr[gcsim.Channel]``), a `Mutex` may also lie inside a struct; their fields are the runtime's own.
+The classes are structs of the runtime, whose fields are its own. References to them are stored like
+any other (``ptr[gcsim.Channel]``); a `Mutex` may also lie inside a struct.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class _Clock:
 
 @struct
 class Timer:
-    """A time.Timer or time.Ticker: see :meth:`Heap.timer`. ``gcsim.channel_of(timer)`` is its C."""
+    """A time.Timer or time.Ticker: see :meth:`Heap.timer`."""
 
     ch: ptr[Channel]
     clock: ptr[_Clock]

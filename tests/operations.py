@@ -284,10 +284,33 @@ def refused(use: Callable[[], Any]) -> None:
     raise AssertionError("no error")
 
 
+def channels(heap: gcsim.Heap) -> Any:
+    """Goroutines that meet on a channel, a select, a ticker and a mutex; two are left blocked and ended."""
+    a, b = heap.goroutine("a"), heap.goroutine("b")
+    try:
+        ch, other = heap.make_chan(ptr[Node], 2), heap.make_chan(string)
+        mutex, ticker = heap.new(gcsim.Mutex), heap.ticker(1)
+        assert a.receive(ch) is None and b.send(ch, heap.new(Node, n=3))
+        got: Any = a.result
+        assert got.value.n == 3
+        assert a.select(gcsim.Receive(ch), gcsim.Receive(other)) is None
+        assert b.send(other, "x" * 40)
+        got = a.result
+        assert got == (1, "x" * 40, True)
+        assert a.lock(mutex) and not b.lock(mutex)
+        assert a.receive(heap.timer_channel(ticker)) is None and heap.advance(1) == 1
+        assert not a.sleep(1)
+        heap.collect(goroutine_leaks=True)
+        assert len(heap.leaked_goroutines()) == 0  # this function holds the mutex
+    finally:
+        a.end()
+        b.end()
+
+
 ALL: dict[str, Callable[[gcsim.Heap], Any]] = {
     f.__name__.strip("_"): f
     for f in (
         objects, large_objects, tiny_objects, strings, slices, fields, frames, globals_, weak_references,
-        finalizers, batches, results, handles, collections, heaps, types, errors,
+        finalizers, batches, results, handles, channels, collections, heaps, types, errors,
     )
 }  # fmt: skip

@@ -141,7 +141,8 @@ struct field_object {
 };
 enum {
     FIELD_UNBOUND = 255,
-    FIELD_HIDDEN = 254 /* two embedded structs have it: Go gives no access; or it is the runtime's own */
+    FIELD_HIDDEN =
+        254 /* two embedded structs have it: Go gives no access; or it is the runtime's own */
 };
 
 struct struct_class { // what a class made by make_struct_class is

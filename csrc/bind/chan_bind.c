@@ -233,11 +233,12 @@ static gcsim_handle *channel_make(struct heap_object *h, const gcsim_type *elem,
     if (!byte_type || !(byte = heap_type(h, byte_type)))
         return NULL;
     if (chan_plan(elem, size, traced, &behind, &bytes) != GCSIM_OK)
-        return bind_raise(h->state, ERR_RANGE,
-                          "makechan: size out of range: %lld elements of %llu bytes (at most 65,535)",
-                          (long long)size, (unsigned long long)elem->bytes);
-    gcsim_handle *buf = NULL,
-                 *ch = behind ? heap_allocate(h, byte, true, bytes) : heap_allocate(h, hchan, false, 1);
+        return bind_raise(
+            h->state, ERR_RANGE,
+            "makechan: size out of range: %lld elements of %llu bytes (at most 65,535)",
+            (long long)size, (unsigned long long)elem->bytes);
+    gcsim_handle *buf = NULL, *ch = behind ? heap_allocate(h, byte, true, bytes)
+                                           : heap_allocate(h, hchan, false, 1);
     if (ch && !behind && bytes && !(buf = heap_allocate(h, elem, true, (uint64_t)size))) {
         heap_unroot(h, ch);
         return NULL;
@@ -298,7 +299,7 @@ struct operation {
     gcsim_handle *boxes[SELECT_CASES];
     struct stage stages[SELECT_CASES];
     PyObject *channels[SELECT_CASES]; // strong
-    gcsim_handle *sudogs; // the first
+    gcsim_handle *sudogs;             // the first
 };
 
 static void operation_end(struct operation *op)
@@ -444,15 +445,14 @@ static PyObject *make_selected(int number, PyObject *value, bool ok)
 static PyObject *goroutine_send(struct goroutine_object *g, PyObject *const *args, Py_ssize_t nargs)
 {
     uint32_t chosen;
-    struct operation *op = want_args(g->heap, "send", nargs, 2) < 0 ||
-                                   goroutine_check_runs(g, "send") < 0
-                               ? NULL
-                               : operation_begin(g);
+    struct operation *op =
+        want_args(g->heap, "send", nargs, 2) < 0 || goroutine_check_runs(g, "send") < 0
+            ? NULL
+            : operation_begin(g);
     if (!op)
         return NULL;
-    int result = operation_add(op, args[0], args[1]) < 0
-                     ? -1
-                     : operation_run(op, true, false, &chosen);
+    int result =
+        operation_add(op, args[0], args[1]) < 0 ? -1 : operation_run(op, true, false, &chosen);
     operation_end(op);
     return result < 0 ? NULL : PyBool_FromLong(result != CHAN_BLOCKS);
 }
@@ -463,14 +463,14 @@ static PyObject *goroutine_receive(struct goroutine_object *g, PyObject *channel
     struct operation *op = goroutine_check_runs(g, "receive") < 0 ? NULL : operation_begin(g);
     if (!op)
         return NULL;
-    int result = operation_add(op, channel, NULL) < 0 ? -1 : operation_run(op, true, false, &chosen);
+    int result =
+        operation_add(op, channel, NULL) < 0 ? -1 : operation_run(op, true, false, &chosen);
     PyObject *out = NULL;
     if (result == CHAN_BLOCKS)
         out = Py_NewRef(Py_None);
     else if (result >= 0)
-        out = make_received(
-            received_value(g->heap, op->cases[0].ch->elem, op->cases[0].elem),
-            result == CHAN_DONE);
+        out = make_received(received_value(g->heap, op->cases[0].ch->elem, op->cases[0].elem),
+                            result == CHAN_DONE);
     operation_end(op);
     return out;
 }
@@ -500,7 +500,8 @@ static PyObject *goroutine_select(struct goroutine_object *g, PyObject *args, Py
     uint32_t chosen;
     int has_default = 0;
     PyObject *none = PyTuple_New(0);
-    bool read = none && PyArg_ParseTupleAndKeywords(none, kwargs, "|$p:select", names, &has_default);
+    bool read =
+        none && PyArg_ParseTupleAndKeywords(none, kwargs, "|$p:select", names, &has_default);
     Py_XDECREF(none);
     struct operation *op =
         read && goroutine_check_runs(g, "select") == 0 ? operation_begin(g) : NULL;
@@ -515,12 +516,12 @@ static PyObject *goroutine_select(struct goroutine_object *g, PyObject *args, Py
     if (result == CHAN_BLOCKS)
         out = has_default ? make_selected(-1, Py_NewRef(Py_None), false) : Py_NewRef(Py_None);
     else if (result >= 0)
-        out = make_selected((int)chosen,
-                            op->cases[chosen].is_send
-                                ? Py_NewRef(Py_None)
-                                : received_value(g->heap, op->cases[chosen].ch->elem,
-                                                 op->cases[chosen].elem),
-                            result == CHAN_DONE);
+        out = make_selected(
+            (int)chosen,
+            op->cases[chosen].is_send
+                ? Py_NewRef(Py_None)
+                : received_value(g->heap, op->cases[chosen].ch->elem, op->cases[chosen].elem),
+            result == CHAN_DONE);
     operation_end(op);
     return out;
 }
@@ -860,8 +861,7 @@ static PyObject *heap_py_advance(PyObject *self, PyObject *seconds)
 {
     struct heap_object *h = (struct heap_object *)self;
     int64_t ns, now;
-    struct timers *clock =
-        seconds_from_python(h->state, seconds, &ns) < 0 ? NULL : clock_of(h);
+    struct timers *clock = seconds_from_python(h->state, seconds, &ns) < 0 ? NULL : clock_of(h);
     if (!clock)
         return NULL;
     if (__builtin_add_overflow(clock->now, ns, &now))

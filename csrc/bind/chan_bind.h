@@ -7,7 +7,7 @@ struct goroutine_object;
 static int goroutine_check_runs(struct goroutine_object *g, const char *doing);
 static void goroutine_leave_queues(gcsim_mutator *m, gcsim_goroutine *g);
 
-#define CHAN_O(name)        static PyObject *name(struct goroutine_object *g, PyObject *what)
+#define CHAN_O(name) static PyObject *name(struct goroutine_object *g, PyObject *what)
 #define CHAN_FASTCALL(type, name)                                                                  \
     static PyObject *name(type *self, PyObject *const *args, Py_ssize_t nargs)
 #define CHAN_FAST(function) (PyCFunction)(void (*)(void))(function), METH_FASTCALL
@@ -44,9 +44,10 @@ static PyObject *heap_py_leaked_goroutines(PyObject *self, PyObject *unused);
 
 #define CHAN_GOROUTINE_METHODS                                                                     \
     {"send", CHAN_FAST(goroutine_send),                                                            \
-     PyDoc_STR("send($self, ch, value, /)\n--\n\n``ch <- value``: True if it was received or lies " \
-               "in the buffer; False: the goroutine is blocked now.\n\nA channel of None is Go's "  \
-               "nil channel. Raises PanicError for a closed one; StateError if it is blocked.")},   \
+     PyDoc_STR(                                                                                    \
+         "send($self, ch, value, /)\n--\n\n``ch <- value``: True if it was received or lies "      \
+         "in the buffer; False: the goroutine is blocked now.\n\nA channel of None is Go's "       \
+         "nil channel. Raises PanicError for a closed one; StateError if it is blocked.")},        \
         {"receive", (PyCFunction)goroutine_receive, METH_O,                                        \
          PyDoc_STR("receive($self, ch, /)\n--\n\n``value, ok := <-ch``: a Received, or None: the " \
                    "goroutine is blocked now, and will have it as its result.")},                  \
@@ -82,9 +83,12 @@ static PyObject *heap_py_leaked_goroutines(PyObject *self, PyObject *unused);
                    "negative (PanicError); at 0 all who wait go on.")},                            \
         {"done", (PyCFunction)goroutine_done, METH_O,                                              \
          PyDoc_STR("done($self, group, /)\n--\n\nadd(group, -1).")},                               \
-        {"sleep", (PyCFunction)goroutine_sleep, METH_O,                                            \
-         PyDoc_STR("sleep($self, seconds, /)\n--\n\nBlocks until heap.advance has gone so far: "   \
-                   "False; True for 0 seconds.")}
+    {                                                                                              \
+        "sleep", (PyCFunction)goroutine_sleep, METH_O,                                             \
+            PyDoc_STR(                                                                             \
+                "sleep($self, seconds, /)\n--\n\nBlocks until heap.advance has gone so far: "      \
+                "False; True for 0 seconds.")                                                      \
+    }
 
 #define CHAN_GOROUTINE_GETSET                                                                      \
     {"blocked", (getter)goroutine_blocked, NULL,                                                   \
@@ -97,10 +101,13 @@ static PyObject *heap_py_leaked_goroutines(PyObject *self, PyObject *unused);
          "whether collect(goroutine_leaks=True) found, when it ran last, that nothing can wake "   \
          "it",                                                                                     \
          NULL},                                                                                    \
-        {"result", (getter)goroutine_result, NULL,                                                 \
-         "what the operation gave that it was blocked for last: a Received, a Selected, True; "    \
-         "None: it has not been blocked since; PanicError: a send on a channel that was closed",   \
-         NULL}
+    {                                                                                              \
+        "result", (getter)goroutine_result, NULL,                                                  \
+            "what the operation gave that it was blocked for last: a Received, a Selected, True; " \
+            "None: it has not been blocked since; PanicError: a send on a channel that was "       \
+            "closed",                                                                              \
+            NULL                                                                                   \
+    }
 
 #define CHAN_HEAP_METHODS                                                                          \
     {"make_chan", CHAN_FAST(heap_py_make_chan),                                                    \

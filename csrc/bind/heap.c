@@ -903,8 +903,7 @@ static PyObject *heap_collect(PyObject *self, PyObject *args, PyObject *kwargs)
         return NULL;
     if ((h->stepping && steps_finish(h) < 0) || slow_begin(h, &call, "collect") < 0)
         return NULL;
-    gcsim_status status =
-        leaks ? h->api->find_goroutine_leaks(call.m) : h->api->collect(call.m);
+    gcsim_status status = leaks ? h->api->find_goroutine_leaks(call.m) : h->api->collect(call.m);
     if (status == GCSIM_OK)
         status = h->api->cycle_info(h->heap, 0, &cycle);
     slow_end(&call);

@@ -216,8 +216,7 @@ static PyObject *heap_py_dump(PyObject *self, void *closure);
                    "profile(kind) so that `go tool pprof` opens it, to a path or a binary file; "  \
                    "debug=1:\nGo's text instead.")},                                               \
         {"_mem_profile", heap_py_mem_profile, METH_NOARGS, NULL},                                  \
-        {"_goroutine_stacks", heap_py_goroutine_stacks, METH_NOARGS, NULL},                        \
-        CHAN_HEAP_METHODS,                                                                         \
+        {"_goroutine_stacks", heap_py_goroutine_stacks, METH_NOARGS, NULL}, CHAN_HEAP_METHODS,     \
         {"_trace", heap_py_trace, METH_VARARGS, NULL},                                             \
         {"_cycles_from", heap_py_cycles_from, METH_O, NULL},                                       \
         {"_read_metrics", heap_py_read_metrics, METH_NOARGS, NULL},                                \
@@ -233,7 +232,8 @@ static PyObject *heap_py_dump(PyObject *self, void *closure);
          "Bytes per sample of the heap profile, as runtime.MemProfileRate: 1 is each object, 0 "   \
          "off.\nTakes an int or a text such as \"512KiB\".",                                       \
          NULL},                                                                                    \
-        {"clock", heap_py_clock, NULL, "The heap's time in seconds: advance lets it go on.", NULL}, \
+        {"clock", heap_py_clock, NULL, "The heap's time in seconds: advance lets it go on.",       \
+         NULL},                                                                                    \
         {"globals", heap_py_globals, NULL,                                                         \
          "Named global roots: a mutable mapping of str to Ref, Slice, str or None.", NULL},        \
         {"cycles", heap_py_cycles, NULL,                                                           \

@@ -734,8 +734,9 @@ BIND_COLD int field_prepare(struct field_object *f, PyObject *instance)
         return -1;
     if (f->kind == FIELD_HIDDEN) {
         bind_raise(state, ERR_FIELD,
-                   f->type ? "%s.%U is the runtime's own"
-                           : "%s.%U is ambiguous: several embedded structs have a field of this name",
+                   f->type
+                       ? "%s.%U is the runtime's own"
+                       : "%s.%U is ambiguous: several embedded structs have a field of this name",
                    class_name(f->owner), f->name);
         return -1;
     }

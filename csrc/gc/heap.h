@@ -43,7 +43,8 @@ struct goroutine {
     struct goroutine *next, *before;
     struct mutator *owner; // that made it; NULL once that is gone
     uint32_t next_serial;
-    bool held_back; // its stack is no root of this cycle, unless what it is blocked on gets marked (gc/leaks.c)
+    bool
+        held_back; // its stack is no root of this cycle, unless what it is blocked on gets marked (gc/leaks.c)
 };
 
 struct batch {

@@ -280,9 +280,9 @@ CORE uint64_t goroutines_list(gcsim_heap *heap, gcsim_goroutine_info *out, uint6
     rt_lock(&h->rt, &heap->gc.roots_lock);
     for (struct goroutine *g = heap->gc.goroutines; g; g = g->next, n++)
         if (n < room)
-            out[n] = (gcsim_goroutine_info){&g->pub, g->pub.id, g->pub.name,
-                                            GCSIM_LOAD(&g->pub.wait_reason),
-                                            GCSIM_LOAD(&g->pub.leaked)};
+            out[n] =
+                (gcsim_goroutine_info){&g->pub, g->pub.id, g->pub.name,
+                                       GCSIM_LOAD(&g->pub.wait_reason), GCSIM_LOAD(&g->pub.leaked)};
     rt_unlock(&h->rt, &heap->gc.roots_lock);
     return n;
 }

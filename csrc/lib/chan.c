@@ -92,8 +92,8 @@ static bool can_go_on(const struct hchan *ch, bool is_send)
 {
     if (!ch)
         return false;
-    return ch->closed || (is_send ? ch->receivers.first || ch->count < ch->size
-                                  : ch->senders.first || ch->count);
+    return ch->closed ||
+           (is_send ? ch->receivers.first || ch->count < ch->size : ch->senders.first || ch->count);
 }
 
 static enum chan_result send_now(gcsim_mutator *m, struct hchan *ch, const void *elem)

@@ -44,9 +44,9 @@ struct chan_case {
 
 enum chan_result {
     CHAN_DONE,
-    CHAN_CLOSED,      // received the zero value, for the channel is closed
-    CHAN_BLOCKS,      // nothing can go on
-    CHAN_SEND_CLOSED, // panic: send on closed channel
+    CHAN_CLOSED,       // received the zero value, for the channel is closed
+    CHAN_BLOCKS,       // nothing can go on
+    CHAN_SEND_CLOSED,  // panic: send on closed channel
     CHAN_CLOSE_CLOSED, // panic: close of closed channel
     CHAN_CLOSE_NIL,    // panic: close of nil channel
 };

@@ -8,10 +8,10 @@
 
 enum sync_result {
     SYNC_DONE,
-    SYNC_BLOCKS,       // the goroutine waits now
-    SYNC_NOT_LOCKED,   // fatal: unlock of unlocked mutex
-    SYNC_NOT_RLOCKED,  // fatal: RUnlock of unlocked RWMutex
-    SYNC_NEGATIVE,     // panic: negative WaitGroup counter
+    SYNC_BLOCKS,      // the goroutine waits now
+    SYNC_NOT_LOCKED,  // fatal: unlock of unlocked mutex
+    SYNC_NOT_RLOCKED, // fatal: RUnlock of unlocked RWMutex
+    SYNC_NEGATIVE,    // panic: negative WaitGroup counter
 };
 
 struct mutex {

@@ -58,7 +58,8 @@ LIB uint64_t timers_advance(gcsim_mutator *m, struct timers *ts, int64_t now)
     for (;;) {
         struct timer *due = NULL;
         for (struct timer *t = ts->first; t; t = t->next)
-            if (t->when <= now && (!due || t->when <= due->when)) // of equal ones, the one that waits longest
+            if (t->when <= now &&
+                (!due || t->when <= due->when)) // of equal ones, the one that waits longest
                 due = t;
         if (!due)
             break;

@@ -7,14 +7,14 @@
 
 #include "lib/chan.h"
 
-struct timers { // one object per heap, rooted by the caller: the clock
+struct timers {          // one object per heap, rooted by the caller: the clock
     struct timer *first; // of those that somebody waits for; pointer
     int64_t now;         // ns
     uint64_t random;     // for who has to choose
 };
 enum { TIMERS_WORDS = sizeof(struct timers) / 8, TIMERS_MASK = 1 };
 
-struct timer { // what time.Timer and time.Ticker are, with their runtime.timer
+struct timer {        // what time.Timer and time.Ticker are, with their runtime.timer
     struct hchan *ch; // of int64: the time at which it fires. NULL: it wakes a sleeper
     struct timers *timers;
     struct timer *next, *before; // in the list

@@ -22,17 +22,18 @@ struct waitq { // in an object; both words are pointers
 };
 
 struct sudog {
-    gcsim_wait wait;            // the object, and the goroutine's next sudog
+    gcsim_wait wait;             // the object, and the goroutine's next sudog
     struct sudog *next, *before; // in the object's queue
-    void *elem;                 // of a channel operation: where its value is (an object), or NULL
+    void *elem;                  // of a channel operation: where its value is (an object), or NULL
     // No pointers into the heap.
     gcsim_goroutine *g;
     struct waitq *queue; // that it is in: inside `wait.object`. NULL: in none
     const gcsim_type *elem_type;
-    uint32_t number;     // of the case of a select
+    uint32_t number; // of the case of a select
     uint8_t is_send, is_select;
     uint8_t success; // false: woken because the channel was closed
-    uint8_t timed;   // SUDOG_CHAN: waits to receive from a timer's channel; SUDOG_SLEEP: for its timer
+    uint8_t
+        timed; // SUDOG_CHAN: waits to receive from a timer's channel; SUDOG_SLEEP: for its timer
 };
 enum { SUDOG_CHAN = 1, SUDOG_SLEEP = 2 };
 enum { SUDOG_WORDS = sizeof(struct sudog) / 8, SUDOG_MASK = 0x1f };

@@ -12,8 +12,8 @@
 struct world_of_go { // a heap with the types
     mut *m;
     gcsim_heap *heap;
-    const gcsim_type *node, *hchan, *sudog, *timer, *timers, *byte, *number, *pointer, *mutex, *rwmutex,
-        *waitgroup, *cond;
+    const gcsim_type *node, *hchan, *sudog, *timer, *timers, *byte, *number, *pointer, *mutex,
+        *rwmutex, *waitgroup, *cond;
 };
 
 static struct world_of_go open_go(gcsim_options options)
@@ -269,8 +269,8 @@ static void random_operations(gcsim_options options, uint64_t seed, int steps)
             send[i] = below(&seed, 2) ? 1 + (int)below(&seed, 60) : -1;
             able += c[i] < CHANS && model_able(&md.ch[c[i]], send[i] >= 0);
         }
-        enum chan_result result = operate(&w, g[who], which, send, n, n == 1, next_random(&seed),
-                                          boxes, &chosen);
+        enum chan_result result =
+            operate(&w, g[who], which, send, n, n == 1, next_random(&seed), boxes, &chosen);
         selects += n > 1;
         if (!able) {
             wrong += result != CHAN_BLOCKS;
@@ -294,9 +294,10 @@ static void random_operations(gcsim_options options, uint64_t seed, int steps)
         if (step % 256 == 0)
             wrong += !verifies(w.m);
     }
-    check(wrong == 0 && verifies(w.m) && blocks > 50 && done > 50 && selects > 50 && closes,
-          "%d operations: %d done, %d blocked, %d selects, %d closes, %d panics: %d unlike the model",
-          steps, (int)done, (int)blocks, (int)selects, (int)closes, (int)panics, (int)wrong);
+    check(
+        wrong == 0 && verifies(w.m) && blocks > 50 && done > 50 && selects > 50 && closes,
+        "%d operations: %d done, %d blocked, %d selects, %d closes, %d panics: %d unlike the model",
+        steps, (int)done, (int)blocks, (int)selects, (int)closes, (int)panics, (int)wrong);
     close_heap(w.m);
 }
 
@@ -307,19 +308,20 @@ static void channels_are_go_s_objects(void)
     struct hchan *ch = make_chan(&w, w.pointer, 0), *full = make_chan(&w, w.pointer, 3),
                  *bytes = make_chan(&w, w.number, 8), *none;
     API->find_object(w.heap, ch, &object);
-    check(object.slot_bytes == 112 && object.noscan, "an hchan takes 112 bytes (chan.go:hchanSize)");
+    check(object.slot_bytes == 112 && object.noscan,
+          "an hchan takes 112 bytes (chan.go:hchanSize)");
     API->find_object(w.heap, full, &object);
     check(object.slot_bytes == 112 && !object.noscan && is_object(w.heap, full->buf),
           "a buffer of pointers is an object of its own");
     API->find_object(w.heap, bytes, &object);
     check(object.slot_bytes == 176 && object.noscan && bytes->buf == (char *)(bytes + 1),
           "a buffer without pointers lies behind its channel");
-    check(chan_make(w.m, w.hchan, w.byte, w.number, -1, false, &none) == GCSIM_BAD_SIZE &&
-              chan_make(w.m, w.hchan, w.byte, w.number, INT64_MAX, false, &none) ==
-                  GCSIM_BAD_SIZE &&
-              chan_make(w.m, w.hchan, w.byte, make_bytes(w.heap, "large", 65536), 1, false,
-                        &none) == GCSIM_BAD_SIZE,
-          "absurd channels are refused");
+    check(
+        chan_make(w.m, w.hchan, w.byte, w.number, -1, false, &none) == GCSIM_BAD_SIZE &&
+            chan_make(w.m, w.hchan, w.byte, w.number, INT64_MAX, false, &none) == GCSIM_BAD_SIZE &&
+            chan_make(w.m, w.hchan, w.byte, make_bytes(w.heap, "large", 65536), 1, false, &none) ==
+                GCSIM_BAD_SIZE,
+        "absurd channels are refused");
     check(chan_close(w.m, NULL) == CHAN_CLOSE_NIL &&
               strcmp(chan_panic_text(CHAN_CLOSE_NIL), "close of nil channel") == 0,
           "closing nil is a panic");
@@ -429,7 +431,7 @@ static int64_t receive(struct world_of_go *w, gcsim_goroutine *g, struct hchan *
     void *box[4];
     int send = -1;
     return operate(w, g, &ch, &send, 1, true, 0, box, &chosen) == CHAN_DONE ? *(int64_t *)box[0]
-                                                                           : -1;
+                                                                            : -1;
 }
 
 static int64_t received(gcsim_goroutine *g)

@@ -4,7 +4,6 @@
 // the program runs and marking goes on meanwhile. Channels here are any objects: what counts is what is reachable.
 #include "scene.h"
 
-
 static gcsim_wait *wait_for(struct scene *s, void *a, void *b)
 {
     gcsim_wait *w[2] = {NULL, NULL};
@@ -184,8 +183,8 @@ static void random_graphs(void)
                 if (reached[i] && points[i] < CHANNELS && !reached[points[i]])
                     reached[points[i]] = more = true;
             for (int i = 0; i < N; i++)
-                if (!runs[i] && (reached[waits[i][0]] ||
-                                 (waits[i][1] < CHANNELS && reached[waits[i][1]]))) {
+                if (!runs[i] &&
+                    (reached[waits[i][0]] || (waits[i][1] < CHANNELS && reached[waits[i][1]]))) {
                     runs[i] = reached[holds[i]] = reached[waits[i][0]] = more = true;
                     reached[waits[i][1]] = true;
                 }
@@ -203,6 +202,87 @@ static void random_graphs(void)
           ROUNDS * N, (int)wrong);
 }
 
+#if !GCSIM_STEPS
+#include <pthread.h>
+
+// One thread searches again and again; another blocks goroutines and wakes them, and finds what only their stacks held. Clean under the thread
+// sanitizer.
+struct searcher {
+    gcsim_heap *heap;
+    uint32_t stop;
+    uint64_t searches;
+};
+
+static void *search_on(void *arg)
+{
+    struct searcher *all = arg;
+    gcsim_status status;
+    mut *m = API->mutator_attach(all->heap, &status);
+    INVARIANT(m);
+    gcsim_enter(m);
+    while (!GCSIM_LOAD(&all->stop) || all->searches < 20) {
+        INVARIANT(API->find_goroutine_leaks(m) == GCSIM_OK);
+        all->searches++;
+    }
+    gcsim_leave(m);
+    API->mutator_detach(m);
+    return NULL;
+}
+
+static void searches_while_others_run(void)
+{
+    enum { GS = 32, ROUNDS = 4000 };
+    gcsim_options options = small_heap;
+    options.check_mark = options.clobber_free = 1;
+    struct scene s = {.m = open_heap(options)};
+    s.heap = s.m->heap;
+    s.node = make_type(s.heap, "node", 8, 0x7f); // the last word is a seal
+    struct searcher all = {.heap = s.heap};
+    gcsim_goroutine *g[GS];
+    void *ch = gcsim_new(s.m, s.node);
+    uint64_t seed = 5, wrong = 0;
+    pthread_t thread;
+    s.root = API->handle_new(s.m, ch);
+    for (int i = 0; i < GS; i++) {
+        g[i] = API->goroutine_new(s.m, 0);
+        API->frame_push(s.m, g[i], s.node, 0);
+    }
+    pthread_create(&thread, NULL, search_on, &all);
+    for (int round = 0; round < ROUNDS; round++) {
+        gcsim_goroutine *one = g[below(&seed, GS)];
+        void **slots = gcsim_frame_slots(one, one->top);
+        if (one->wait_reason == GCSIM_WAIT_NONE) {
+            uint64_t *object = gcsim_new(s.m, s.node);
+            object[7] = ~(uint64_t)(uintptr_t)object;
+            slots[0] = object;
+            gcsim_wait *w = gcsim_new(s.m, s.node); // a poll: the object is in the frame
+            if (below(&seed, 8))                    // else nobody will wake it, but we do
+                gcsim_store(s.m, &w->object, ch);
+            else
+                gcsim_store(s.m, &w->object, w);
+            API->goroutine_park(s.m, one, GCSIM_WAIT_CHAN_RECEIVE, w);
+        } else {
+            API->goroutine_ready(s.m, one, NULL);
+            uint64_t *object = slots[0];
+            wrong += object[7] != ~(uint64_t)(uintptr_t)object;
+            gcsim_store(s.m, ch, object); // from there to a stack that may be black
+            gcsim_goroutine *other = g[below(&seed, GS)];
+            if (other->wait_reason == GCSIM_WAIT_NONE)
+                ((void **)gcsim_frame_slots(other, other->top))[1] = object;
+            slots[0] = NULL;
+        }
+        gcsim_safepoint(s.m);
+    }
+    GCSIM_STORE(&all.stop, 1u);
+    gcsim_leave(s.m);
+    pthread_join(thread, NULL);
+    gcsim_enter(s.m);
+    check(wrong == 0 && verifies(s.m) && all.searches >= 20,
+          "goroutines block and go on while another thread searches");
+    close_heap(s.m);
+}
+#endif
+
 int main(void)
 {
     only_what_nobody_reaches((gcsim_options){0}, "while the program runs");
@@ -214,6 +294,9 @@ int main(void)
     things_change_while_marking();
     interrupted();
     random_graphs();
+#if !GCSIM_STEPS
+    searches_while_others_run();
+#endif
     check(strcmp(API->wait_reason_text(GCSIM_WAIT_MUTEX), "sync.Mutex.Lock") == 0 &&
               *API->wait_reason_text(999) == 0,
           "reasons are in Go's words");

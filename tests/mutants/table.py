@@ -9,7 +9,7 @@ from dataclasses import dataclass
 @dataclass(frozen=True)
 class Mutant:
     name: str
-    part: str  # barrier, termination, sweep, roots, mark, allocation, switches
+    part: str  # barrier, termination, sweep, roots, leaks, mark, allocation, switches
     file: str  # below csrc
     find: str  # there exactly once
     replace: str
@@ -378,9 +378,36 @@ MUTANTS = [
         "frames-skipped",
         "roots",
         "gc/roots.c",
-        "        if (!g->owner || !g->owner->stacks_grey) {",
+        "        if (!g->held_back && (!g->owner || !g->owner->stacks_grey)) {",
         "        if (!g) {",
         "frames of goroutines are roots (gc/roots.h)",
+    ),
+    Mutant(
+        "woken-stack-not-marked",
+        "leaks",
+        "gc/leaks.c",
+        "        mark_stack(m, pub);",
+        "        (void)m;",
+        "a stack that was held back is marked before its goroutine goes on (gc/leaks.c)",
+        ("test_leaks.step",),
+    ),
+    Mutant(
+        "leaks-found-in-one-round",
+        "leaks",
+        "gc/leaks.c",
+        "    if (release_stacks(m, false))",
+        "    if (release_stacks(m, false) && false)",
+        "who is reached through a stack that was released is not leaked (gc/leaks.c)",
+        ("test_leaks.step",),
+    ),
+    Mutant(
+        "leaked-stacks-freed",
+        "leaks",
+        "gc/leaks.c",
+        "    return release_stacks(m, true);",
+        "    return false;",
+        "what leaked goroutines reach is kept (gc/leaks.c)",
+        ("test_leaks.step",),
     ),
     Mutant(
         "outer-frames-skipped",

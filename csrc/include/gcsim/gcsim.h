@@ -341,7 +341,7 @@ typedef enum gcsim_wait_reason {
 
 /* One thing that a goroutine waits for, the first words of an object in the heap (Go: sudog.c or elem, waitlink). */
 typedef struct gcsim_wait {
-    void *object; /* a channel, a semaphore */
+    void *object;            /* a channel, a semaphore */
     struct gcsim_wait *link; /* what else it waits for: any of them wakes it */
 } gcsim_wait;
 
@@ -360,7 +360,7 @@ struct gcsim_goroutine {
     gcsim_wait *waiting;  /* what it is blocked on */
     void *param;          /* what woke it last (Go: g.param), until it blocks again */
     uint32_t wait_reason; /* gcsim_wait_reason */
-    uint32_t leaked;      /* 1: nothing can wake it, as find_goroutine_leaks found when it ran last */
+    uint32_t leaked; /* 1: nothing can wake it, as find_goroutine_leaks found when it ran last */
 };
 
 typedef struct gcsim_goroutine_info { /* as it was when listed */
