@@ -36,7 +36,10 @@ def whole(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
 
 
 def write_whole(file: str | os.PathLike[str] | IO[bytes], data: bytes | str) -> None:
-    """To a path, or a binary file: bytes, or text as UTF-8 with its line ends as they are. Raises OSError."""
+    """To a path or a binary file: bytes, or text as UTF-8 with its line ends as they are.
+
+    Raises OSError.
+    """
     if isinstance(data, str):
         data = data.encode()
     if not isinstance(file, str | os.PathLike):

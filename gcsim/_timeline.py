@@ -17,7 +17,7 @@ from io import BytesIO
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from gcsim._atomic import write_atomically
+from gcsim._files import whole
 from gcsim._results import Cycle, Event, LimiterState
 
 if TYPE_CHECKING:
@@ -169,7 +169,8 @@ class Timeline:
 
         Raises OSError.
         """
-        write_atomically(path, self._pieces())
+        with whole(path) as file:
+            file.writelines(self._pieces())
 
     # ---- picture ----
 

@@ -131,21 +131,24 @@ def test_a_heap_serves_itself(heap: gcsim.Heap) -> None:
 
 
 def test_stepped_and_virtual_heaps_are_served() -> None:
-    with gcsim.Heap(mode="steps") as stepped, gcsim.Heap(mode="virtual") as virtual:
-        with gcsim.serve({"stepped": stepped, "virtual": virtual}) as server:
-            kept = [stepped.new(Node) for _ in range(10)]
-            cycle = stepped.begin_cycle()
-            for _ in range(20):
-                cycle.step()
-                for name in ("stepped", "virtual"):
-                    got = ask(server, f"live.json?spans=1&heap={name}")
-                    assert got.status == 200, got.text
-            assert 'heap="stepped"' in ask(server, "metrics").text
-            cycle.back()
-            assert ask(server, "live.json?spans=1").status == 200
-            cycle.finish()
-            assert json.loads(ask(server, "live.json").text)["cycles"][-1]["number"] == 1
-            assert stepped.verify() and virtual.verify() and len(kept) == 10
+    with (
+        gcsim.Heap(mode="steps") as stepped,
+        gcsim.Heap(mode="virtual") as virtual,
+        gcsim.serve({"stepped": stepped, "virtual": virtual}) as server,
+    ):
+        kept = [stepped.new(Node) for _ in range(10)]
+        cycle = stepped.begin_cycle()
+        for _ in range(20):
+            cycle.step()
+            for name in ("stepped", "virtual"):
+                got = ask(server, f"live.json?spans=1&heap={name}")
+                assert got.status == 200, got.text
+        assert 'heap="stepped"' in ask(server, "metrics").text
+        cycle.back()
+        assert ask(server, "live.json?spans=1").status == 200
+        cycle.finish()
+        assert json.loads(ask(server, "live.json").text)["cycles"][-1]["number"] == 1
+        assert stepped.verify() and virtual.verify() and len(kept) == 10
 
 
 # ---- /debug/pprof/ ----
