@@ -492,6 +492,44 @@ static void timers_are_go_s(void)
     close_heap(w.m);
 }
 
+// --- without memory ------------------------------------------------------------------------------------------------
+
+static gcsim_status make_many(struct world_of_go *w)
+{
+    struct hchan *ch;
+    for (int i = 0; i < 600; i++) {
+        gcsim_status status =
+            chan_make(w->m, w->hchan, w->byte, i % 2 ? w->pointer : w->number, 200, false, &ch);
+        if (status != GCSIM_OK)
+            return status;
+        if (!wait_prepare(w->m, w->sudog, 40))
+            return w->m->status;
+        if (i % 2 && !is_object(w->heap, ch->buf))
+            return GCSIM_BAD_ADDRESS;
+    }
+    return GCSIM_OK;
+}
+
+// The n-th request to the system fails, n = 1, 2, ...: it is told, and all works afterwards.
+static void every_request_fails_once(void)
+{
+    uint64_t n = 0, refused = 0;
+    bool ok = true;
+    for (bool reached = true; reached && n < 100;) {
+        struct world_of_go w = open_go((gcsim_options){0});
+        os_fail_after(++n);
+        gcsim_status status = make_many(&w);
+        reached = os_fail_after(0) == 0;
+        ok &= status == (reached && status != GCSIM_OK ? GCSIM_NO_MEMORY : GCSIM_OK);
+        refused += status != GCSIM_OK;
+        w.m->status = GCSIM_OK;
+        ok &= verifies(w.m) && make_many(&w) == GCSIM_OK && API->collect(w.m) == GCSIM_OK &&
+              verifies(w.m);
+        close_heap(w.m);
+    }
+    check(ok && refused, "%d requests fail in turn, %d are told of", (int)n - 1, (int)refused);
+}
+
 int main(void)
 {
     channels_are_go_s_objects();
@@ -502,5 +540,6 @@ int main(void)
     select_is_fair();
     semaphores();
     timers_are_go_s();
+    every_request_fails_once();
     return finish();
 }
