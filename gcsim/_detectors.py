@@ -14,13 +14,14 @@ from collections import defaultdict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from gcsim import _core
-from gcsim._errors import NotThereYetError, OptionError
+from gcsim._errors import OptionError
 from gcsim._results import bytes_text
 
 if TYPE_CHECKING:
+    from gcsim._goroutines import LeakedGoroutine
     from gcsim._snapshot import Row, Snapshot
 
 
@@ -261,10 +262,7 @@ def _differences(newer: Snapshot, older: Snapshot, by: str) -> list[Row]:
     another shape than before, and is not new with all that it holds."""
     from gcsim._snapshot import Row
 
-    try:
-        changes = newer.diff(older) if by == "path" else newer.histogram(by)
-    except OptionError as error:
-        raise NotThereYetError(f'the difference by="{by}" is not there yet') from error
+    changes = newer.diff(older) if by == "path" else newer.histogram(by)
     more: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0])
     for row in changes:
         more[row.name.split(" -> ")[0]][0] += row.objects
@@ -290,13 +288,10 @@ def _paths(snapshot: Snapshot, rows: Sequence[Row], by: str) -> list[str]:
 # ---- reachability of goroutines ----
 
 
-def stuck_goroutines(heap: Any) -> Sequence[Any] | None:
-    """What a collection that looks for them says cannot be woken; None where no heap can."""
-    if not hasattr(heap, "leaked_goroutines"):
-        return None
+def stuck_goroutines(heap: _core.Heap) -> list[LeakedGoroutine]:
+    """What a collection that looks for them says cannot be woken."""
     heap.collect(goroutine_leaks=True)
-    found: Sequence[Any] = heap.leaked_goroutines()
-    return found
+    return heap.leaked_goroutines()
 
 
 class GoroutineDetector:
@@ -321,8 +316,6 @@ class GoroutineDetector:
     def check(self) -> LeakReport:
         """Collects and looks. Raises ClosedHeapError."""
         found = stuck_goroutines(self.heap)
-        if found is None:
-            raise NotThereYetError("heap.leaked_goroutines() is not there yet")
         suspects = tuple(
             LeakSuspect(f"goroutine {g.id} ({g.name}): {g.wait_reason}", 0, 0, "\n".join(g.frames))
             for g in found

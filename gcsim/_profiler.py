@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple
 
 from gcsim import _core
-from gcsim._errors import NotThereYetError, OptionError
+from gcsim._errors import OptionError
 from gcsim._files import write_whole
 from gcsim._pprof import (
     Label,
@@ -36,7 +36,8 @@ HEAP_TYPES = (
     SampleType("inuse_objects", "count"),
     SampleType("inuse_space", "bytes"),
 )
-KINDS = ("heap", "allocs", "goroutine", "goroutineleak")
+STACKS = ("goroutine", "goroutineleak")
+KINDS = ("heap", "allocs", *STACKS)
 _TIERS = ("tiny", "small", "large")  # enum gcsim_tier
 _OURS = str(Path(__file__).parent) + os.sep
 _UNKNOWN = Location((StackFrame("(unknown)"),))
@@ -104,20 +105,19 @@ def profile(heap: Heap, kind: str = "heap", *, gc: bool = False) -> Profile:
     allocated since the heap was made and for what of it is in use, both as of the last collection
     that was swept, so that they are of one moment; before there was one, all is in use. Samples are
     scaled to what they stand for. With `gc` a collection comes first. ``"goroutine"`` counts the
-    goroutines by their frames. Raises OptionError, NotThereYetError, ClosedHeapError,
-    ForkedHeapError.
+    goroutines by their frames; ``"goroutineleak"`` first searches for those that nothing can wake,
+    as ``collect(goroutine_leaks=True)`` does, and counts them (pprof.go:writeGoroutineLeak). Raises
+    OptionError, ClosedHeapError, ForkedHeapError.
     """
     _check_kind(kind)
     if gc:
         heap.collect()
-    return _goroutines(heap) if kind == "goroutine" else _heap(records(heap), kind)
+    return _goroutines(_stacks(heap, kind), kind) if kind in STACKS else _heap(records(heap), kind)
 
 
 def _check_kind(kind: str) -> None:
     if kind not in KINDS:
         raise OptionError(f"kind={kind!r} is not known; known are {', '.join(map(repr, KINDS))}")
-    if kind == "goroutineleak":
-        raise NotThereYetError('kind="goroutineleak" is not there yet')
 
 
 def _heap(found: Records, kind: str) -> Profile:
@@ -148,19 +148,23 @@ def _sample(record: Record, rate: int) -> Sample:
     )
 
 
-def _goroutines(heap: Heap) -> Profile:
-    stacks = Counter(
-        tuple(StackFrame(frame) for frame in frames) or (StackFrame(name),)
-        for name, frames in heap._goroutine_stacks()
-    )
-    kind = SampleType("goroutine", "count")
+def _stacks(heap: Heap, kind: str) -> Counter[tuple[str, ...]]:
+    """How many goroutines have these frames, the innermost first; their name, if they have none."""
+    if kind == "goroutine":
+        return Counter(frames or (name,) for name, frames in heap._goroutine_stacks())
+    heap.collect(goroutine_leaks=True)
+    return Counter(g.frames or (g.name,) for g in heap.leaked_goroutines())
+
+
+def _goroutines(stacks: Counter[tuple[str, ...]], kind: str) -> Profile:
+    counted = SampleType(kind, "count")
     return Profile(
-        (kind,),
+        (counted,),
         tuple(
-            Sample((n,), tuple(Location((frame,)) for frame in stack))
+            Sample((n,), tuple(Location((StackFrame(frame),)) for frame in stack))
             for stack, n in stacks.most_common()
         ),
-        period_type=kind,
+        period_type=counted,
         period=1,
         time_ns=time.time_ns(),
     )
@@ -189,7 +193,7 @@ def write_pprof(
         return
     if gc:
         heap.collect()
-    text = _goroutine_text(heap) if kind == "goroutine" else _heap_text(heap)
+    text = _goroutine_text(_stacks(heap, kind), kind) if kind in STACKS else _heap_text(heap)
     write_whole(file, text.encode("utf-8", "backslashreplace"))
 
 
@@ -265,11 +269,11 @@ def _go_name(name: str) -> str:
     return "".join(part.title() for part in name.split("_"))
 
 
-def _goroutine_text(heap: Heap) -> str:
+def _goroutine_text(stacks: Counter[tuple[str, ...]], kind: str) -> str:
     """pprof.go: printCountProfile."""
-    counted = _goroutines(heap)
+    counted = _goroutines(stacks, kind)
     address = _Addresses()
-    lines = [f"goroutine profile: total {counted.total()}\n"]
+    lines = [f"{kind} profile: total {counted.total()}\n"]
     for sample in counted.samples:
         addresses, frames = address.stack(sample.stack)
         lines.append(f"{sample.values[0]} @{addresses}\n{frames}\n")

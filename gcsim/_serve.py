@@ -37,7 +37,6 @@ from gcsim._errors import (
     ClosedHeapError,
     ConversionError,
     Error,
-    NotThereYetError,
     OptionError,
     RangeError,
     StateError,
@@ -143,7 +142,6 @@ _PATHS: dict[str, Callable[[Server, Request], Answer]] = {
 
 # What a heap refuses is the client's answer; the first that fits.
 _STATUSES: tuple[tuple[type[BaseException], int], ...] = (
-    (NotThereYetError, 501),
     (ClosedHeapError, 410),
     (OptionError, 400),
     (Error, 503),

@@ -13,10 +13,10 @@ import sys
 import time
 from dataclasses import replace
 from html import escape
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import quote
 
-from gcsim._errors import Error, NotThereYetError
+from gcsim._errors import Error
 from gcsim._serve_http import Answer, Refusal, Request
 
 if TYPE_CHECKING:
@@ -57,23 +57,15 @@ def _number(request: Request, name: str) -> int:
     return int(text) if re.fullmatch(r"[+-]?[0-9]{1,18}", text) else 0
 
 
-def _method(heap: Heap, name: str) -> Any:
-    method = getattr(heap, name, None)
-    if method is None:
-        raise NotThereYetError(f"profiles are not there yet: heap.{name}() will make them")
-    return method
-
-
 def take(heap: Heap, kind: str, gc: bool = False) -> Profile:
     """A profile of the heap: ``heap.profile(kind, gc=)``."""
-    made: Profile = _method(heap, "profile")(kind, gc=gc)
-    return made
+    return heap.profile(kind, gc=gc)
 
 
 def text(heap: Heap, kind: str, gc: bool = False) -> bytes:
     """The same as Go's debug=1 has it: ``heap.write_pprof(file, kind, debug=1, gc=)``."""
     file = io.BytesIO()
-    _method(heap, "write_pprof")(file, kind, debug=1, gc=gc)
+    heap.write_pprof(file, kind, debug=1, gc=gc)
     return file.getvalue()
 
 
@@ -146,8 +138,6 @@ def _records(heap: Heap, name: str) -> str:
         return ""
     try:
         return str(len(take(heap, name).samples))
-    except NotThereYetError:
-        return "not there yet"
     except (Error, MemoryError):
         return ""
 

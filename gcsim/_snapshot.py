@@ -690,7 +690,7 @@ class Snapshot:
 # ---- from a heap of our own ----
 
 # What keeps an object: gcsim.h:gcsim_kept_by. A row of roots has nine numbers, the last of two.
-_GLOBAL, _FRAME, _BATCH, _TINY, _NEW, _QUEUED, _FINALIZER, _HANDLE = range(1, 9)
+_GLOBAL, _FRAME, _BATCH, _TINY, _NEW, _QUEUED, _FINALIZER, _HANDLE, _WAITING = range(1, 10)
 _ROOT_WORDS = 10
 _PLAIN = {
     _BATCH: "batch that is being built",
@@ -791,6 +791,8 @@ class _Reading:
                 address = self.base + self.addresses[dst] + dst_off
                 places = list(self.places.get(address, ()))
                 text = f"handle held by {places[0]}" if places else "handle"
+            elif kind == _WAITING:
+                text = f"what {goroutines[g]} waits for"
             elif kind == _FINALIZER:
                 function = functions.get(object_)
                 text = f"finalizer of object {object_}" + (f" ({function})" if function else "")

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from gcsim import _core
-from gcsim._errors import ClosedHeapError, NotThereYetError, OptionError, StateError
+from gcsim._errors import ClosedHeapError, OptionError, StateError
 from gcsim._results import bytes_text
 
 
@@ -339,8 +339,6 @@ class ProfileEvery(Periodic):
         super().__init__(heap, every)
         if keep is not None and keep < 1:
             raise OptionError(f"keep={keep}: one file or more; None keeps all")
-        if not hasattr(heap, "write_pprof"):
-            raise NotThereYetError("heap.write_pprof is not there yet")
         self.folder = Path(folder)
         self.kind = kind
         self._keep = keep
@@ -354,13 +352,7 @@ class ProfileEvery(Periodic):
     def round(self, heap: _core.Heap) -> Path:
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self._name()
-        part = path.with_name(f".{path.name}.part")
-        try:
-            writer: Any = heap
-            writer.write_pprof(part, kind=self.kind)
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
+        heap.write_pprof(path, kind=self.kind)
         self._files.append(path)
         while self._keep is not None and len(self._files) > self._keep:
             with contextlib.suppress(OSError):

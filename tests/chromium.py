@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections import Counter
 from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
@@ -56,3 +59,19 @@ def requests(browser: Any) -> list[str]:
     return [
         e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"
     ]
+
+
+def opened(browser: Any, page: Path) -> None:
+    """Loads the page; what earlier pages logged is forgotten, emulation too."""
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+    for log in ("browser", "performance"):
+        browser.get_log(log)
+    browser.get(page.as_uri())
+
+
+def pixels(png: bytes) -> Counter[tuple[int, ...]]:
+    """How often each colour occurs in a picture."""
+    from PIL import Image  # comes with Matplotlib
+
+    picture = Image.open(BytesIO(png)).convert("RGB")
+    return Counter({c: n for n, c in picture.getcolors(picture.width * picture.height)})

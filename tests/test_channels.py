@@ -371,3 +371,13 @@ def test_a_search_leaves_the_same_heap_in_both_instantiations() -> None:
             heap.collect(goroutine_leaks=True)
             seen.append((heap.leaked_goroutines(), heap.memstats().heap_objects))
     assert seen[0] == seen[1]
+
+
+def test_what_a_blocked_goroutine_waits_for_is_a_root_of_snapshots_and_graphs() -> None:
+    with gcsim.Heap() as heap:
+        g = heap.goroutine("main")
+        assert not g.send(heap.make_chan(ptr[Node]), heap.new(Node, n=1))
+        snapshot = heap.snapshot()
+        roots = {snapshot.why_alive(i).paths[0].root for i in range(len(snapshot))}
+        assert roots == {f"what goroutine {g.id} (main) waits for"}
+        assert heap.graph().obj_reach.all()

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import replace
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
-from chromium import by_id, press, requests
+from chromium import by_id, opened, pixels, press, requests
 from made_film import NOTE, lost_object, random_film
 
 from gcsim._film import Film
@@ -26,14 +24,6 @@ def place(browser: Any) -> str:
 
 def in_picture(browser: Any, style: str) -> list[Any]:
     return list(browser.find_elements("css selector", f"#picture .{style}"))
-
-
-def opened(browser: Any, page: Path) -> None:
-    """Loads the page; what earlier pages logged is forgotten, emulation too."""
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
-    for log in ("browser", "performance"):
-        browser.get_log(log)
-    browser.get(page.as_uri())
 
 
 @pytest.fixture
@@ -114,14 +104,6 @@ def test_space_plays_and_nothing_moves_before(browser: Any, page: Path) -> None:
     press(browser, "SPACE")
     WebDriverWait(browser, 60).until(lambda _: by_id(browser, "play").text == "Play")
     assert place(browser) == "6 of 6"  # it ends there
-
-
-def pixels(png: bytes) -> Counter[tuple[int, ...]]:
-    """How often each colour occurs in a picture."""
-    from PIL import Image  # comes with Matplotlib
-
-    picture = Image.open(BytesIO(png)).convert("RGB")
-    return Counter({c: n for n, c in picture.getcolors(picture.width * picture.height)})
 
 
 @pytest.mark.parametrize(("scheme", "ground"), [("light", (255, 255, 255)), ("dark", (22, 25, 29))])

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_film_browser import browser as browser
-from test_film_browser import missing, opened, pixels, requests
+from chromium import missing, opened, pixels, requests
 from test_heap_files import own_heap
 
 import gcsim

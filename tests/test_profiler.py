@@ -311,8 +311,30 @@ def test_goroutines_by_their_frames(mode: str, tmp_path: Path) -> None:
         assert rows(go_pprof("-top", tmp_path / "g")) == rows(str(profile.top()))
         heap.write_pprof(tmp_path / "text", "goroutine", debug=1)
         assert gcsim.read_pprof(tmp_path / "text").samples[0].values == (3,)
-        with pytest.raises(gcsim.NotThereYetError):
-            heap.profile("goroutineleak")
+        assert heap.profile("goroutineleak").samples == ()
+
+
+def test_leaked_goroutines(tmp_path: Path) -> None:
+    with gcsim.Heap() as heap:
+        waiting = []
+        for n in range(5):
+            g = heap.goroutine("worker")
+            g.push("main.send", ch=ptr[gcsim.Channel])
+            g.send(heap.make_chan(gcsim.i64), n)
+            waiting.append(g)
+        kept = heap.make_chan(gcsim.i64)
+        other = heap.goroutine("other")
+        other.push("main.receive", ch=ptr[gcsim.Channel])
+        other.receive(kept)
+        profile = heap.profile("goroutineleak")
+        assert [t.type for t in profile.sample_types] == ["goroutineleak"]
+        assert [(s.values, str(s.stack[0].frames[0].function)) for s in profile.samples] == [
+            ((5,), "main.send")
+        ]
+        heap.write_pprof(tmp_path / "leaks", "goroutineleak")
+        assert rows(go_pprof("-top", tmp_path / "leaks")) == rows(str(profile.top()))
+        heap.write_pprof(tmp_path / "text", "goroutineleak", debug=1)
+        assert (tmp_path / "text").read_text().startswith("goroutineleak profile: total 5\n")
 
 
 def test_bad_input(tmp_path: Path) -> None:

@@ -88,6 +88,7 @@ def test_finalizer(heap):
 """).assert_outcomes(passed=5)
 
 
+@pytest.mark.slow
 def test_a_leak_fails_the_test_and_is_named(run: Run) -> None:
     pytest.importorskip("numpy")
     result = run("""
@@ -135,6 +136,7 @@ def test_both():
 """).assert_outcomes(failed=1)
 
 
+@pytest.mark.slow
 def test_what_fixtures_leave_does_not_count(run: Run) -> None:
     pytest.importorskip("numpy")
     result = run("""
@@ -169,6 +171,7 @@ def test_closed_before(closed):
     result.stdout.fnmatch_lines(["*56.0 KiB stay alive that were not before*", "*global more*"])
 
 
+@pytest.mark.slow
 def test_limits(run: Run) -> None:
     result = run("""
 @pytest.mark.gc_limit(live="4KiB", allocs=100, bytes="64KiB")
@@ -205,6 +208,7 @@ def test_garbage_is_not_live(heap):
     )
 
 
+@pytest.mark.slow
 def test_work_that_is_repeated(run: Run) -> None:
     result = run("""
 @pytest.mark.parametrize("kind", ["fixed", "leaky"])
@@ -227,6 +231,7 @@ def test_little_by_little(heap, gc_no_leaks):
     assert "gc_limit" not in result.stdout.str()
 
 
+@pytest.mark.slow
 def test_limits_of_a_block(run: Run) -> None:
     result = run("""
 def test_within(heap, gc_limit):
@@ -277,6 +282,7 @@ def test_it(heap):
     result.stdout.fnmatch_lines([f"*::test_it: *{message}*"])
 
 
+@pytest.mark.slow
 def test_failures_and_errors_are_told_as_they_are(run: Run) -> None:
     result = run("""
 @pytest.mark.gc_no_leaks

@@ -117,7 +117,7 @@ def test_free_os_memory_keeps_what_is_alive(heap: gcsim.Heap) -> None:
 
 def test_the_system_takes_nothing_back(heap: gcsim.Heap, mode: str) -> None:
     table = lowlevel.whitebox_steps if mode == "steps" else lowlevel.whitebox_fast
-    for n in range(1, 50):
+    for n in range(1, 100):
         keep = [heap.new_slice(u8, 100_000) for _ in range(100)]
         keep.clear()
         heap.collect()

@@ -484,7 +484,9 @@ static bool graph_goroutines(struct graph *g)
         for (uint64_t at = core->top; at != UINT64_MAX; at = gcsim_frame_at(core, at)->caller)
             if (!graph_frame(g, core, number, at, (int32_t)row.frames++))
                 return false;
-        if (!VEC_PUSH(g, GOROUTINES, struct graph_goroutine, row))
+        struct graph_root own = {.kind = 4, .goroutine = number, .frame = -1};
+        if (!graph_root(g, own, core->waiting) || !graph_root(g, own, core->param) ||
+            !VEC_PUSH(g, GOROUTINES, struct graph_goroutine, row))
             return false;
     }
     return true;

@@ -61,7 +61,7 @@ static void region_sizes(uint64_t reserved[WORLD_REGIONS], uint64_t arena_bytes,
         (uint64_t)(GCSIM_STEPS ? coroutines : GCSIM_MAX_PROCS) * RT_STACK_BYTES;
     reserved[REGION_HISTORY] = sizeof(struct history) + 64 +
                                (uint64_t)options->events * 2 * sizeof(gcsim_event) +
-                               arena_bytes / 32 + (32 << 20); // recordings
+                               arena_bytes / 16 + (4 << 20); // recordings
     reserved[REGION_ARENA] = arena_bytes;
 }
 

@@ -253,6 +253,10 @@ static void copy_goroutine(struct copy *c, gcsim_goroutine *g)
         c->base = (char *)gcsim_frame_slots(g, at);
         typed_pointers(c->h, frame->type, c->base, 1, copy_root_slot, c);
     }
+    root_begin(c, GCSIM_KEPT_BY_WAITING);
+    c->root.row.goroutine = (uint32_t)c->goroutines.n;
+    copy_root(c, g->waiting);
+    copy_root(c, g->param);
     gcsim_snapshot_goroutine *to = column_add(&c->goroutines, 1);
     if (to)
         *to = row;

@@ -623,6 +623,7 @@ typedef enum gcsim_kept_by {
     GCSIM_KEPT_BY_FINALIZER =
         7, /* a pointer of an object with a finalizer, which is no root itself */
     GCSIM_KEPT_BY_HANDLE = 8,
+    GCSIM_KEPT_BY_WAITING = 9, /* what a goroutine is blocked on, or what woke it */
 } gcsim_kept_by;
 
 typedef struct gcsim_snapshot_root {
