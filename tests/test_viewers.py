@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import time
 from collections.abc import Iterator
@@ -11,9 +10,10 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
-from typing import Any, NoReturn
+from typing import Any
 
 import pytest
+from chromium import missing
 from test_timeline import busy
 from trace_check import check
 
@@ -22,12 +22,6 @@ pytestmark = pytest.mark.slow  # once in CI is enough
 Slice = tuple[float, float, str, int]
 
 SPEEDSCOPE = Path(__file__).parent.parent / "build/viewers/node_modules/speedscope/dist/release"
-
-
-def missing(what: str) -> NoReturn:
-    if os.environ.get("CI") == "true":
-        pytest.fail(f"{what} is missing, and CI must not skip this")
-    pytest.skip(f"{what} is not installed")
 
 
 @pytest.fixture(scope="module")
@@ -48,29 +42,6 @@ def viewer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path
     yield f"http://127.0.0.1:{server.server_port}", folder
     server.shutdown()
     server.server_close()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    try:
-        from selenium import webdriver
-        from selenium.webdriver.chrome.service import Service
-    except ImportError:
-        missing("selenium")
-    names = ("chromium", "chromium-browser", "google-chrome")
-    binary = next(filter(None, map(shutil.which, names)), None)
-    driver = shutil.which("chromedriver")
-    if binary is None or driver is None:
-        missing("chromium" if binary is None else "chromedriver")
-    options = webdriver.ChromeOptions()
-    options.binary_location = binary
-    for switch in ("headless=new", "no-sandbox", "disable-dev-shm-usage", "window-size=1400,900"):
-        options.add_argument(f"--{switch}")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    started = webdriver.Chrome(options=options, service=Service(driver))
-    started.set_page_load_timeout(60)
-    yield started
-    started.quit()
 
 
 # speedscope hands what it has imported to whoever presses control-S, as a file of its own format.

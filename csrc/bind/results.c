@@ -558,6 +558,20 @@ static gcsim_status graph_gather(struct graph *g, gcsim_mutator *m)
                : GCSIM_NO_MEMORY;
 }
 
+// The text of a name, under its number, unless it is there.
+static bool names_add(struct heap_object *h, PyObject *names, uint32_t id)
+{
+    PyObject *key = PyLong_FromUnsignedLong(id), *value = NULL;
+    int known = key ? PyDict_Contains(names, key) : -1;
+    const char *text = known == 0 ? h->api->name_text(h->heap, id) : NULL;
+    if (text)
+        value = PyUnicode_DecodeUTF8(text, (Py_ssize_t)strlen(text), "replace");
+    bool ok = known > 0 || (value && PyDict_SetItem(names, key, value) == 0);
+    Py_XDECREF(key);
+    Py_XDECREF(value);
+    return ok;
+}
+
 static PyObject *graph_names(struct graph *g)
 {
     PyObject *names = PyDict_New();
@@ -569,17 +583,8 @@ static PyObject *graph_names(struct graph *g)
     for (int k = 0; k < 3; k++)
         for (uint64_t i = 0; names && i < n[k]; i++) {
             uint32_t id = k == 0 ? roots[i].name : k == 1 ? gs[i].name : frames[i];
-            if (k == 0 && roots[i].kind == 0)
-                continue;
-            PyObject *key = PyLong_FromUnsignedLong(id);
-            int known = key ? PyDict_Contains(names, key) : -1;
-            const char *text = known == 0 ? g->h->api->name_text(g->h->heap, id) : NULL;
-            PyObject *value =
-                text ? PyUnicode_DecodeUTF8(text, (Py_ssize_t)strlen(text), "replace") : NULL;
-            if (known < 0 || (known == 0 && (!value || PyDict_SetItem(names, key, value) < 0)))
+            if ((k != 0 || roots[i].kind != 0) && !names_add(g->h, names, id))
                 Py_CLEAR(names);
-            Py_XDECREF(key);
-            Py_XDECREF(value);
         }
     return names;
 }

@@ -42,18 +42,9 @@ static PyObject *snapshot_columns(const gcsim_snapshot *s)
 static PyObject *snapshot_names(struct heap_object *h, const gcsim_snapshot *s)
 {
     PyObject *names = PyDict_New();
-    for (uint64_t i = 0; names && i < s->roots + s->goroutines; i++) {
-        uint32_t id = i < s->roots ? s->root[i].name : s->goroutine[i - s->roots].name;
-        PyObject *key = PyLong_FromUnsignedLong(id);
-        int known = key ? PyDict_Contains(names, key) : -1;
-        const char *text = known == 0 ? h->api->name_text(h->heap, id) : NULL;
-        PyObject *value =
-            text ? PyUnicode_DecodeUTF8(text, (Py_ssize_t)strlen(text), "replace") : NULL;
-        if (known < 0 || (known == 0 && (!value || PyDict_SetItem(names, key, value) < 0)))
+    for (uint64_t i = 0; names && i < s->roots + s->goroutines; i++)
+        if (!names_add(h, names, i < s->roots ? s->root[i].name : s->goroutine[i - s->roots].name))
             Py_CLEAR(names);
-        Py_XDECREF(key);
-        Py_XDECREF(value);
-    }
     return names;
 }
 

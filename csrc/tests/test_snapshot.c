@@ -7,6 +7,7 @@
 
 #if !GCSIM_STEPS
 #include <pthread.h>
+#include <sched.h>
 #endif
 
 static uint64_t sum_of_parts(const gcsim_breakdown *b)
@@ -289,7 +290,7 @@ static void *change(void *arg)
     gcsim_enter(m);
     for (int i = 0; i < PAIRS; i++)
         pairs[i] = API->handle_new(m, gcsim_new(m, c->pair));
-    for (; !GCSIM_LOAD(c->stop); c->changes++) {
+    for (; !GCSIM_LOAD(c->stop); GCSIM_STORE(&c->changes, c->changes + 1)) {
         void *made = gcsim_new(m, c->pair);
         void **to = pairs[below(&c->seed, PAIRS)]->ptr;
         if (below(&c->seed, 4) == 0)
@@ -325,6 +326,11 @@ static void while_it_changes(void)
         all[i] = (struct changer){m->heap, pair, &stop, (uint64_t)i, 0, 0};
         INVARIANT(!pthread_create(&all[i].thread, NULL, change, &all[i]));
     }
+    for (int i = 0; i < CHANGERS; i++)
+        while (!GCSIM_LOAD(&all[i].changes)) { // it has not begun
+            API->safepoint(m);
+            sched_yield();
+        }
     bool ok = true;
     for (int n = 0; n < SNAPSHOTS && ok; n++) {
         gcsim_snapshot s;
