@@ -533,7 +533,7 @@ def make_events(records: bytes, names: tuple[str, ...], array: int) -> Any:
 # ---- the graph ----
 
 _GRAPH_ROOT = ("kind", "name", "g", "frame", "off", "dst", "dst_off")
-_KINDS = ("other", "other", "stack")  # of a handle, a global, a slot of a frame
+_KINDS = ("other", "other", "stack", "goroutine")  # a handle, a global, a slot of a frame, a wait
 
 
 def make_graph(
@@ -565,7 +565,8 @@ def make_graph(
     index = {name: i for i, name in enumerate(frame_names)}
 
     def frame_of(kind: int, name: int) -> int:
-        text = ("handle", f"global {names.get(name)}", names.get(name, ""))[kind]
+        texts = ("handle", f"global {names.get(name)}", names.get(name, ""), "what it waits for")
+        text = texts[kind]
         if text not in index:
             index[text] = len(frame_names)
             frame_names.append(text)

@@ -286,7 +286,7 @@ static void *vec_reserve(struct vec *v, uint64_t more)
 }
 
 struct graph_root {
-    uint32_t kind, name; // kind: 0 handle, 1 global, 2 frame slot
+    uint32_t kind, name; // kind: 0 handle, 1 global, 2 frame slot, 3 what a goroutine waits for
     int32_t goroutine, frame;
     uint32_t offset;
     int32_t dst;
@@ -484,7 +484,7 @@ static bool graph_goroutines(struct graph *g)
         for (uint64_t at = core->top; at != UINT64_MAX; at = gcsim_frame_at(core, at)->caller)
             if (!graph_frame(g, core, number, at, (int32_t)row.frames++))
                 return false;
-        struct graph_root own = {.kind = 4, .goroutine = number, .frame = -1};
+        struct graph_root own = {.kind = 3, .goroutine = number, .frame = -1};
         if (!graph_root(g, own, core->waiting) || !graph_root(g, own, core->param) ||
             !VEC_PUSH(g, GOROUTINES, struct graph_goroutine, row))
             return false;
@@ -583,7 +583,8 @@ static PyObject *graph_names(struct graph *g)
     for (int k = 0; k < 3; k++)
         for (uint64_t i = 0; names && i < n[k]; i++) {
             uint32_t id = k == 0 ? roots[i].name : k == 1 ? gs[i].name : frames[i];
-            if ((k != 0 || roots[i].kind != 0) && !names_add(g->h, names, id))
+            bool named = k != 0 || roots[i].kind == 1 || roots[i].kind == 2;
+            if (named && !names_add(g->h, names, id))
                 Py_CLEAR(names);
         }
     return names;
