@@ -354,7 +354,7 @@ def test_a_stepped_cycle_goes_back_with_its_records() -> None:
 
 
 def test_ended_recordings_leave_nothing(mode: str) -> None:
-    with gcsim.Heap(mode=mode, reserve="64MiB") as heap:
+    with gcsim.Heap(mode=mode, reserve="1GiB") as heap:
         for _ in range(3):
             some(heap)  # the first ones make room
         before = heap.memstats().other_sys
