@@ -15,6 +15,7 @@ import pytest
 
 import gcsim
 from gcsim import LEAKS, MemoryNotice, slice_, u8
+from gcsim._files import whole
 
 MIB = 1 << 20
 
@@ -239,11 +240,11 @@ class Profiled:
     fails = 0
 
     def write_pprof(self, path: Any, kind: str) -> None:
-        Path(path).write_bytes(b"half")
-        if self.fails:
-            self.fails -= 1
-            raise OSError(28, "No space left on device")
-        Path(path).write_bytes(kind.encode())
+        with whole(path) as file:  # as heap.write_pprof does
+            file.write(kind.encode())
+            if self.fails:
+                self.fails -= 1
+                raise OSError(28, "No space left on device")
 
 
 def test_profiles_appear_whole_and_old_ones_leave(tmp_path: Path) -> None:
