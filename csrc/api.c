@@ -146,9 +146,9 @@ static gcsim_goroutine *api_goroutine_next(gcsim_heap *heap, gcsim_goroutine *af
 {
     return goroutine_after(heap, after);
 }
-static uint64_t api_goroutine_list(gcsim_heap *heap, gcsim_goroutine_info *out, uint64_t room)
+static uint64_t api_goroutine_list(gcsim_mutator *m, gcsim_goroutine_info *out, uint64_t room)
 {
-    return goroutines_list(heap, out, room);
+    return goroutines_list(mheap_of(M(m)), out, room);
 }
 static uint64_t api_frame_push(gcsim_mutator *m, gcsim_goroutine *g, const gcsim_type *type,
                                uint32_t name)

@@ -169,5 +169,9 @@ class LeakedGoroutine(NamedTuple):
     frames: tuple[str, ...]
 
 
-def leaked(rows: Iterable[tuple[Any, ...]]) -> list[LeakedGoroutine]:
-    return [LeakedGoroutine(*row) for row in rows]
+def leaked(stacks: Iterable[tuple[Any, ...]]) -> list[LeakedGoroutine]:
+    return [
+        LeakedGoroutine(number, name, reason, frames)
+        for number, name, reason, is_leaked, frames in stacks
+        if is_leaked
+    ]

@@ -151,7 +151,7 @@ def _sample(record: Record, rate: int) -> Sample:
 def _stacks(heap: Heap, kind: str) -> Counter[tuple[str, ...]]:
     """How many goroutines have these frames, the innermost first; their name, if they have none."""
     if kind == "goroutine":
-        return Counter(frames or (name,) for name, frames in heap._goroutine_stacks())
+        return Counter(frames or (name,) for _, name, _, _, frames in heap._goroutine_stacks())
     heap.collect(goroutine_leaks=True)
     return Counter(g.frames or (g.name,) for g in heap.leaked_goroutines())
 

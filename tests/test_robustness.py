@@ -501,6 +501,25 @@ def test_a_handler_that_uses_the_heap_gets_an_error_and_no_deadlock(
 
 
 @pytest.mark.threads
+def test_goroutines_are_listed_while_another_thread_collects(mode: str) -> None:
+    with gcsim.Heap(mode=mode) as heap:
+        frames = [heap.goroutine("g").push("f", node=ptr[Node]) for _ in range(300)]
+        for n, frame in enumerate(frames):
+            frame.node = heap.new(Node, n=n % 64)
+
+        def collect() -> None:
+            for _ in range(20):
+                heap.collect()
+
+        collector = threading.Thread(target=collect)
+        collector.start()
+        while collector.is_alive():
+            assert len(heap.goroutines()) == 300
+            assert heap.leaked_goroutines() == []
+        assert heap.verify()
+
+
+@pytest.mark.threads
 def test_many_threads_do_everything_in_one_heap(mode: str) -> None:
     with gcsim.Heap(mode=mode, gogc=10) as heap:
         holder = [heap.new_slice(ptr[Node], 64)]

@@ -112,7 +112,9 @@ def test_the_stubs_are_shipped_and_name_what_the_package_has() -> None:
     assert (folder / "py.typed").exists()
     tree = ast.parse((folder / "__init__.pyi").read_text())
     imported = {a.asname for s in tree.body if isinstance(s, ast.ImportFrom) for a in s.names}
-    missing = {name for name in dir(gcsim) if not name.startswith("_")} - imported
+    # pytest, which rewrites what has a plugin, adds two names that are no identifiers
+    names = {name for name in dir(gcsim) if name.isidentifier() and not name.startswith("_")}
+    missing = names - imported
     assert missing <= {"get_include"}
 
 

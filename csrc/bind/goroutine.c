@@ -405,17 +405,29 @@ static PyObject *goroutine_known(struct heap_object *h, struct heap_roots *roots
     return g;
 }
 
-// Workloads make and end goroutines meanwhile: those there were at one moment.
+// Those there are, *n of them; read inside, as workloads make and end goroutines meanwhile. NULL: no memory. PyMem_RawFree.
+static gcsim_goroutine_info *goroutines_now(struct heap_object *h, gcsim_mutator *m, uint64_t *n)
+{
+    uint64_t room = h->api->goroutine_list(m, NULL, 0) + 8;
+    gcsim_goroutine_info *all = PyMem_RawMalloc(room * sizeof *all);
+    uint64_t there = all ? h->api->goroutine_list(m, all, room) : 0;
+    *n = there < room ? there : room;
+    return all;
+}
+
 static PyObject *heap_py_goroutines(PyObject *self, PyObject *Py_UNUSED(unused))
 {
     struct heap_object *h = (struct heap_object *)self;
     struct heap_roots *roots = heap_check_open(h) < 0 ? NULL : heap_roots_of(h);
     if (!roots)
         return NULL;
-    uint64_t room = h->api->goroutine_list(h->heap, NULL, 0) + 8;
-    gcsim_goroutine_info *all = PyMem_Calloc(room, sizeof *all);
-    uint64_t n = all ? h->api->goroutine_list(h->heap, all, room) : 0;
-    PyObject *tuple = all ? PyTuple_New((Py_ssize_t)(n < room ? n : room)) : PyErr_NoMemory();
+    gcsim_mutator *m = heap_enter(h);
+    if (!m)
+        return NULL;
+    uint64_t n;
+    gcsim_goroutine_info *all = goroutines_now(h, m, &n);
+    heap_leave(h, m);
+    PyObject *tuple = all ? PyTuple_New((Py_ssize_t)n) : PyErr_NoMemory();
     for (Py_ssize_t i = 0; tuple && i < PyTuple_GET_SIZE(tuple); i++) {
         PyObject *g = goroutine_known(h, roots, &all[i]);
         if (g)
@@ -423,7 +435,7 @@ static PyObject *heap_py_goroutines(PyObject *self, PyObject *Py_UNUSED(unused))
         else
             Py_CLEAR(tuple);
     }
-    PyMem_Free(all);
+    PyMem_RawFree(all);
     return tuple;
 }
 

@@ -18,6 +18,7 @@
 #include "bind/batch.c"
 #include "bind/goroutine.c"
 #include "bind/chan_bind.c"
+#include "bind/stacks_bind.c"
 #include "bind/results.c"
 #include "bind/events_bind.c"
 #include "bind/tell.c"

@@ -273,17 +273,17 @@ CORE gcsim_goroutine *goroutine_after(gcsim_heap *heap, gcsim_goroutine *after)
     return g ? &g->pub : NULL;
 }
 
-CORE uint64_t goroutines_list(gcsim_heap *heap, gcsim_goroutine_info *out, uint64_t room)
+CORE uint64_t goroutines_list(struct mheap *h, gcsim_goroutine_info *out, uint64_t room)
 {
-    struct mheap *h = &heap->mheap;
+    struct gc *gc = &heap_of(h)->gc;
     uint64_t n = 0;
-    rt_lock(&h->rt, &heap->gc.roots_lock);
-    for (struct goroutine *g = heap->gc.goroutines; g; g = g->next, n++)
+    rt_lock(&h->rt, &gc->roots_lock);
+    for (struct goroutine *g = gc->goroutines; g; g = g->next, n++)
         if (n < room)
             out[n] =
                 (gcsim_goroutine_info){&g->pub, g->pub.id, g->pub.name,
                                        GCSIM_LOAD(&g->pub.wait_reason), GCSIM_LOAD(&g->pub.leaked)};
-    rt_unlock(&h->rt, &heap->gc.roots_lock);
+    rt_unlock(&h->rt, &gc->roots_lock);
     return n;
 }
 

@@ -23,7 +23,7 @@ CORE gcsim_goroutine *goroutine_make(struct mutator *m, uint32_t name);
 CORE void goroutine_finish(struct mutator *m, gcsim_goroutine *g);
 CORE void goroutines_disown(struct mutator *m); // which goes
 CORE gcsim_goroutine *goroutine_after(gcsim_heap *heap, gcsim_goroutine *after);
-CORE uint64_t goroutines_list(gcsim_heap *heap, gcsim_goroutine_info *out, uint64_t room);
+CORE uint64_t goroutines_list(struct mheap *h, gcsim_goroutine_info *out, uint64_t room);
 CORE uint64_t goroutine_push(struct mutator *m, gcsim_goroutine *g, const gcsim_type *t,
                              uint32_t name);
 CORE gcsim_status goroutine_pop(struct mutator *m, gcsim_goroutine *g);

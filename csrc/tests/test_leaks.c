@@ -32,7 +32,7 @@ static gcsim_goroutine *blocked(struct scene *s, void *a, void *b, void *holds)
 static uint64_t leaked(struct scene *s)
 {
     gcsim_goroutine_info all[64];
-    uint64_t n = API->goroutine_list(s->heap, all, 64), found = 0;
+    uint64_t n = API->goroutine_list(s->m, all, 64), found = 0;
     for (uint64_t i = 0; i < n; i++)
         found += all[i].leaked;
     return found;

@@ -176,8 +176,8 @@ static void frames(void)
               !API->goroutine_next(m->heap, other) && other->id == 2,
           "goroutines are listed");
     gcsim_goroutine_info listed[2] = {0};
-    check(API->goroutine_list(m->heap, listed, 1) == 2 && listed[0].g == g && !listed[1].g &&
-              API->goroutine_list(m->heap, listed, 2) == 2 && listed[1].g == other &&
+    check(API->goroutine_list(m, listed, 1) == 2 && listed[0].g == g && !listed[1].g &&
+              API->goroutine_list(m, listed, 2) == 2 && listed[1].g == other &&
               listed[0].id == g->id && listed[1].id == other->id && listed[1].name == other->name,
           "as many as there is room for");
     uint64_t stacks = H(m->heap)->bytes.stacks;
