@@ -75,7 +75,7 @@ CORE bool resume_save(struct explorer *e)
                                    .depth = e->depth,
                                    .lines = undo_lines(e->undo),
                                    .seen = e->seen.n,
-                                   .hash = undo_hash_of_data(e->undo)};
+                                   .hash = explore_hash(e)};
     memcpy(header.magic, resume_magic, sizeof header.magic);
     return put_bytes(e, &header, sizeof header) && put_lines(e) && put_path(e) && put_seen(e);
 }
@@ -140,11 +140,12 @@ static gcsim_status get_seen(struct explorer *e, uint64_t n)
     return GCSIM_OK;
 }
 
-// Whether what was read is this search's own. Stacks are left out: a slot that its function does not use may hold what an earlier call left
-// there, and on the way that leads there directly something else.
+// Whether what was read is this search's own.
 static bool is_as_saved(struct explorer *e, const struct resume_header *header)
 {
-    return undo_hash_of_data(e->undo) == header->hash && e->seen.n == header->seen;
+    uint64_t hash = explore_hash(e);
+    return hash == header->hash && e->seen.n == header->seen &&
+           e->seen.hashes[seen_place(&e->seen, hash)] == hash;
 }
 
 CORE gcsim_status resume_load(struct explorer *e)

@@ -269,14 +269,6 @@ static void heat(struct undo *u, int r, uint64_t offset)
     u->nlines++;
 }
 
-CORE uint64_t undo_hash_of_data(const struct undo *u)
-{
-    uint64_t hash = u->hash;
-    for (uint64_t i = 0; i < u->nlines; i++)
-        hash -= u->lines[i].frames ? u->lines[i].hash : 0;
-    return hash;
-}
-
 CORE uint64_t undo_lines(const struct undo *u) { return u->nlines; }
 
 CORE struct undo_place undo_place(const struct undo *u, uint64_t i)

@@ -26,8 +26,6 @@ CORE void undo_ignore(struct undo *u, const void *at, uint64_t bytes);
 CORE uint64_t undo_note(struct undo *u);
 CORE void undo_back(struct undo *u, uint64_t mark);
 CORE uint64_t undo_hash(const struct undo *u);
-// The same without stacks.
-CORE uint64_t undo_hash_of_data(const struct undo *u);
 // Looks at everything; the number of lines that turned out to be hot. If there are any, or by `undo_reset`: as it was at the beginning.
 CORE uint64_t undo_audit(struct undo *u);
 CORE void undo_reset(struct undo *u);
