@@ -267,6 +267,8 @@ struct gc {
     uint64_t reclaim_page; // next page to look for a span without marks at (mheap.go:reclaimIndex)
     uint64_t reclaim_credit; // pages freed and not yet taken in its stead (mheap.go:reclaimCredit)
     uint32_t sweep_class; // next span class to look for unswept spans in; NUM_SPAN_CLASSES = swept
+    uint64_t
+        sweep_noted; // the cycle whose sweep was noted to be over: no step back changes its record
 
     // Of the running cycle. The counters are sums of what mutators hand over (work_publish).
     uint64_t bytes_marked, objects_marked, scan_work, pointers;

@@ -115,10 +115,12 @@ static void note_swept(struct mheap *h)
     if (sweep_is_on(h) || GCSIM_LOAD(&h->sweeping) || gc->phase == GC_MARK || !gc->cycles)
         return;
     gcsim_cycle *cycle = current_cycle(h);
-    uint64_t not_yet = 0, live = GCSIM_LOAD(&h->heap_live);
-    if (!__atomic_compare_exchange_n(&cycle->sweep_live, &not_yet, live ? live : 1, false,
-                                     __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+    uint64_t noted = GCSIM_LOAD(&gc->sweep_noted), live = GCSIM_LOAD(&h->heap_live);
+    if (noted == gc->cycles ||
+        !__atomic_compare_exchange_n(&gc->sweep_noted, &noted, gc->cycles, false, __ATOMIC_RELAXED,
+                                     __ATOMIC_RELAXED))
         return;
+    GCSIM_STORE(&cycle->sweep_live, live ? live : 1);
     GCSIM_STORE(&cycle->pages_swept, GCSIM_LOAD(&gc->pages_swept));
     EMIT(h, SWEPT, 0, 0, live);
     trace_put(&h->history->traces, &h->rt, TRACE_SWEPT, cycle);

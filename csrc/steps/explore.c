@@ -198,6 +198,26 @@ static uint32_t tear(struct explorer *e)
     return GCSIM_BOUND;
 }
 
+enum { AGAIN = GCSIM_STOPPED + 1 };
+
+// The step once more, from where it began. 0: it leads to the same state. If not, it asked something that no step back takes back.
+static uint32_t take_twice(struct explorer *e, gcsim_taken step, uint64_t *mark)
+{
+    uint64_t hash = explore_hash(e);
+    if (undo_audit(e->undo))
+        return AGAIN;
+    undo_back(e->undo, *mark);
+    actor_step(e->all, step.actor, step.choice);
+    *mark = undo_note(e->undo);
+    if (*mark == UINT64_MAX)
+        return tear(e);
+    if (explore_hash(e) == hash)
+        return 0;
+    keep_counterexample(e, step);
+    snprintf(e->out->what, sizeof e->out->what, "taken twice, this step leads to two states");
+    return GCSIM_BROKEN;
+}
+
 // One step from the deepest level and, if what it leads to is new, a level more. 0: go on.
 static uint32_t take_step(struct explorer *e, gcsim_taken step)
 {
@@ -213,10 +233,12 @@ static uint32_t take_step(struct explorer *e, gcsim_taken step)
         undo_back(e->undo, mark);
         return GCSIM_BROKEN;
     }
+    uint32_t verdict = e->careful ? take_twice(e, step, &mark) : 0;
+    if (verdict)
+        return verdict;
     bool ends = path_ends(e), at_bound = !ends && e->bound && e->depth + 1 >= e->bound;
     e->out->paths += ends;
     e->cut |= at_bound;
-    uint32_t verdict = 0;
     bool deeper = false;
     if ((ends || marking_ends(e)) && !nothing_is_lost(e))
         verdict = GCSIM_LOST;
@@ -248,8 +270,6 @@ static bool is_time_to_audit(const struct explorer *e)
     uint64_t transitions = e->out->transitions;
     return e->careful || transitions < 1024 || transitions % (transitions < 65536 ? 16 : 256) == 0;
 }
-
-enum { AGAIN = GCSIM_STOPPED + 1 };
 
 // From the deepest level on.
 static uint32_t search_on(struct explorer *e)

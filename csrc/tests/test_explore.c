@@ -33,6 +33,18 @@ static void closed(void)
     }
 }
 
+// Each step taken twice: none asks what a step back does not take back.
+static void twice(void)
+{
+    gcsim_heap *heap = free_stage((gcsim_options){.shade_entries = 1}, 1, 1);
+    gcsim_found once = search(heap, (gcsim_search){.whole_cycle = 1});
+    gcsim_found each = search(heap, (gcsim_search){.whole_cycle = 1, .careful = 1});
+    check(each.verdict == GCSIM_SOUND && each.states == once.states &&
+              each.transitions == once.transitions,
+          "over a whole cycle, each step taken twice leads to the same state");
+    API->heap_destroy(heap);
+}
+
 static void bounds(void)
 {
     gcsim_heap *heap = free_stage((gcsim_options){.shade_entries = 1}, 1, 1);
@@ -107,6 +119,7 @@ static void put_aside(gcsim_search how, uint64_t states)
 int main(void)
 {
     closed();
+    twice();
     bounds();
     put_aside((gcsim_search){0}, 100);
     put_aside((gcsim_search){.max_depth = 30}, 37);

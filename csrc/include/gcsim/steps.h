@@ -129,7 +129,8 @@ typedef struct gcsim_search {
         invariants; /* 1: the weak tri-colour invariant at every state, 2: the strong one too; with points = 0 and mark_engine FIELD only */
     uint64_t
         points; /* a bit per event kind: step points at which others may run; 0 = those that the stage has set */
-    uint32_t careful; /* 1: after each step everything is looked at for changes; slow, and sure */
+    uint32_t
+        careful; /* 1: after each step everything is looked at for changes, and the step is taken twice; slow, and sure */
     uint32_t trail_room;
     gcsim_taken *
         trail; /* room for trail_room: the steps that lead to where the search is now, ended by 255; for whoever finds the process dead */
