@@ -353,14 +353,14 @@ def explore(
     ConversionError that it is no generator or yields something else. ``mutators`` shapes the
     program "free", ``objects``, ``locals`` and ``fields`` also what is given. Bounds of 0 are
     none (memory, an int or "2GiB": 1 GiB); a space of more than about 1e9 states asks for one.
-    ``careful`` looks at all memory after each step, not only at what is known to change: a tenth
-    of the speed, and sure. ``invariants`` are checked at every state: with "weak", each white
-    object that a root reaches must be in reach of a grey one through white ones, or be noted in a
-    barrier's buffer; with "strong", no black object may point to a white one either. Where one
-    does not hold the verdict is "broken", often steps before anything is lost. Raises OptionError
-    for a word that is not known; Ctrl-C stops the search. With ``file`` a search that was
-    stopped, by max_states, by memory, by progress or by Ctrl-C, is put aside there, and goes on
-    from there next time; when it ends the file is gone. Not with ``whole_stacks``.
+    ``careful`` looks at all memory after each step, not only at what is known to change, and takes
+    the step twice: a tenth of the speed, and sure. ``invariants`` are checked at every state: with
+    "weak", each white object that a root reaches must be in reach of a grey one through white ones,
+    or be noted in a barrier's buffer; with "strong", no black object may point to a white one
+    either. Where one does not hold the verdict is "broken", often steps before anything is lost.
+    Raises OptionError for a word that is not known; Ctrl-C stops the search. With ``file`` a search
+    that was stopped, by max_states, by memory, by progress or by Ctrl-C, is put aside there, and
+    goes on from there next time; when it ends the file is gone. Not with ``whole_stacks``.
     """
     if barrier not in BARRIERS:
         raise OptionError(f"barrier='{barrier}' is not known; there are {', '.join(BARRIERS)}")

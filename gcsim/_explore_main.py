@@ -73,7 +73,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--max-depth", type=int, default=0, metavar="N", help="look no deeper than so many steps")
     add("--memory", default="1GiB", metavar="SIZE", help="for the search (default: %(default)s)")
     add("--whole-stacks", action="store_true", help="tell states apart by every byte of a stack")
-    add("--careful", action="store_true", help="look at all memory after each step: slow, and sure")
+    add(
+        "--careful",
+        action="store_true",
+        help="look at all memory after each step, and take it twice: slow, and sure",
+    )
     add(
         "--invariants",
         choices=INVARIANTS,

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections import Counter
 from collections.abc import Iterator
+from importlib import resources
 from io import BytesIO
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import pytest
-
-
-def missing(what: str) -> NoReturn:
-    if os.environ.get("CI") == "true":
-        pytest.fail(f"{what} is missing, and CI must not skip this")
-    pytest.skip(f"{what} is not installed")
+from needs import missing, program
 
 
 @pytest.fixture(scope="module")
@@ -29,9 +24,9 @@ def browser() -> Iterator[Any]:
         missing("selenium")
     names = ("chromium", "chromium-browser", "google-chrome")
     binary = next(filter(None, map(shutil.which, names)), None)
-    driver = shutil.which("chromedriver")
-    if binary is None or driver is None:
-        missing("chromium" if binary is None else "chromedriver")
+    driver = program("chromedriver")
+    if binary is None:
+        missing("chromium")
     options = webdriver.ChromeOptions()
     options.binary_location = binary
     for switch in ("headless=new", "no-sandbox", "disable-dev-shm-usage", "window-size=1400,1200"):
@@ -75,3 +70,17 @@ def pixels(png: bytes) -> Counter[tuple[int, ...]]:
 
     picture = Image.open(BytesIO(png)).convert("RGB")
     return Counter({c: n for n, c in picture.getcolors(picture.width * picture.height)})
+
+
+def axe_finds_nothing(browser: Any) -> None:
+    """axe-core, as a Python package brings it, has nothing to say of the page that is shown."""
+    try:
+        root = resources.files("axe_core_python")
+    except ModuleNotFoundError:
+        missing("axe-core-python")
+    browser.execute_script((root / "axe.min.js").read_text(encoding="utf-8"))
+    browser.set_script_timeout(120)
+    told = browser.execute_async_script("axe.run(document).then(arguments[0])")
+    shown = [(v["id"], [n["html"][:200] for n in v["nodes"][:5]]) for v in told["violations"]]
+    assert shown == []
+    assert len(told["passes"]) > 10  # it did look

@@ -7,7 +7,6 @@ import io
 import json
 import math
 import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -18,6 +17,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from needs import program
 
 import gcsim
 from gcsim import _gctrace
@@ -354,20 +354,16 @@ def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_the_monitor_reads_what_the_installed_go_prints() -> None:
     """The go command is a Go program: it prints its own trace."""
-    go = shutil.which("go")
-    if go is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("Go is missing, and CI must not skip this")
-        pytest.skip("Go is not installed")
+    go = program("go")
     env = os.environ | {"GODEBUG": "gctrace=1,gcpacertrace=1,scavtrace=1", "GOGC": "20"}
-    program = subprocess.Popen(
+    traced = subprocess.Popen(
         [go, "list", "std"], env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
     command = [sys.executable, "-m", "gcsim", "gctrace", "--follow", "--json", "-"]
-    with program:
+    with traced:
         done = subprocess.run(
             command,
-            stdin=program.stdout,
+            stdin=traced.stdout,
             capture_output=True,
             text=True,
             timeout=120,

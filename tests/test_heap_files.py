@@ -14,11 +14,12 @@ from collections import Counter
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import made_graph
 import numpy as np
 import pytest
+from needs import program
 
 import gcsim
 from gcsim import _files
@@ -37,12 +38,6 @@ KEPT = (
     *("_root_off", "_base", "name"),
 )
 TYPES = ("_types", "_type_names", "_shapes")
-
-
-def missing(what: str) -> NoReturn:
-    if os.environ.get("CI") == "true":
-        pytest.fail(f"{what} is missing, and CI must not skip this")
-    pytest.skip(f"{what} is not installed: apt-get install {what}")
 
 
 @pytest.fixture(scope="module")
@@ -303,8 +298,7 @@ def test_networkx_finds_the_same_heap(leaks: Snapshot) -> None:
 def test_graphviz_reads_the_same_heap(leaks: Snapshot, tmp_path: Path) -> None:
     """Every object and pointer, counted by Graphviz's own parser; the top drawn as a picture."""
     for tool in ("dot", "gc"):
-        if shutil.which(tool) is None:
-            missing("graphviz")
+        program(tool, "graphviz")
     path = tmp_path / "x.dot"
     for snap in (leaks, own_heap()):
         snap.write(path, limit=None)
@@ -346,12 +340,10 @@ def test_the_top_of_a_dot_is_what_retains_the_most(leaks: Snapshot, tmp_path: Pa
 
 
 def test_a_snapshot_of_v8_itself(tmp_path: Path) -> None:
-    node = shutil.which("node")
-    if node is None:
-        missing("nodejs")
+    node = program("node", "nodejs")
     path = tmp_path / "v8.heapsnapshot"
-    program = f"globalThis.kept = Array.from({{length: 500}}, () => ({{a: [1, 2]}})); require('v8').writeHeapSnapshot({str(path)!r})"
-    subprocess.run([node, "-e", program], check=True, timeout=60)
+    text = f"globalThis.kept = Array.from({{length: 500}}, () => ({{a: [1, 2]}})); require('v8').writeHeapSnapshot({str(path)!r})"
+    subprocess.run([node, "-e", text], check=True, timeout=60)
     raw = json.loads(path.read_text())
     fields = len(raw["snapshot"]["meta"]["node_fields"])
     synthetic = raw["snapshot"]["meta"]["node_types"][0].index("synthetic")

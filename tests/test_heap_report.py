@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import re
-import shutil
 import struct
 import subprocess
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import made_graph
 import pytest
+from needs import program
 
 import gcsim
 from gcsim import _elf
@@ -29,12 +28,6 @@ RAW = HERE / "data" / "heap" / "leaks.dump.gz"
 PROGRAM = HERE / "data" / "heap" / "cache.go"
 
 
-def missing(what: str) -> NoReturn:
-    if os.environ.get("CI") == "true":
-        pytest.fail(f"{what} is missing, and CI must not skip this")
-    pytest.skip(f"{what} is not installed")
-
-
 @pytest.fixture(scope="module")
 def leaks() -> HeapReport:
     return report(gcsim.open_graph(RAW), RAW, threshold=0.005)
@@ -43,9 +36,7 @@ def leaks() -> HeapReport:
 @pytest.fixture(scope="module")
 def of_go(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a Go program and two dumps of it, 700 records apart."""
-    go = shutil.which("go")
-    if go is None:
-        missing("go")
+    go = program("go")
     place = tmp_path_factory.mktemp("go")
     subprocess.run([go, "build", "-trimpath", "-o", place / "cache", PROGRAM], check=True)
     subprocess.run([place / "cache", place / "older.dump", place / "newer.dump"], check=True)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
 
 import pytest
+from needs import cannot
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "bench"))
 import instructions
@@ -16,13 +15,6 @@ import instructions
 pytestmark = pytest.mark.slow  # the programs are built with the release flags whatever is tested
 
 Counts = dict[str, float]
-
-
-def cannot(why: str) -> NoReturn:
-    """Not counted here; in CI that is a failure, or nobody would notice a path that grew."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(f"{why}. CI has to count instructions")
-    pytest.skip(why)
 
 
 def measured_by(measure: Callable[[], Counts]) -> Counts:

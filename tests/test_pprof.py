@@ -6,17 +6,15 @@ import gzip
 import io
 import os
 import re
-import shutil
-import subprocess
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from needs import go_pprof
 
 import gcsim
 from gcsim._flame import _DARK, _LIGHT
@@ -43,21 +41,6 @@ HEAP = HERE / "data" / "pprof" / "leaks-default.heap.pb.gz"
 
 def name(path: Path) -> str:
     return f"{path.parent.parent.parent.name}-{path.name}"
-
-
-def missing_go() -> Any:
-    if os.environ.get("CI") == "true":
-        pytest.fail("Go is missing, and CI must not skip this")
-    pytest.skip("Go is not installed")
-
-
-def go_pprof(*args: str | Path) -> str:
-    go = shutil.which("go") or missing_go()
-    run = subprocess.run(
-        [go, "tool", "pprof", *map(str, args)], capture_output=True, text=True, timeout=120
-    )
-    assert run.returncode == 0, run.stderr
-    return run.stdout
 
 
 def rows(text: str) -> list[str]:

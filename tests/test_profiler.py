@@ -5,13 +5,12 @@ from __future__ import annotations
 import io
 import os
 import re
-import shutil
-import subprocess
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
+from needs import go_pprof
 
 import gcsim
 from gcsim import array, i64, ptr, u8
@@ -33,18 +32,6 @@ class Wide:
 
 def exact(mode: str = "threads", **options: Any) -> gcsim.Heap:
     return gcsim.Heap(mode=mode, mem_profile_rate=1, **options)
-
-
-def go_pprof(*args: str | Path) -> str:
-    go = shutil.which("go")
-    if go is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("Go is missing, and CI must not skip this")
-        pytest.skip("Go is not installed")
-    command = [go, "tool", "pprof", *map(str, args)]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    assert run.returncode == 0, run.stderr
-    return run.stdout
 
 
 def rows(text: str) -> list[str]:

@@ -7,9 +7,7 @@ import errno
 import http.client
 import json
 import math
-import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -24,6 +22,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 import pytest
+from needs import go_pprof, missing, program
 
 import gcsim
 from gcsim import _serve, _serve_http, _serve_live, _serve_metrics, _serve_pprof
@@ -92,19 +91,6 @@ def eventually(holds: Callable[[], bool], seconds: float = 20) -> bool:
     while not (held := holds()) and time.monotonic() < end:
         time.sleep(0.02)
     return held
-
-
-def missing(what: str) -> Any:
-    if os.environ.get("CI") == "true":
-        pytest.fail(f"{what} is missing, and CI must not skip this")
-    pytest.skip(f"{what} is not installed")
-
-
-def go_pprof(*args: str) -> str:
-    go = shutil.which("go") or missing("go")
-    done = subprocess.run([go, "tool", "pprof", *args], capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 def rows(text: str) -> list[str]:
@@ -280,7 +266,7 @@ def test_what_is_not_there_is_said(
 
 
 def test_pprofs_tool_prints_the_words(server: _serve.Server) -> None:
-    go = shutil.which("go") or missing("go")
+    go = program("go")
     command = [go, "tool", "pprof", "-top", f"{server.url}{PROFILES}mutex"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode != 0 and "no profile of locks is kept" in done.stderr
@@ -381,7 +367,7 @@ def test_the_usual_names_are_there(server: _serve.Server) -> None:
 
 
 def test_counters_are_the_cumulative_metrics_of_go(server: _serve.Server) -> None:
-    go = shutil.which("go") or missing("go")
+    go = program("go")
     root = subprocess.run([go, "env", "GOROOT"], capture_output=True, text=True, check=True).stdout
     source = Path(root.strip(), "src/runtime/metrics/description.go").read_text()
     blocks = re.findall(r'Name: +"([^"]+)",(.*?)\n\t}', source, re.DOTALL)

@@ -6,13 +6,11 @@ import json
 import re
 import threading
 from collections.abc import Iterator
-from importlib import resources
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
-from chromium import by_id, missing, press, requests
+from chromium import axe_finds_nothing, by_id, press, requests
 
 import gcsim
 from gcsim import _serve
@@ -374,7 +372,7 @@ def test_axe_finds_nothing(page: Any, colours: str, size: tuple[int, int]) -> No
     resize(page, size)
     page.execute_script("document.getElementById('table-box').open = true")
     press(page, "SPACE")
-    check(page)
+    axe_finds_nothing(page)
     assert page.execute_script("return document.documentElement.scrollWidth <= innerWidth")
 
 
@@ -384,43 +382,4 @@ def test_axe_finds_nothing_in_the_index_of_profiles(
 ) -> None:
     scheme(browser, colours)
     browser.get(f"{server.url}debug/pprof/")
-    check(browser)
-
-
-def axe() -> str:
-    """The text of axe-core, as a Python package brings it."""
-    try:
-        root = resources.files("axe_core_python")
-    except ImportError:
-        missing("axe-core-python")
-    return (root / "axe.min.js").read_text(encoding="utf-8")
-
-
-def check(browser: Any) -> None:
-    browser.execute_script(axe())
-    browser.set_script_timeout(120)
-    told = browser.execute_async_script("axe.run(document).then(arguments[0])")
-    shown = [(v["id"], [n["html"][:200] for n in v["nodes"][:5]]) for v in told["violations"]]
-    assert shown == []
-    assert len(told["passes"]) > 15  # it did look
-
-
-@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
-@pytest.mark.parametrize(("colours", "ground"), [("light", 244), ("dark", 17)])
-def test_both_colour_schemes_show_a_picture(
-    page: Any, colours: str, ground: int, size: tuple[int, int]
-) -> None:
-    from PIL import Image
-
-    scheme(page, colours)
-    resize(page, size)
-    until(page, lambda: frames(page) > 8)
-    press(page, "SPACE")
-    until(page, lambda: page.find_elements("css selector", "#plot-heap path"))
-    picture = Image.open(BytesIO(page.get_screenshot_as_png())).convert("RGB")
-    assert picture.size[0] == size[0]
-    assert picture.getpixel((2, picture.height - 2))[0] == ground
-    plot = Image.open(BytesIO(by_id(page, "plot-heap").screenshot_as_png)).convert("RGB")
-    colour = (0x1F, 0x5F, 0xBF) if colours == "light" else (0x6E, 0xA8, 0xFF)
-    counts = {c: n for n, c in plot.getcolors(plot.width * plot.height)}
-    assert counts.get(colour, 0) > 50  # the line of objects
+    axe_finds_nothing(browser)

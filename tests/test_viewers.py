@@ -13,7 +13,7 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from chromium import missing
+from needs import missing
 from test_timeline import busy
 from trace_check import check
 

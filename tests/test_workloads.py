@@ -546,7 +546,8 @@ def test_forks_during_a_run(run_python: Callable[..., Any]) -> None:
         ok = []
         other = threading.Thread(target=fork)
         other.start()
-        first = ring.run(heap, threads=2, allocations=3_000_000)
+        while other.is_alive():
+            first = ring.run(heap, threads=2, allocations=1_000_000)
         other.join()
 
         def handler(*_):
@@ -561,7 +562,8 @@ def test_forks_during_a_run(run_python: Callable[..., Any]) -> None:
         signal.signal(signal.SIGALRM, handler)
         signal.setitimer(signal.ITIMER_REAL, 0.2)
         try:
-            again = ring.run(heap, threads=2, allocations=3_000_000)
+            while len(ok) < 2:
+                again = ring.run(heap, threads=2, allocations=1_000_000)
         except gcsim.ForkedHeapError:
             os._exit(7 if child else 8)
         assert ok == [True, True] and not child
