@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from gcsim import _core
+from gcsim._pictures import png
 from gcsim._results import bytes_text
 
 if TYPE_CHECKING:
@@ -156,16 +157,7 @@ class Breakdown(NamedTuple):
         return ax
 
     def _repr_png_(self) -> bytes | None:
-        """For notebooks; without matplotlib they show the text."""
-        import io
-
-        try:
-            figure: Any = self.plot().figure
-        except ImportError:
-            return None
-        out = io.BytesIO()
-        figure.savefig(out, format="png", dpi=96)
-        return out.getvalue()
+        return png(lambda: self.plot().get_figure(root=True), 96)
 
 
 def breakdown(heap: _core.Heap) -> Breakdown:

@@ -158,15 +158,12 @@ def _source(graph: HeapGraph | None, snapshot: Snapshot) -> dict[str, Any]:
     if graph is None:
         return {"name": snapshot.name, "from": "a heap snapshot of DevTools' form"}
     stats = graph.meta.get("memstats", {})
-    told = {
-        key: stats[key] for key in ("HeapObjects", "HeapAlloc", "HeapSys", "NumGC") if key in stats
-    }
     return {
         "name": snapshot.name,
         "go": graph.meta["go"],
         "architecture": graph.meta["arch"],
         "goroutines": len(graph.meta["goroutines"]),
-        **told,
+        **{key: stats[key] for key in _TOLD if key in stats},
     }
 
 

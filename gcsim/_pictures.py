@@ -6,7 +6,8 @@ Needs matplotlib and NumPy (``pip install 'gcsim[viz]'``). Nothing is opened or 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from io import BytesIO
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -19,6 +20,16 @@ if TYPE_CHECKING:
 PAGE_BYTES = 8192
 _MANUAL = "#b0b0b0"  # stacks, buffers
 _HELD, _USED = "#e8c268", "#30507a"  # of the cividis range: told apart by luminance alone
+
+
+def png(draw: Callable[[], Any], dpi: int) -> bytes | None:
+    """The figure that is drawn, for ``_repr_png_``; None without Matplotlib: the text is shown."""
+    out = BytesIO()
+    try:
+        draw().savefig(out, format="png", dpi=dpi)
+    except ImportError:
+        return None
+    return out.getvalue()
 
 
 class SpanMap(NamedTuple):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -166,25 +167,29 @@ def heap_of(args: argparse.Namespace) -> gcsim.Heap:
     )
 
 
-def main(args: argparse.Namespace) -> int:
-    if args.list:
-        return list_workloads(args.json)
-    chosen: Workload | None = args.chosen
+def attempt(
+    command: str, run: Callable[[argparse.Namespace], None], args: argparse.Namespace
+) -> int:
+    """Does what a command is there for, and says why it could not; its exit status (`STATUS`)."""
     try:
-        if chosen is None:
-            chosen = find(args.workload or "")
-        with heap_of(args) as heap:
-            values: dict[str, Any] = parameters(args, chosen)
-            result = chosen.run(heap, threads=args.mutators, seed=args.seed, **values)
-            f = figures(result, resident_bytes())
-    except (WorkloadError, MemoryError) as error:
-        print(f"python -m gcsim run: {error}", file=sys.stderr)
-        return 1
-    except (Error, OSError) as error:
-        print(f"python -m gcsim run: {error}", file=sys.stderr)
-        return 2
-    print(json.dumps(f, indent=2) if args.json else _text(result, f))
+        run(args)
+    except (Error, OSError, MemoryError) as error:
+        print(f"python -m gcsim {command}: {error}", file=sys.stderr)
+        return 1 if isinstance(error, WorkloadError | MemoryError) else 2
     return 0
+
+
+def main(args: argparse.Namespace) -> int:
+    return list_workloads(args.json) if args.list else attempt("run", _run, args)
+
+
+def _run(args: argparse.Namespace) -> None:
+    chosen: Workload = args.chosen or find(args.workload or "")
+    with heap_of(args) as heap:
+        values: dict[str, Any] = parameters(args, chosen)
+        result = chosen.run(heap, threads=args.mutators, seed=args.seed, **values)
+        f = figures(result, resident_bytes())
+    print(json.dumps(f, indent=2) if args.json else _text(result, f))
 
 
 def choose(arguments: list[str]) -> Workload | None:

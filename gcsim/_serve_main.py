@@ -11,7 +11,6 @@ import threading
 from typing import Any
 
 from gcsim import _run
-from gcsim._errors import Error, WorkloadError
 from gcsim._workload import Workload
 
 STATUS = (
@@ -49,15 +48,8 @@ def main(args: argparse.Namespace) -> int:
             file=sys.stderr,
         )
         return 2
-    try:
-        with contextlib.suppress(KeyboardInterrupt):  # how it is meant to end
-            _serve(args)
-    except (WorkloadError, MemoryError) as error:
-        print(f"python -m gcsim serve: {error}", file=sys.stderr)
-        return 1
-    except (Error, OSError) as error:
-        print(f"python -m gcsim serve: {error}", file=sys.stderr)
-        return 2
+    with contextlib.suppress(KeyboardInterrupt):  # how it is meant to end
+        return _run.attempt("serve", _serve, args)
     return 0
 
 

@@ -13,11 +13,11 @@ import json
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
-from io import BytesIO
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gcsim._files import whole
+from gcsim._pictures import png
 from gcsim._results import Cycle, Event, LimiterState
 
 if TYPE_CHECKING:
@@ -184,13 +184,7 @@ class Timeline:
         return draw(self, figure)
 
     def _repr_png_(self) -> bytes | None:
-        try:
-            figure = self.draw()
-        except ImportError:
-            return None
-        file = BytesIO()
-        figure.savefig(file, format="png", dpi=100)
-        return file.getvalue()
+        return png(self.draw, 100)
 
 
 def _json(value: Any) -> bytes:

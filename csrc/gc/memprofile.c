@@ -135,40 +135,30 @@ static void flush_locked(struct memprofile *p)
         publish_all(p, p->cycle);
     p->flushed = true;
 }
-
-// Another cycle may end before this one's flush has had its turn. Without samples there is nothing to do: no lock is taken.
-CORE void memprofile_next_cycle(struct mheap *h)
+static void cycle_begins(struct memprofile *p)
 {
-    struct memprofile *p = profile_of(h);
-    if (!GCSIM_LOAD(&p->all))
-        return;
-    specials_lock(h);
-    flush_locked(p);
     p->cycle++;
     p->flushed = false;
-    specials_unlock(h);
 }
+static void cycle_is_swept(struct memprofile *p) { publish_all(p, p->cycle + 1); }
 
-CORE void memprofile_flush(struct mheap *h)
+// Flushes, then what else there is to do: another cycle may end before this one's flush has had its turn. Without samples there is nothing
+// to do: no lock is taken.
+static void flush_and(struct mheap *h, void (*then)(struct memprofile *p))
 {
     struct memprofile *p = profile_of(h);
     if (!GCSIM_LOAD(&p->all))
         return;
     specials_lock(h);
     flush_locked(p);
+    if (then)
+        then(p);
     specials_unlock(h);
 }
 
-CORE void memprofile_post_sweep(struct mheap *h)
-{
-    struct memprofile *p = profile_of(h);
-    if (!GCSIM_LOAD(&p->all))
-        return;
-    specials_lock(h);
-    flush_locked(p);
-    publish_all(p, p->cycle + 1);
-    specials_unlock(h);
-}
+CORE void memprofile_next_cycle(struct mheap *h) { flush_and(h, cycle_begins); }
+CORE void memprofile_flush(struct mheap *h) { flush_and(h, NULL); }
+CORE void memprofile_post_sweep(struct mheap *h) { flush_and(h, cycle_is_swept); }
 
 // --- from outside ------------------------------------------------------------------------------------------------
 
