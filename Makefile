@@ -85,7 +85,7 @@ viewers: ## what the tests open written files with: speedscope, in build/viewers
 explore: $(VENV)/.test $(VENV)/.core-$(MODE) ## every interleaving of small programs: what is sound, what is refuted (2 minutes)
 	@$(PY) tests/explore/run.py $(ARGS)
 
-explore-all: $(VENV)/.test $(VENV)/.core-$(MODE) ## the same with two mutators under each barrier (half an hour)
+explore-all: $(VENV)/.test $(VENV)/.core-$(MODE) ## the same with two mutators under each barrier (a quarter of an hour)
 	@$(PY) tests/explore/run.py --all $(ARGS)
 
 # ---- checks ----

@@ -25,9 +25,10 @@ static void fill_slot_ptrs(gcsim_span *s, uint64_t from, uint64_t n, uint64_t pt
     for (uint64_t at = from * words, end = at + n * words; at < end;) {
         unsigned shift = at % 64, take = end - at < 64 - shift ? (unsigned)(end - at) : 64 - shift;
         uint64_t bits = phase ? ptrs >> phase | ptrs << (words - phase) : ptrs;
-        uint64_t mask = bits_low(take) << shift;
-        GCSIM_STORE(&bitmap[at / 64],
-                    (GCSIM_LOAD(&bitmap[at / 64]) & ~mask) | (bits << shift & mask));
+        uint64_t mask = bits_low(take) << shift, *word = &bitmap[at / 64];
+        // A whole word is not read first: in fresh memory that would map the page of zeros, which the store then has to replace.
+        uint64_t others = take == 64 ? 0 : GCSIM_LOAD(word) & ~mask;
+        GCSIM_STORE(word, others | (bits << shift & mask));
         at += take;
         phase = (phase + take) % words;
     }

@@ -1,8 +1,15 @@
 // Allocation alone: objects of one size, dropped at once or kept in a ring until they are overwritten. What is printed is the time that a
-// thread takes for one object, its share of collections included.
+// thread takes for one object, its share of collections included. The first rounds are warm-up: until the heap has its size, the system is busy
+// with zeroing memory that is touched for the first time.
 #include "work.h"
 
-enum { MOST_ROUNDS = 64, RING = 1 << 16, RING_BYTES = 64 << 20, ROUND_BYTES = 128 << 20 };
+enum {
+    WARM_UP = 3,
+    MOST_ROUNDS = 64,
+    RING = 1 << 16,
+    RING_BYTES = 64 << 20,
+    ROUND_BYTES = 128 << 20
+};
 
 struct alloc {
     struct kind kind;
@@ -63,11 +70,11 @@ uint64_t work_alloc(struct thread *t, char **words)
         struct alloc a = {kind_of(t, bytes, pointers ? 2 : 0), least(2000000, ROUND_BYTES / bytes),
                           ring ? least(RING, RING_BYTES / bytes) : 0};
         double ns[MOST_ROUNDS];
-        for (uint64_t i = 0; i <= rounds; i++) { // the first is warm-up
+        for (uint64_t i = 0; i < WARM_UP + rounds; i++) {
             uint64_t start = now_ns();
             run_threads(t, threads, share, &a);
-            if (i)
-                ns[i - 1] = (double)(now_ns() - start) / (double)a.n;
+            if (i >= WARM_UP)
+                ns[i - WARM_UP] = (double)(now_ns() - start) / (double)a.n;
             check += a.n * threads;
         }
         char name[32];

@@ -7,6 +7,7 @@ import (
 )
 
 const (
+	warmUp      = 3
 	ringEntries = 1 << 16
 	ringBytes   = 64 << 20
 	roundBytes  = 128 << 20
@@ -86,10 +87,10 @@ func alloc(words []string) told {
 			entries = min(ringEntries, ringBytes/bytes)
 		}
 		var ns []float64
-		for i := range rounds + 1 { // the first is warm-up
+		for i := range warmUp + rounds { // as in alloc.c
 			start := time.Now()
 			runThreads(threads, func(int) { share(n, entries) })
-			if i > 0 {
+			if i >= warmUp {
 				ns = append(ns, nsSince(start)/float64(n))
 			}
 			check += n * threads

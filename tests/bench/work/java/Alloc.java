@@ -6,7 +6,7 @@ import java.util.TreeMap;
  * bytes are empty.
  */
 final class Alloc {
-    static final int RING = 1 << 16, RING_BYTES = 64 << 20, ROUND_BYTES = 128 << 20, HEAD = 16;
+    static final int WARM_UP = 3, RING = 1 << 16, RING_BYTES = 64 << 20, ROUND_BYTES = 128 << 20, HEAD = 16;
 
     static Object last; // keeps the objects from being optimised away
 
@@ -43,7 +43,7 @@ final class Alloc {
             int bytes = Work.number(size), n = Math.min(2000000, ROUND_BYTES / bytes);
             int entries = inRing ? Math.min(RING, RING_BYTES / bytes) : 0;
             double[] ns = new double[rounds];
-            for (int i = 0; i <= rounds; i++) { // the first is warm-up
+            for (int i = 0; i < WARM_UP + rounds; i++) { // as in alloc.c
                 long start = System.nanoTime();
                 Work.runThreads(threads, index -> {
                     if (pointers)
@@ -51,8 +51,8 @@ final class Alloc {
                     else
                         plain(bytes, n, entries);
                 });
-                if (i > 0)
-                    ns[i - 1] = (double) (System.nanoTime() - start) / n;
+                if (i >= WARM_UP)
+                    ns[i - WARM_UP] = (double) (System.nanoTime() - start) / n;
                 check += (long) n * threads;
             }
             told.put("ns_" + bytes, ns);
