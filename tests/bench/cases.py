@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import platform
+import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -115,6 +116,22 @@ def python_installed(*arguments: str) -> Runnable:
     words = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     words["PYTHONPYCACHEPREFIX"] = str(programs.OUT / "bytecode")
     return Runnable(lambda: ([sys.executable, *arguments], words))
+
+
+def report_on_a_dump() -> Runnable:
+    def prepare() -> Command | None:
+        program = programs.go_program("dump")
+        if program is None:
+            return None
+        target = programs.OUT / "go.dump"
+        if not target.exists() or target.stat().st_mtime < program.stat().st_mtime:
+            subprocess.run([str(program), str(target)], check=True)
+        return [
+            sys.executable,
+            *map(str, (programs.HERE / "snapshots.py", "dump", target)),
+        ], dict(os.environ)
+
+    return Runnable(prepare, "Go (https://go.dev/dl)")
 
 
 def by(ratio: float, peer: str = "go") -> Limit:
@@ -523,6 +540,33 @@ def faces(s: Sizes) -> list[Case]:
                 Row("a transition of a search", "transition_ns", "ns", bar=Limit(2000)),
             ],
             1,
+        ),
+        Case(
+            "snapshots",
+            "snapshots",
+            "snapshots of 10^6 objects from Python: a tree, and a random graph",
+            {"gcsim": python(programs.HERE / "snapshots.py")},
+            [
+                row
+                for shape in ("tree", "random")
+                for row in (
+                    Row(f"{shape}: the stop", f"{shape}_stop_ms", "ms", bar=Limit(50)),
+                    Row("  dominators, retained sizes", f"{shape}_dominators_s", "s", bar=Limit(1)),
+                    Row("  the first why_alive()", f"{shape}_first_ms", "ms", bar=Limit(50)),
+                    Row("  another", f"{shape}_later_ms", "ms", bar=Limit(50)),
+                )
+            ],
+        ),
+        Case(
+            "dump",
+            "dump",
+            "`python -m gcsim heap` on a dump of 200 MB of a Go program",
+            {"gcsim": report_on_a_dump()},
+            [
+                Row("the whole report", "dump_s", "s", bar=Limit(10)),
+                Row("  its most memory, per byte of the file", "dump_memory", "", bar=Limit(3)),
+                Row("  the file", "dump_bytes", "MB", 1e-6),
+            ],
         ),
         Case(
             "import",
