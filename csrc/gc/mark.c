@@ -162,7 +162,7 @@ CORE_INLINE void shaded(struct mheap *h, struct gcwork *w, char *base, uint64_t 
     else if (is_next(w)) {
         if (mark_claim(span_scans(s), index, alone))
             work_push(h, w, base);
-    } else if (span_acquire(page_owner(h, span_page(h, s)), alone))
+    } else if (span_acquire(page_owner(h, span_page(h, s)), false, alone))
         spanq_push(h, &w->spans, s, index);
 #if GCSIM_STEPS
     w->shading = NULL;
@@ -348,16 +348,75 @@ CORE void mark_shade_all(struct mutator *m, void *const *pointers, uint64_t n)
     m->work.pointers = counted; // of those that a scan finds
 }
 
-// What a kernel found, each shaded a little after its mark bits were asked for. Behind `end` there is room for PREFETCH_DISTANCE more.
+// Marks of one word, set together: pointers that lie side by side often lead to neighbours, and a change of a shared word takes as long as all
+// else that there is to do for an object.
+struct bunch {
+    uint64_t *word, bits; // NULL: none
+    uint64_t page;
+    uint32_t first; // index of the word's first object
+    unsigned span_class;
+};
+
+// Those of the bits that were not set.
+CORE_INLINE uint64_t bunch_claim(const struct bunch *b, bool alone)
+{
+    uint64_t old = GCSIM_LOAD(b->word), fresh = b->bits & ~old;
+    if (fresh && !alone)
+        return fresh & ~__atomic_fetch_or(b->word, fresh, __ATOMIC_SEQ_CST);
+    if (fresh)
+        GCSIM_STORE(b->word, old | fresh);
+    return fresh;
+}
+
+CORE_INLINE void bunch_shade(struct mheap *h, struct marker *k, const struct bunch *b)
+{
+    struct gcwork *w = k->work;
+    uint64_t fresh = b->word ? bunch_claim(b, k->alone) : 0, n = bits_count(fresh);
+    if (!n)
+        return;
+    uint64_t slot_bytes = inline_classes[b->span_class].slot_bytes;
+    w->bytes_marked += n * slot_bytes;
+    w->objects_marked += n;
+    if (b->span_class & 1)
+        return;
+    if (slot_bytes <= k->spans) {
+        if (span_acquire(page_owner(h, b->page), n > 1, k->alone))
+            spanq_push(h, &w->spans, &h->spans[b->page], b->first + bits_lowest(fresh));
+        return;
+    }
+    for (char *base = h->arena + (b->page << PAGE_SHIFT); fresh; fresh &= fresh - 1)
+        work_push(h, w, base + (b->first + bits_lowest(fresh)) * slot_bytes);
+}
+
+// What a kernel found, each a little after its mark bits were asked for. Behind `end` there is room for PREFETCH_DISTANCE more.
 CORE_INLINE void shade_found(struct mheap *h, struct marker *k, char **found, char **end)
 {
+    struct bunch b = {0};
     k->work->pointers += (uint64_t)(end - found);
     for (uint32_t i = 0; i < PREFETCH_DISTANCE; i++)
         end[i] = h->arena;
     for (char **p = found; p < end; p++) {
         __builtin_prefetch(page_marks(h, arena_offset(h, p[PREFETCH_DISTANCE]) >> PAGE_SHIFT));
-        shade(h, k->work, *p, k->alone, k->spans);
+        uint64_t offset = arena_offset(h, *p), page = offset >> PAGE_SHIFT;
+        if (UNLIKELY(page >= GCSIM_LOAD(&h->grown_pages)))
+            continue;
+        unsigned span_class = __atomic_load_n(&h->page_class[page], __ATOMIC_ACQUIRE);
+        const struct inline_class *c = &inline_classes[span_class];
+        uint32_t at = offset % PAGE_BYTES;
+        if (UNLIKELY(at >= c->limit_bytes)) {
+            if (!span_class)
+                shade_by_span(h, k->work, *p, k->alone);
+            continue;
+        }
+        uint32_t index = (uint32_t)((uint64_t)at * c->div_magic >> 32);
+        uint64_t *word = page_marks(h, page) + index / 64;
+        if (word != b.word) {
+            bunch_shade(h, k, &b);
+            b = (struct bunch){word, 0, page, index / 64 * 64, span_class};
+        }
+        b.bits |= 1ull << index % 64;
     }
+    bunch_shade(h, k, &b);
 }
 
 // A piece of a large array of pointers, page by page.

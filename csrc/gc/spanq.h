@@ -29,18 +29,19 @@ CORE_INLINE uint8_t *page_owner(const struct mheap *h, uint64_t page)
     return (uint8_t *)page_marks(h, page) + SPAN_INLINE_MARKS_BYTES / 2 - 1;
 }
 
-// After a mark was set. True: the caller has the span now, and queues it.
-CORE_INLINE bool span_acquire(uint8_t *owner, bool alone)
+// After a mark was set, or several. True: the caller has the span now, and queues it.
+CORE_INLINE bool span_acquire(uint8_t *owner, bool several, bool alone)
 {
     uint8_t old = __atomic_load_n(owner, __ATOMIC_SEQ_CST);
+    uint8_t first = several ? SPAN_OWNED_FOR_MANY : SPAN_OWNED_FOR_ONE;
     if (LIKELY(old == SPAN_OWNED_FOR_MANY))
         return false;
     if (alone) {
-        GCSIM_STORE(owner, (uint8_t)(old ? SPAN_OWNED_FOR_MANY : SPAN_OWNED_FOR_ONE));
+        GCSIM_STORE(owner, old ? (uint8_t)SPAN_OWNED_FOR_MANY : first);
         return !old;
     }
     while (old != SPAN_OWNED_FOR_MANY)
-        if (__atomic_compare_exchange_n(owner, &old, old ? SPAN_OWNED_FOR_MANY : SPAN_OWNED_FOR_ONE,
+        if (__atomic_compare_exchange_n(owner, &old, old ? (uint8_t)SPAN_OWNED_FOR_MANY : first,
                                         false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
             return !old;
     return false;
@@ -82,7 +83,9 @@ CORE_INLINE gcsim_span *spanq_pop(struct mheap *h, struct span_queue *q)
         __builtin_prefetch(&h->spans[next - 1]);
         __builtin_prefetch(&h->spans[next - 1].grey_next);
         __builtin_prefetch(page_marks(h, next - 1));
-        __builtin_prefetch(end - SPAN_INLINE_MARKS_BYTES); // scans
+        __builtin_prefetch(end - SPAN_INLINE_MARKS_BYTES);                        // scans
+        __builtin_prefetch(end - SPAN_INLINE_MARKS_BYTES - SPAN_HEAP_BITS_BYTES); // pointer bits
+        __builtin_prefetch(end - SPAN_INLINE_MARKS_BYTES - SPAN_HEAP_BITS_BYTES / 2);
     }
     GCSIM_STORE(&q->first, next);
     q->n--;

@@ -74,15 +74,21 @@ static void owners(void)
 {
     for (int alone = 0; alone < 2; alone++) {
         uint8_t owner = SPAN_FREE;
-        check(span_acquire(&owner, alone) && owner == SPAN_OWNED_FOR_ONE,
+        check(span_acquire(&owner, false, alone) && owner == SPAN_OWNED_FOR_ONE,
               "who marks first has the span");
         check(span_release(&owner, alone) == SPAN_OWNED_FOR_ONE && owner == SPAN_FREE,
               "it was for one object");
-        check(span_acquire(&owner, alone) && !span_acquire(&owner, alone) &&
-                  !span_acquire(&owner, alone) && owner == SPAN_OWNED_FOR_MANY,
+        check(span_acquire(&owner, false, alone) && !span_acquire(&owner, false, alone) &&
+                  !span_acquire(&owner, false, alone) && owner == SPAN_OWNED_FOR_MANY,
               "later ones have not");
         check(span_release(&owner, alone) == SPAN_OWNED_FOR_MANY && owner == SPAN_FREE,
               "it was for many");
+        check(span_acquire(&owner, true, alone) && !span_acquire(&owner, false, alone) &&
+                  span_release(&owner, alone) == SPAN_OWNED_FOR_MANY,
+              "who marks several at once has it for many");
+        check(span_acquire(&owner, false, alone) && !span_acquire(&owner, true, alone) &&
+                  span_release(&owner, alone) == SPAN_OWNED_FOR_MANY,
+              "as it is for many when several come later");
     }
 }
 
@@ -236,6 +242,33 @@ static void engines_agree(uint64_t seed)
     close_heap(m);
 }
 
+// One visit finds two objects side by side, and nothing else in their span: both are scanned, whichever it was queued for.
+static void two_at_once(void)
+{
+    enum { MANY = 64 };
+    gcsim_options options = small_heap;
+    options.mark_engine = GCSIM_MARK_SPAN + 1;
+    mut *m = open_heap(options);
+    const gcsim_type *found = make_type(m->heap, "found", 3, 1),
+                     *from = make_type(m->heap, "from", 2, 1),
+                     *behind = make_type(m->heap, "behind", 4, 1);
+    gcsim_handle *root = API->handle_new(m, gcsim_new(m, make_type(m->heap, "root", MANY, ~0ull)));
+    for (int i = 0; i < MANY; i++)
+        gcsim_store(m, (void **)root->ptr + i, gcsim_new(m, from));
+    for (int i = 0; i < 2; i++) {
+        gcsim_handle *one = API->handle_new(m, gcsim_new(m, found));
+        gcsim_store(m, one->ptr, gcsim_new(m, behind));
+        for (int j = i; j < MANY; j += 2)
+            gcsim_store(m, ((void **)root->ptr)[j], one->ptr);
+        API->handle_drop(m->heap, one);
+    }
+    gcsim_cycle c;
+    EXPECT(API->collect(m) == GCSIM_OK && API->cycle_info(m->heap, 0, &c) == GCSIM_OK);
+    check(c.objects_marked == 1 + MANY + 2 + 2 && verifies(m),
+          "two that are found at once are both scanned: %" PRIu64, c.objects_marked);
+    close_heap(m);
+}
+
 static void without_inline_marks(void)
 {
     gcsim_options options = small_heap;
@@ -337,6 +370,7 @@ int main(void)
     queues();
     for (uint64_t seed = 1; seed <= 6; seed++)
         engines_agree(seed);
+    two_at_once();
     without_inline_marks();
     what_is_queued();
 #if GCSIM_STEPS

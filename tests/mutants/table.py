@@ -638,6 +638,15 @@ MUTANTS = [
         ("test_spans.step",),
     ),
     Mutant(
+        "several-marks-count-as-one",
+        "mark",
+        "gc/mark.c",
+        "span_acquire(page_owner(h, b->page), n > 1, k->alone)",
+        "span_acquire(page_owner(h, b->page), false, k->alone)",
+        "a visit for one object is only of spans in which one was marked (gc/mark.c)",
+        ("test_spans.fast",),
+    ),
+    Mutant(
         "black-without-scan-bit",
         "mark",
         "alloc/mcache.c",
