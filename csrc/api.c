@@ -319,9 +319,9 @@ static int64_t api_set_mem_profile_rate(gcsim_mutator *m, int64_t rate)
 {
     return memprofile_set_rate(M(m), rate);
 }
-static int api_will_sample(gcsim_mutator *m, const gcsim_type *type, uint64_t count)
+static int api_wants_site(gcsim_mutator *m, const gcsim_type *type, uint64_t count)
 {
-    return malloc_will_sample(M(m), type, count);
+    return malloc_wants_site(M(m), type, count);
 }
 static uint64_t api_mem_profile(gcsim_mutator *m, gcsim_profile *about, gcsim_profile_record *out,
                                 uint64_t room)

@@ -25,6 +25,7 @@ from gcsim._results import Cycle, Event, event_dtype
 
 if TYPE_CHECKING:
     from gcsim import _core
+    from gcsim._pprof import StackFrame
     from gcsim._timeline import Timeline
 
 __all__ = ["Events"]
@@ -37,7 +38,16 @@ _ROWS = 40  # of a table, at most
 _SINGLE = frozenset(
     {
         *("shade", "scan", "scan field", "store", "shade old", "shade new", "shade source", "load"),
-        *("alloc", "alloc tiny", "alloc type", "free", "window", "handle new", "handle drop"),
+        *(
+            "alloc",
+            "alloc tiny",
+            "alloc type",
+            "alloc site",
+            "free",
+            "window",
+            "handle new",
+            "handle drop",
+        ),
         *("lock", "wait", "operation"),
     }
 )
@@ -85,12 +95,25 @@ class Events(Sequence[Event]):
     cycles    the collections that records tell of, as heap.cycles had them at the end (256 at most)
     mode      of the heap: "threads", "steps" or "virtual"
     types     names of the heap's types by their numbers, which "alloc type" has
+    sites     where objects were made, by the numbers that "alloc site" has: the frames of Python's
+              stack, the innermost first, or the name of a C workload. Recording it makes each
+              allocation look at the stack. Objects in tiny blocks have neither type nor site
 
     ``where`` of an event counts from the heap's first byte. What ``where`` and ``arg`` mean says
     csrc/base/events.def for each kind; all ones stand for nil, or for none.
     """
 
-    __slots__ = ("_data", "cycles", "dropped", "from_ns", "kinds", "mode", "to_ns", "types")
+    __slots__ = (
+        "_data",
+        "cycles",
+        "dropped",
+        "from_ns",
+        "kinds",
+        "mode",
+        "sites",
+        "to_ns",
+        "types",
+    )
 
     KINDS = (
         _NAMES  #: the names of all kinds; the number of a kind in `buffer` and `array` is its place
@@ -104,6 +127,7 @@ class Events(Sequence[Event]):
     cycles: tuple[Cycle, ...]
     mode: str
     types: tuple[str, ...]
+    sites: dict[int, tuple[StackFrame, ...]]
 
     def __init__(self) -> None:
         raise ConversionError("Events come from heap.record()")
@@ -272,6 +296,15 @@ def _empty() -> Events:
     return object.__new__(Events)
 
 
+def _sites(heap: _core.Heap, data: bytes) -> dict[int, tuple[StackFrame, ...]]:
+    """The sites that records tell of."""
+    from gcsim._profiler import site_frames
+
+    kind = NUMBERS["alloc site"]
+    numbers = {record[4] for record in _RECORD.iter_unpack(data) if record[1] == kind}
+    return {number: site_frames(heap._site(number)) for number in sorted(numbers)}
+
+
 class Recording:
     """The context manager that heap.record() returns."""
 
@@ -301,6 +334,7 @@ class Recording:
         assert self._events is not None
         try:
             data, dropped, from_ns, to_ns, types = self._heap._record_end()
+            sites = _sites(self._heap, data)
         except ClosedHeapError:
             if error is None:
                 raise
@@ -319,6 +353,7 @@ class Recording:
                 "cycles": tuple(c for c in self._heap.cycles if c.number >= first),
                 "mode": self._heap.mode,
                 "types": types,
+                "sites": sites,
             }
         )
 

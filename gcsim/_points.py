@@ -99,6 +99,7 @@ POINTS = (
     Point("alloc type", "return the new {object}", "alloc/malloc.c: malloc_small"),
     Point("free", "go on behind {object}, which is free", "gc/sweep.c: take_marks"),
     Point("memory limit", "go on: the limit is {arg} bytes", "gc/pace.c: pace_set_memory_limit"),
+    Point("alloc site", "return the new {object}", "alloc/malloc.c: malloc_small"),
 )
 
 NUMBERS = {point.name: number for number, point in enumerate(POINTS)}

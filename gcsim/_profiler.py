@@ -40,7 +40,7 @@ STACKS = ("goroutine", "goroutineleak")
 KINDS = ("heap", "allocs", *STACKS)
 _TIERS = ("tiny", "small", "large")  # enum gcsim_tier
 _OURS = str(Path(__file__).parent) + os.sep
-_UNKNOWN = Location((StackFrame("(unknown)"),))
+_UNKNOWN = StackFrame("(unknown)")
 
 
 class Record(NamedTuple):
@@ -75,18 +75,19 @@ def records(heap: Heap) -> Records:
     made = []
     for site, name, tier, size_class, slot_bytes, allocs, frees in rows:
         if (stack := stacks.get(site)) is None:
-            stack = stacks[site] = _stack(site.decode("utf-8", "replace"))
+            stack = stacks[site] = tuple(Location((f,)) for f in site_frames(site))
         text = name.decode("utf-8", "replace")
         made.append(Record(stack, text, _TIERS[tier], size_class, slot_bytes, allocs, frees))
     return Records(rate, lost, cycle, tuple(made))
 
 
-def _stack(site: str) -> tuple[Location, ...]:
-    """A line for each frame. What gcsim itself ran on the way to the core is left out, as Go leaves
-    out its runtime, unless there is nothing else."""
-    frames = [_frame(line) for line in site.split("\n") if line]
+def site_frames(site: bytes) -> tuple[StackFrame, ...]:
+    """A line for each frame, the innermost first. What gcsim itself ran on the way to the core is
+    left out, as Go leaves out its runtime, unless there is nothing else."""
+    lines = site.decode("utf-8", "replace").split("\n")
+    frames = [_frame(line) for line in lines if line]
     users = next((i for i, frame in enumerate(frames) if not frame.file.startswith(_OURS)), 0)
-    return tuple(Location((frame,)) for frame in frames[users:]) or (_UNKNOWN,)
+    return tuple(frames[users:]) or (_UNKNOWN,)
 
 
 def _frame(line: str) -> StackFrame:

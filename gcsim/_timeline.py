@@ -238,6 +238,8 @@ class _Reader:
         self.instants: list[Instant] = []
         self.samples: list[Sample] = []
         self.threads: dict[int, str] = {}
+        self.types = events.types
+        self.sites = events.sites
         self.cycles = {cycle.number: cycle for cycle in events.cycles}
         self.marking: dict[int, tuple[int, int]] = {}  # mutator: since when, as what
         self.stopped: tuple[int, int, int] | None = None  # by whom, asked, stood
@@ -304,10 +306,20 @@ class _Reader:
             case "sweep done":
                 pass  # of collect(), which waited for it
             case _:
-                args = {"where": event.where} if event.where else {}
-                self.instants.append(
-                    Instant(event.mutator, event.kind, at, args | {"arg": event.arg})
-                )
+                args: dict[str, Any] = {"where": event.where} if event.where else {}
+                args |= {"arg": event.arg} | self.named(event)
+                self.instants.append(Instant(event.mutator, event.kind, at, args))
+
+    def named(self, event: Event) -> dict[str, str]:
+        """What the number stands for, if the recording knows."""
+        match event.kind:
+            case "alloc type" if event.arg < len(self.types):
+                return {"type": self.types[event.arg]}
+            case "alloc site" if event.arg in self.sites:
+                frame = self.sites[event.arg][0]
+                place = f" {frame.file}:{frame.line}" if frame.file else ""
+                return {"site": frame.function + place}
+        return {}
 
     def add(self, track: int | str, name: str, begin: int, end: int, cut: bool = False) -> None:
         args: dict[str, Any] = {}

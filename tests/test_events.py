@@ -287,6 +287,60 @@ def test_every_object_that_is_made_or_freed(heap: gcsim.Heap) -> None:
     assert len(later) == 0
 
 
+def here(heap: gcsim.Heap) -> gcsim.Ref:
+    return heap.new(Node)
+
+
+def there(heap: gcsim.Heap) -> Any:
+    return heap.new_slice(i64, 10_000)
+
+
+def test_every_object_has_the_line_that_made_it(heap: gcsim.Heap) -> None:
+    before = here(heap)
+    with heap.record(kinds=["alloc type", "alloc site", "swept"]) as events:
+        small = [here(heap) for _ in range(100)]
+        large = there(heap)
+        heap.collect()
+        small.append(here(heap))
+    types = events.filter(kind="alloc type")
+    sites = events.filter(kind="alloc site")
+    assert [e.where for e in sites] == [e.where for e in types]
+    innermost = [events.sites[e.arg][0] for e in sites]
+    made = f"{__name__}.here"
+    functions = [frame.function for frame in innermost]
+    assert functions == [made] * 100 + [f"{__name__}.there", made]
+    assert {frame.file for frame in innermost} == {__file__}
+    line = here.__code__.co_firstlineno + 1
+    assert {frame.line for frame in innermost if frame.function == made} == {line}
+    assert len({events.sites[e.arg][1].line for e in sites}) == 3 == len(events.sites)
+    assert pickle.loads(pickle.dumps(events)).sites == events.sites
+    shown = [i for i in events.timeline().instants if i.name.startswith("alloc")]
+    assert [i.args["type"] for i in shown[::2]] == [events.types[e.arg] for e in types]
+    assert shown[1].args["site"] == f"{made} {__file__}:{line}"
+    assert '"site":"' in events.timeline().json()
+    del before, large, small
+    assert heap.verify()
+
+
+def test_sites_are_taken_when_they_are_asked_for(heap: gcsim.Heap) -> None:
+    with heap.record(kinds="alloc type") as types:
+        here(heap)
+    assert types.sites == {} and len(types) == 1
+    with heap.record(kinds="alloc site") as built:
+        batch = heap.build(Node, 50)
+    assert len(built) == len(batch) == 50
+    (stack,) = built.sites.values()
+    assert stack[0].function == f"{__name__}.test_sites_are_taken_when_they_are_asked_for"
+
+
+def test_the_site_of_what_a_workload_makes_is_its_name() -> None:
+    with gcsim.Heap() as heap:
+        with heap.record(kinds="alloc site", room=1 << 10) as events:
+            gcsim.workloads["ring"].run(heap, entries=100, allocations=5000)
+        names = {frames[0].function for frames in events.sites.values()}
+        assert "ring" in names
+
+
 @pytest.mark.threads
 def test_others_write_meanwhile() -> None:
     with gcsim.Heap(procs=4) as heap:

@@ -169,16 +169,16 @@ def test_a_c_workload_is_one_function() -> None:
 
 
 def test_frames_of_gcsim_itself_are_left_out() -> None:
-    from gcsim._profiler import _OURS, _stack
+    from gcsim._profiler import _OURS, site_frames
+
+    def functions(site: str) -> list[str]:
+        return [frame.function for frame in site_frames(site.encode())]
 
     ours, user = f"gcsim._x.f\t{_OURS}_x.py\t3\t1", "app.g\t/app.py\t7\t5"
-    assert [x.frames[0].function for x in _stack(f"{ours}\n{user}\n{ours}\n")] == [
-        "app.g",
-        "gcsim._x.f",
-    ]
-    assert [x.frames[0].function for x in _stack(f"{ours}\n")] == ["gcsim._x.f"]
-    assert _stack("")[0].frames[0].function == "(unknown)"
-    assert _stack("just a name")[0].frames[0] == StackFrame("just a name")
+    assert functions(f"{ours}\n{user}\n{ours}\n") == ["app.g", "gcsim._x.f"]
+    assert functions(f"{ours}\n") == ["gcsim._x.f"]
+    assert functions("") == ["(unknown)"]
+    assert site_frames(b"just a name") == (StackFrame("just a name"),)
 
 
 def test_names_that_would_end_a_line() -> None:

@@ -42,6 +42,7 @@ def made(*records: tuple[int, str, int, int], end: int = 10_000, **values: Any) 
             "cycles": (),
             "mode": "threads",
             "types": (),
+            "sites": {},
         }
         | values
     )

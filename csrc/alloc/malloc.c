@@ -79,6 +79,14 @@ CORE_INLINE void *malloc_tiny(struct mutator *m, uint64_t bytes)
     return p ? p : tiny_new_block(m, bytes);
 }
 
+// One look at what is on for both.
+static COLD void tell_what_and_where(struct mutator *m, const char *slot, const gcsim_type *t)
+{
+    struct mheap *h = mheap_of(m);
+    EMIT(h, ALLOC_TYPE, m->pub.id, arena_offset(h, slot), t->id);
+    EMIT(h, ALLOC_SITE, m->pub.id, arena_offset(h, slot), m->pub.site);
+}
+
 CORE_INLINE void *malloc_small(struct mutator *m, const gcsim_type *t, uint64_t count,
                                struct sizeclass_rule rule)
 {
@@ -90,7 +98,8 @@ CORE_INLINE void *malloc_small(struct mutator *m, const gcsim_type *t, uint64_t 
         return NULL;
     if (rule.header_bytes)
         *(const gcsim_type **)(void *)p = t;
-    EMIT(h, ALLOC_TYPE, m->pub.id, arena_offset(h, p), t->id);
+    if (EVENTS_ON(h, EVENT_BIT(ALLOC_TYPE) | EVENT_BIT(ALLOC_SITE)))
+        tell_what_and_where(m, p, t);
     STEP(h, ALLOC, m->pub.id, arena_offset(h, p), rule.slot_bytes);
     return p + rule.header_bytes;
 }
@@ -132,7 +141,8 @@ static void *malloc_large(struct mutator *m, const gcsim_type *t, uint64_t count
     mcentral_file(h, s);
     m->settle |= SETTLE_REFILL;
     sample_large(m, s);
-    EMIT(h, ALLOC_TYPE, m->pub.id, arena_offset(h, s->base), t->id);
+    if (EVENTS_ON(h, EVENT_BIT(ALLOC_TYPE) | EVENT_BIT(ALLOC_SITE)))
+        tell_what_and_where(m, s->base, t);
     STEP(h, ALLOC_LARGE, m->pub.id, arena_offset(h, s->base), bytes);
     return s->base;
 }
@@ -184,12 +194,13 @@ CORE void *malloc_new(struct mutator *m, const gcsim_type *t)
 }
 
 // Has the cached span of a class a free slot? While marking only its window is asked: the next one is loaded at a safe point then, where
-// its mutator helps. A slot that the heap profile samples is left to who has said for which site.
+// its mutator helps. A slot that the heap profile samples is left to who has said for which site, and so is each one while sites are recorded.
 CORE_INLINE bool slot_at_hand(struct mutator *m, unsigned span_class, uint64_t ptrs)
 {
     const gcsim_span *s = mcache_spans(m)[span_class];
     return s->free ||
-           (!GCSIM_LOAD(&mheap_of(m)->blacken) && !sample_is_next(m, span_class, s->slot_bytes32) &&
+           (!GCSIM_LOAD(&mheap_of(m)->blacken) && !GCSIM_LOAD(&mheap_of(m)->sites_recorded) &&
+            !sample_is_next(m, span_class, s->slot_bytes32) &&
             mcache_next_window(m, span_class, ptrs));
 }
 
@@ -217,12 +228,14 @@ CORE void *malloc_at_once(struct mutator *m, const gcsim_type *t)
     return p ? p : tiny_at_hand(m, t->bytes);
 }
 
-CORE bool malloc_will_sample(struct mutator *m, const gcsim_type *t, uint64_t count)
+CORE bool malloc_wants_site(struct mutator *m, const gcsim_type *t, uint64_t count)
 {
     uint64_t bytes;
     if (__builtin_mul_overflow(t->bytes, count, &bytes) || bytes == 0 || bytes > TYPE_MAX_BYTES)
         return false;
     struct sizeclass_rule rule = sizeclass_resolve(bytes, type_noscan(t));
+    if (GCSIM_LOAD(&mheap_of(m)->sites_recorded) && !rule.tiny)
+        return true;
     if (rule.large || mheap_of(m)->efence)
         return sample_is_next(m, span_class_of(LARGE_SIZE_CLASS, type_noscan(t)),
                               round_up(bytes, PAGE_BYTES));

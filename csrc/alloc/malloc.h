@@ -15,5 +15,5 @@ CORE void *malloc_new(struct mutator *m, const gcsim_type *t);
 // One object of what the mutator has cached, if it has: no safe point, no wait, no collection. NULL without a status otherwise.
 CORE void *malloc_at_once(struct mutator *m, const gcsim_type *t);
 CORE void *malloc_array(struct mutator *m, const gcsim_type *element, uint64_t count);
-// Will the heap profile sample what malloc_new (count 1) or malloc_array makes next?
-CORE bool malloc_will_sample(struct mutator *m, const gcsim_type *t, uint64_t count);
+// Will the heap profile sample what malloc_new (count 1) or malloc_array makes next, or a recording ask for its site?
+CORE bool malloc_wants_site(struct mutator *m, const gcsim_type *t, uint64_t count);

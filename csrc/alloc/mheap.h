@@ -145,8 +145,9 @@ struct mheap {
     bool check_mark;     // the bitmaps of gc/checkmark.c are kept
     bool allocate_white; // objects made while marking are not marked: a mistake (gcsim_options)
     uint32_t
-        slot_by_slot;   // each allocation is recorded: windows have one slot, so that it comes by
-    uint64_t events_on; // a bit per kind that somebody wants to know of
+        slot_by_slot; // each allocation is recorded: windows have one slot, so that it comes by
+    uint32_t sites_recorded; // and with its site: who allocates says beforehand where
+    uint64_t events_on;      // a bit per kind that somebody wants to know of
     uint64_t
         sample_rate; // the heap profile samples an object per so many bytes; 0 = none. Changes while the world is stopped
     uint64_t sample_seed;
@@ -183,12 +184,13 @@ struct mheap {
 CORE void emit_event(struct mheap *h, enum event_kind kind, uint32_t mutator, uint64_t where,
                      uint64_t arg);
 #ifdef GCSIM_NO_EVENTS // what they cost where they are off: tests/bench/tracing.py
+#define EVENTS_ON(h, bits)              ((void)(h), false)
 #define EMIT(h, kind, m_id, where, arg) ((void)(h))
 #else
+#define EVENTS_ON(h, bits) UNLIKELY(GCSIM_LOAD(&(h)->events_on) & (bits))
 #define EMIT(h, kind, m_id, where, arg)                                                            \
-    (UNLIKELY(GCSIM_LOAD(&(h)->events_on) & EVENT_BIT(kind))                                       \
-         ? emit_event((h), EVENT_##kind, (m_id), (where), (arg))                                   \
-         : (void)0)
+    (EVENTS_ON(h, EVENT_BIT(kind)) ? emit_event((h), EVENT_##kind, (m_id), (where), (arg))         \
+                                   : (void)0)
 #endif
 // A step point: another coroutine may run here (step instantiation), and the event is emitted. A POINT is one without an event.
 #if GCSIM_STEPS

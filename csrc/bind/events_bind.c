@@ -129,6 +129,17 @@ static PyObject *type_names_tuple(struct heap_object *h)
     return tuple;
 }
 
+// _site(number) -> what csrc/bind/profile_bind.c wrote down, or the name of a workload; nothing for an unknown one.
+static PyObject *heap_py_site(PyObject *self, PyObject *number)
+{
+    struct heap_object *h = (struct heap_object *)self;
+    unsigned long long n = PyLong_AsUnsignedLongLong(number);
+    if (PyErr_Occurred() || heap_check_open(h) < 0)
+        return NULL;
+    const char *text = n && n <= UINT32_MAX ? h->api->name_text(h->heap, (uint32_t)n) : NULL;
+    return PyBytes_FromString(text ? text : "");
+}
+
 // _record_end() -> (records as bytes, dropped, from_ns, to_ns, names of types)
 static PyObject *heap_py_record_end(PyObject *self, PyObject *Py_UNUSED(unused))
 {

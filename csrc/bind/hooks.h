@@ -36,6 +36,7 @@ HOOK_FASTCALL(heap_py_events);
 static PyObject *heap_py_record(PyObject *self, PyObject *args, PyObject *kwargs);
 static PyObject *heap_py_record_begin(PyObject *self, PyObject *args);
 HOOK_NOARGS(heap_py_record_end);
+static PyObject *heap_py_site(PyObject *self, PyObject *number);
 // tell.c
 static PyObject *heap_py_gctrace(PyObject *self, PyObject *file);
 static PyObject *heap_py_pacertrace(PyObject *self, PyObject *file);
@@ -206,6 +207,7 @@ static PyObject *heap_py_dump(PyObject *self, void *closure);
         {"_orphan_addresses", heap_py_orphans, METH_NOARGS, NULL},                                 \
         {"_record_begin", heap_py_record_begin, METH_VARARGS, NULL},                               \
         {"_record_end", heap_py_record_end, METH_NOARGS, NULL},                                    \
+        {"_site", heap_py_site, METH_O, NULL},                                                     \
         {"profile", (PyCFunction)(void (*)(void))heap_py_profile, METH_VARARGS | METH_KEYWORDS,    \
          PyDoc_STR("profile($self, /, kind='heap', *, gc=False)\n--\n\nA Profile of this "         \
                    "moment: 'heap' or 'allocs' (samples, scaled to what they stand for),\n"        \

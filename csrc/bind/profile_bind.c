@@ -1,7 +1,7 @@
 // The heap profile: Python's stack as the site of what is sampled, the rate, and the records for gcsim/_profiler.py.
 //
 // A sample is taken inside the core, often without the GIL, so where Python stands is said beforehand: who is about to allocate the long way asks
-// whether that will be sampled (profile_site), which is seldom so. The short way leaves what is sampled to the long one.
+// whether that will be sampled (profile_site), which is seldom so, or recorded with its site. The short way leaves those to the long one.
 #include "bind/bind.h"
 
 #include "watch/profile.h"
@@ -113,15 +113,15 @@ BIND_COLD int profile_site(struct heap_object *h, const gcsim_type *type, uint64
                            uint32_t *site)
 {
     *site = 0;
-    if (!h->sample_rate)
+    if (!h->sample_rate && !h->recording)
         return 0;
     gcsim_mutator *m = type ? heap_enter(h) : NULL;
     if (type && !m)
         return -1;
-    bool sampled = !type || h->api->will_sample(m, type, count);
+    bool wanted = !type || h->api->wants_site(m, type, count);
     if (m)
         heap_leave(h, m);
-    return sampled ? site_intern(h, site) : 0;
+    return wanted ? site_intern(h, site) : 0;
 }
 
 // --- the rate

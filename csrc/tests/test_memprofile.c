@@ -108,11 +108,11 @@ static void each_object(void)
                           : r->slot_bytes == size_class_slot_bytes[r->size_class];
     }
     check(right, "a bucket for each site, type, slot size and tier");
-    check(!API->new_at_once(m, node) && API->will_sample(m, node, 1),
+    check(!API->new_at_once(m, node) && API->wants_site(m, node, 1),
           "what is sampled is not made at once: its site can be said before");
     API->set_mem_profile_rate(m, 0);
     make_many(m, node, 10);
-    check(!API->will_sample(m, node, 1) && (GCSIM_STEPS || API->new_at_once(m, node)) &&
+    check(!API->wants_site(m, node, 1) && (GCSIM_STEPS || API->new_at_once(m, node)) &&
               sums_to(m, node, 1001, 0),
           "at rate 0 none");
     check(verifies(m), "the heap verifies");
@@ -159,7 +159,7 @@ static void replays(void)
         const gcsim_type *node = make_type(m->heap, "node", 2, 1);
         uint64_t hash = 0;
         for (uint64_t n = 0; n < 20000; n++) {
-            bool sampled = API->will_sample(m, node, 1);
+            bool sampled = API->wants_site(m, node, 1);
             EXPECT(gcsim_new(m, node));
             hash = (hash ^ sampled) * 1099511628211ull + n;
         }

@@ -123,6 +123,45 @@ static void marks(void)
     close_heap(m);
 }
 
+// Each object with the site that its mutator names. Who says where beforehand is asked, and not passed by.
+static void sites(void)
+{
+    mut *m = open_heap(small_heap);
+    const gcsim_type *node = make_type(m->heap, "node", 2, 1),
+                     *wide = make_type(m->heap, "wide", 6000, 1);
+    uint32_t names[3] = {0};
+    uint64_t bytes;
+    gcsim_recorded r;
+    INVARIANT(API->name_intern(m->heap, "here", &names[1]) == GCSIM_OK &&
+              API->name_intern(m->heap, "there", &names[2]) == GCSIM_OK);
+    gcsim_new(m, node); // a window is there, which a recording gives back
+    check(!API->wants_site(m, node, 1), "nobody asks for sites");
+    INVARIANT(API->record_begin(m, EVENT_BIT(ALLOC_SITE), ROOM) == GCSIM_OK);
+    check(API->wants_site(m, node, 1) && API->wants_site(m, wide, 1) && !API->new_at_once(m, node),
+          "while they are recorded each object's is asked for, also by the short way");
+    char *made[300];
+    for (int i = 0; i < 300; i++) {
+        m->site = names[i % 3];
+        made[i] = gcsim_new(m, i % 50 ? node : wide);
+    }
+    m->site = 0;
+    uint64_t n = ended(m, &r);
+    bool right = n == 300;
+    for (uint64_t i = 0; i < n && right; i++)
+        right = events[i].kind == EVENT_ALLOC_SITE && events[i].mutator == m->id &&
+                events[i].arg == names[i % 3] &&
+                API->arena(m->heap, &bytes) + events[i].where == made[i];
+    check(right, "each object, small or large, has its place and its site");
+    check(!API->wants_site(m, node, 1) && verifies(m), "and nobody asks any more");
+    INVARIANT(API->record_begin(m, EVENT_BIT(ALLOC_TYPE), ROOM) == GCSIM_OK);
+    check(!API->wants_site(m, node, 1), "types alone ask for no site");
+    gcsim_new(m, node);
+    n = ended(m, &r);
+    check(n == 1 && events[0].kind == EVENT_ALLOC_TYPE && events[0].arg == node->id,
+          "and are recorded without");
+    close_heap(m);
+}
+
 // --- others write meanwhile
 
 static struct {
@@ -191,6 +230,7 @@ int main(void)
     chosen_kinds();
     newest_stay();
     marks();
+    sites();
     if (!GCSIM_STEPS)
         others_write();
     return finish();

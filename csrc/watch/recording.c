@@ -81,7 +81,9 @@ CORE gcsim_status recording_begin(struct mutator *m, uint64_t kinds, uint64_t ro
         r->from_ticks = rt_ticks(&h->rt);
         r->from_ns = rt_event_ns(&h->rt);
         write_first(h, kinds);
-        GCSIM_STORE(&h->slot_by_slot, (kinds & (EVENT_BIT(ALLOC) | EVENT_BIT(ALLOC_TYPE))) != 0);
+        GCSIM_STORE(&h->sites_recorded, (kinds & EVENT_BIT(ALLOC_SITE)) != 0);
+        GCSIM_STORE(&h->slot_by_slot, (kinds & (EVENT_BIT(ALLOC) | EVENT_BIT(ALLOC_TYPE) |
+                                                EVENT_BIT(ALLOC_SITE))) != 0);
         if (h->slot_by_slot)
             take_windows(h);
     }
@@ -100,6 +102,7 @@ CORE gcsim_status recording_end(struct mutator *m, gcsim_recorded *out)
         return GCSIM_BAD_STATE;
     switch_to(h, 0);
     GCSIM_STORE(&h->slot_by_slot, 0);
+    GCSIM_STORE(&h->sites_recorded, 0);
     world_stop(m);
     r->to_ticks = rt_ticks(&h->rt);
     r->to_ns = rt_event_ns(&h->rt);
