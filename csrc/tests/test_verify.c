@@ -345,6 +345,41 @@ static void break_roots(struct mheap *h, struct rich *r)
     BREAK(WORK, gc->work.spans, span_with(h, r->g->stack));
 }
 
+// A goroutine that waits for two things, and then goes on.
+static void break_blocked(struct mheap *h, struct rich *r)
+{
+    mut *m = r->m;
+    struct goroutine *g = (struct goroutine *)r->g;
+    BREAK(BLOCKED, r->g->leaked, 1);
+    BREAK(BLOCKED, g->held_back, true);
+    BREAK(BLOCKED, r->g->waiting, (gcsim_wait *)must(gcsim_new(m, r->pair)));
+    gcsim_wait *first = must(gcsim_new(m, r->pair)), *second = must(gcsim_new(m, r->pair));
+    gcsim_store(m, &first->object, r->list->ptr);
+    gcsim_store(m, (void **)&first->link, second);
+    void *dead = free_slot(h, mcache_spans(mutator_of(m))[r->pair->span_class]);
+    API->goroutine_park(m, r->g, GCSIM_WAIT_SELECT, first);
+    expect_mended(h);
+    BREAK(BLOCKED, r->g->wait_reason, GCSIM_WAIT_NONE);
+    BREAK(BLOCKED, r->g->wait_reason, GCSIM_WAIT_REASONS);
+    BREAK(BLOCKED, r->g->param, first);
+    BREAK(BLOCKED, r->g->leaked, 2);
+    BREAK(BLOCKED, g->held_back, true);
+    BREAK(BLOCKED, r->g->waiting, (gcsim_wait *)dead);
+    BREAK(BLOCKED, r->g->waiting, (gcsim_wait *)(void *)&first->link);
+    BREAK(BLOCKED, r->g->waiting, (gcsim_wait *)r->list->ptr); // its second word is no pointer
+    BREAK(BLOCKED, r->g->waiting, (gcsim_wait *)(void *)&r->g->id);
+    BREAK(BLOCKED, first->link, (gcsim_wait *)dead);
+    BREAK(BLOCKED, first->link, first);
+    BREAK(BLOCKED, second->link, first);
+    BREAK(BLOCKED, second->link, second);
+    r->g->leaked = 1;
+    expect_mended(h); // as far as one goroutine can say
+    r->g->wait_reason = GCSIM_WAIT_SLEEP;
+    expect_report(h, RULE_BLOCKED, "a sleeper is called a leak");
+    API->goroutine_ready(m, r->g, NULL);
+    expect_mended(h);
+}
+
 static void break_pointers(struct mheap *h, struct rich *r)
 {
     void *dead = free_slot(h, mcache_spans(mutator_of(r->m))[r->node->span_class]);
@@ -516,6 +551,7 @@ int main(void)
     break_numbers(h);
     break_scavenger(h);
     break_roots(h, &r);
+    break_blocked(h, &r);
     break_pointers(h, &r);
     EXPECT(cycle_rehearse(mutator_of(r.m), break_marks, &r) == GCSIM_OK);
     check(verifies(r.m), "a rehearsed cycle leaves nothing behind");

@@ -59,7 +59,7 @@ CORE void verify_pages(struct verify *v);    // 7 to 13, 54  (verify_alloc.c)
 CORE void verify_spans(struct verify *v);    // 14 to 28
 CORE void verify_lists(struct verify *v);    // 29 to 36
 CORE void verify_numbers(struct verify *v);  // 37 to 41, 55
-CORE void verify_roots(struct verify *v);    // 42 to 48, 56 to 60, 62   (verify_roots.c)
+CORE void verify_roots(struct verify *v);    // 42 to 48, 56 to 60, 62, 63 (verify_roots.c)
 CORE void verify_pointers(struct verify *v); // 49, 50       (verify_trace.c)
 CORE void verify_trace(struct verify *v);    // 51 to 53
 

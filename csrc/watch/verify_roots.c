@@ -1,4 +1,4 @@
-// Rules 42 to 48, 56 to 60 and 62: handles, globals, goroutines and their stacks, batches, work buffers, specials.
+// Rules 42 to 48, 56 to 60, 62 and 63: handles, globals, goroutines and their stacks, batches, work buffers, specials.
 #include "watch/verify_parts.h"
 
 #include "alloc/mcache.h"
@@ -161,6 +161,70 @@ static void check_frames(struct verify *v, const gcsim_goroutine *g)
           g->id, (ull)depth, g->depth, (ull)end);
 }
 
+// --- what goroutines wait for ------------------------------------------------------------------------------------
+
+// Finalizers are set at an object's first byte, as what a goroutine waits for is, which comes after the header that objects above 512 bytes with pointers have.
+static bool begins_object(const gcsim_span *s, const char *ptr)
+{
+    uint64_t inside = (uint64_t)(ptr - s->base) % s->slot_bytes;
+    bool header = s->span_class > 1 && s->slot_bytes > 512 && !(s->span_class & 1);
+    return inside == (header ? 8u : 0u) || s->span_class == 5;
+}
+
+struct wait_words {
+    gcsim_wait *wait;
+    uint32_t found;
+};
+
+static void note_wait_word(struct verify *v, void **slot, void *ctx)
+{
+    (void)v;
+    struct wait_words *words = ctx;
+    words->found += slot == &words->wait->object || slot == (void **)&words->wait->link;
+}
+
+// A live object that begins with what a search reads (gc/leaks.c:may_run), both words pointers to the collector.
+static bool is_wait(struct verify *v, gcsim_wait *w)
+{
+    struct located at = verify_locate(v->h, w);
+    struct wait_words words = {.wait = w};
+    if (at.place != PLACE_OBJECT || !begins_object(at.span, (const char *)w))
+        return false;
+    verify_object_pointers(v, at.span, at.index, note_wait_word, &words);
+    return words.found == 2;
+}
+
+static void check_waiting(struct verify *v, const gcsim_goroutine *g)
+{
+    const gcsim_wait *slow = g->waiting; // half as far: who goes in a ring meets it
+    uint64_t n = 0;
+    for (gcsim_wait *w = g->waiting; w; w = w->link, n++) {
+        if (n && n % 2 == 0)
+            slow = slow->link;
+        if (!HOLDS(v, BLOCKED, is_wait(v, w) && (n == 0 || w != slow),
+                   "goroutine %u: item %llu of what it waits for is no object for that, or there "
+                   "again",
+                   g->id, (ull)n))
+            return;
+    }
+}
+
+static void check_blocked(struct verify *v, const struct goroutine *g)
+{
+    const gcsim_goroutine *pub = &g->pub;
+    uint32_t reason = pub->wait_reason;
+    bool for_ever = reason >= GCSIM_WAIT_CHAN_RECEIVE_NIL && reason < GCSIM_WAIT_REASONS;
+    HOLDS(v, BLOCKED,
+          reason < GCSIM_WAIT_REASONS && (reason == GCSIM_WAIT_NONE ? !pub->waiting : !pub->param),
+          "goroutine %u: reason %u, waits for %p, woken by %p", pub->id, reason,
+          (void *)pub->waiting, pub->param);
+    HOLDS(v, BLOCKED, pub->leaked <= for_ever, "goroutine %u: reason %u, leaked %u", pub->id,
+          reason, pub->leaked);
+    HOLDS(v, BLOCKED, !g->held_back || (for_ever && heap_of(v->h)->gc.leaks.searching),
+          "goroutine %u: reason %u, its stack is held back", pub->id, reason);
+    check_waiting(v, pub);
+}
+
 static void check_goroutines(struct verify *v)
 {
     struct gc *gc = &heap_of(v->h)->gc;
@@ -173,6 +237,7 @@ static void check_goroutines(struct verify *v)
         if (HOLDS(v, STACKS, s && (uint64_t)s->npages * PAGE_BYTES == g->pub.stack_bytes,
                   "goroutine %u: %llu bytes", g->pub.id, (ull)g->pub.stack_bytes))
             check_frames(v, &g->pub);
+        check_blocked(v, g);
     }
     for (struct goroutine *g = gc->dead_goroutines; g; g = g->next)
         if (!HOLDS(v, STACKS,
@@ -213,14 +278,6 @@ static void check_id(struct verify *v, const gcsim_special *special, uint8_t *id
         return;
     HOLDS(v, CALLBACK_IDS, !(ids[id / 8] >> id % 8 & 1), "%llu is there twice", (ull)id);
     ids[id / 8] |= (uint8_t)(1 << id % 8);
-}
-
-// Finalizers are set at an object's first byte, which comes after the header that objects above 512 bytes with pointers have.
-static bool begins_object(const gcsim_span *s, const char *ptr)
-{
-    uint64_t inside = (uint64_t)(ptr - s->base) % s->slot_bytes;
-    bool header = s->span_class > 1 && s->slot_bytes > 512 && !(s->span_class & 1);
-    return inside == (header ? 8u : 0u) || s->span_class == 5;
 }
 
 static void check_special(struct verify *v, const gcsim_span *s, const gcsim_special *special,
