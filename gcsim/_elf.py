@@ -44,14 +44,22 @@ class Globals:
         self._rows = rows
         self._values = [value for value, _, _ in rows]
 
-    def name(self, segment: str, offset: int) -> str | None:
-        """ "main.cache", "main.table+0x18"; None where no variable lies."""
+    def variable(self, segment: str, offset: int) -> tuple[str, int, int] | None:
+        """(name, address, bytes from it on) of the variable there; None where none lies."""
         address = self._start[segment] + offset
         i = bisect_right(self._values, address) - 1
         if i < 0 or address >= self._rows[i][0] + self._rows[i][1]:
             return None
         value, _, name = self._rows[i]
-        return name if address == value else f"{name}+{address - value:#x}"
+        return name, value, address - value
+
+    def name(self, segment: str, offset: int) -> str | None:
+        """ "main.cache", "main.table+0x18"; None where no variable lies."""
+        found = self.variable(segment, offset)
+        if found is None:
+            return None
+        name, _, inside = found
+        return f"{name}+{inside:#x}" if inside else name
 
 
 def _symbols(data: bytes, path: str) -> list[tuple[str, int, int, int]]:
@@ -98,6 +106,11 @@ def named(snapshot: Snapshot, globals_: Globals) -> Snapshot:
         match = _SEGMENT.fullmatch(name)
         found = globals_.name(match[1], int(match[2], 16)) if match else None
         names.append(found or name)
+    return changed(snapshot, _root_names=tuple(names))
+
+
+def changed(snapshot: Snapshot, **values: object) -> Snapshot:
+    """A copy with other values of some slots."""
     made = object.__new__(type(snapshot))
-    made.__setstate__(snapshot.__getstate__() | {"_root_names": tuple(names)})
+    made.__setstate__(snapshot.__getstate__() | values)
     return made

@@ -822,6 +822,7 @@ class _Reading:
             columns["edge_dst_off"],
             self.found.tobytes(),
             *self.types.columns(),
+            *(b"", b""),  # where pointers lie is not known but for those that are not nil
         )
         return {
             "_columns": rows,

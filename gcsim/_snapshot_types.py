@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from itertools import islice
+from typing import Any, NamedTuple, Protocol
 
 from gcsim import _core
 from gcsim._errors import Error
@@ -26,6 +27,35 @@ SnapshotRead = tuple[
     dict[int, tuple[Any, Any]],  # callbacks by the argument that the core has
     int,  # address of the arena
 ]
+
+
+class Described(Protocol):
+    """What is asked of a type: a `TypeInfo` has it, and so have types that a Go program's binary
+    tells (gcsim._dwarf)."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def bytes(self) -> int: ...
+    @property
+    def noscan(self) -> bool: ...
+    @property
+    def count(self) -> int | None: ...
+    @property
+    def elem(self) -> Described | None: ...
+    @property
+    def fields(self) -> Sequence[_Field]: ...
+
+
+class _Field(Protocol):
+    @property
+    def name(self) -> str: ...
+    @property
+    def offset(self) -> int: ...
+    @property
+    def type(self) -> Described: ...
 
 
 class Shape(NamedTuple):
@@ -54,35 +84,57 @@ class Shape(NamedTuple):
 class _Pointer(NamedTuple):
     offset: int
     name: str
-    target: TypeInfo | None
+    target: Described | None
     elements: bool  # it leads to elements side by side
 
 
-def _pointers(info: TypeInfo, at: int = 0, name: str = "") -> Iterator[_Pointer]:
+def _pointers(info: Described, at: int = 0, name: str = "") -> Iterator[_Pointer]:
     """Where the pointers of a type lie, in ascending order."""
+    if info.noscan:
+        return
     if info.kind == "struct":
         for field in info.fields:
             yield from _pointers(
                 field.type, at + field.offset, f"{name}.{field.name}" if name else field.name
             )
-    elif info.kind == "array" and not info.noscan:
+    elif info.kind == "array":
         elem = info.elem
         for i in range(min(info.count or 0, _POINTERS)):
             assert elem is not None
             yield from _pointers(elem, at + i * elem.bytes, f"{name}[{i}]")
     elif info.kind == "string":
-        yield _Pointer(at, name, describe(u8), True)
+        yield _Pointer(at, name, info.elem or describe(u8), True)
     elif info.kind in ("pointer", "slice"):
         try:
             target = info.elem
         except Error:  # a name that nobody has defined yet
             target = None
-        yield _Pointer(at, name, target, info.kind == "slice")
+        if not getattr(target, "outside", False):  # Go's runtime has objects outside of its heap
+            yield _Pointer(at, name, target, info.kind == "slice")
     elif info.kind in _WORDS:
         yield _Pointer(at + 8 * (info.kind == "interface"), name, None, False)
 
 
-def _padding(info: TypeInfo) -> int:
+def _pointer_at(info: Described, offset: int) -> _Pointer | None:
+    """The pointer that lies at an offset of a type."""
+    name = ""
+    while info.kind in ("struct", "array"):
+        if info.kind == "array":
+            assert info.elem is not None
+            if info.elem.bytes == 0:
+                return None
+            i, offset = divmod(offset, info.elem.bytes)
+            info, name = info.elem, f"{name}[{i}]"
+        else:
+            inside = [f for f in info.fields if 0 <= offset - f.offset < f.type.bytes]
+            if not inside:
+                return None
+            info, offset = inside[0].type, offset - inside[0].offset
+            name = f"{name}.{inside[0].name}" if name else inside[0].name
+    return next((p for p in _pointers(info, 0, name) if p.offset == offset), None)
+
+
+def _padding(info: Described) -> int:
     if info.kind == "struct":
         used = sum(f.type.bytes - _padding(f.type) for f in info.fields)
         return info.bytes - used
@@ -97,7 +149,7 @@ class Types:
     def __init__(self, known: Sequence[tuple[str, int, TypeInfo | None]]) -> None:
         self.names: list[str] = []
         self.shapes: list[Shape] = []
-        self._numbers: dict[tuple[TypeInfo, bool], int] = {}
+        self._numbers: dict[tuple[Described, bool], int] = {}
         self._slots: list[int] = []
         self._noscan: list[bool] = []
         self._elements: list[int] = []
@@ -108,17 +160,21 @@ class Types:
         for id, (name, size, info) in enumerate(known):
             self._elements[id] = self._add(info or (name, size), True)
 
-    def number(self, info: TypeInfo | None, elements: bool = False) -> int:
+    def number(self, info: Described | None, elements: bool = False) -> int:
         """Of a type, or of its values side by side; NONE for what takes no memory."""
         while info is not None and info.kind == "array":
             info, elements = info.elem, True
         if info is None or info.bytes == 0:
             return NONE
         if (info, elements) not in self._numbers:
-            self._elements[self._add(info, False)] = self._add(info, True)
+            one, row = self._add(info, False), self._add(info, True)
+            instead: Described | None = getattr(info, "instead", None)
+            if instead is not None:
+                row = self.number(instead, instead.kind != "trailed")
+            self._elements[one] = row
         return self._numbers[info, elements]
 
-    def _add(self, what: TypeInfo | tuple[str, int], elements: bool) -> int:
+    def _add(self, what: Described | tuple[str, int], elements: bool) -> int:
         """what: of a type that Python has not made its name and size; its fields have no names."""
         number = len(self.names)
         pointers: list[_Pointer] = []
@@ -126,12 +182,14 @@ class Types:
             name, size, noscan, padding = *what, False, 0
         else:
             name, size, noscan, padding = what.name, what.bytes, what.noscan, _padding(what)
-            pointers = [] if noscan else list(_pointers(what))
+            pointers = list(islice(_pointers(what), _POINTERS))
+            noscan = not pointers
             self._numbers[what, elements] = number
         self.names.append(f"[]{name}" if elements else name)
         names = {p.offset: p.name for p in pointers}
         self.shapes.append(Shape(max(size, 1), elements, padding, names))
-        self._slots.append(0 if elements else int(_core.size_class(size, noscan)[4]))
+        trailed = not isinstance(what, tuple) and what.kind == "trailed"
+        self._slots.append(0 if elements or trailed else int(_core.size_class(size, noscan)[4]))
         self._noscan.append(noscan)
         self._elements.append(NONE)
         self._targets.append([])
@@ -142,8 +200,17 @@ class Types:
         """Adds what the pointers of all types lead to."""
         while self._todo:
             number, pointers = self._todo.pop()
-            found = ((p.offset, self.number(p.target, p.elements)) for p in pointers)
-            self._targets[number] = [(off, target) for off, target in found if target != NONE]
+            self._targets[number] = [
+                (p.offset, self.number(p.target, p.elements)) for p in pointers
+            ]
+
+    def described(self) -> dict[int, Described]:
+        """The types themselves, by number; of elements side by side, that of one."""
+        return {number: info for (info, _), number in self._numbers.items()}
+
+    def alternative(self, number: int) -> int:
+        """What an object is that does not fit the type: its elements side by side, most often."""
+        return self._elements[number]
 
     def columns(self) -> tuple[bytes, ...]:
         """As _core.graph_types takes them, from the sizes on."""
@@ -162,12 +229,15 @@ class Types:
         )
 
 
-def slot_type(types: Types, info: TypeInfo | None, offset: int) -> tuple[str, int]:
-    """(name, number of the type that it leads to) of the pointer at an offset of a frame."""
-    for pointer in () if info is None else _pointers(info):
-        if pointer.offset == offset:
-            return pointer.name, types.number(pointer.target, pointer.elements)
-    return "", NONE
+def slot_type(types: Types, info: Described | None, offset: int) -> tuple[str, int]:
+    """(name, number of the type that it leads to) of the pointer at an offset of a frame or of a
+    variable."""
+    pointer = _pointer_at(info, offset) if info is not None else None
+    return (
+        ("", NONE)
+        if pointer is None
+        else (pointer.name, types.number(pointer.target, pointer.elements))
+    )
 
 
 def header_bytes(size: int, noscan: object) -> int:

@@ -120,8 +120,14 @@ def test_the_c_functions_refuse_what_is_no_graph() -> None:
     # Two objects of 8 bytes that point to each other; the first is of type 0, whose field is one.
     edges = (b"\0\0", u4(0, 0), u4(0, 0))
     rest = (u4(0, NONE), u8(8), u8(8), b"\0", u4(NONE), u8(0, 1), u4(0), u4(0))
-    types = (*good, *edges, *rest)
+    types = (*good, *edges, *rest, b"", b"")
     assert _core.graph_types(*types) == u4(0, 0)
+    # Where all pointers lie, nil ones too: an object that has others is of another type.
+    for off, expected in ((u4(0, 0), u4(0, 0)), (u4(0, 8), u4(0, NONE)), (u4(8, 0), u4(NONE, NONE))):
+        assert _core.graph_types(*types[:-2], u8(0, 1, 2), off) == expected
+    for start in (u8(1, 1, 2), u8(0, 3, 2), u8(0, 1, 1)):
+        with pytest.raises(ValueError, match="graph"):
+            _core.graph_types(*types[:-2], start, u4(0, 0))
     for place, worse in ((7, u4(1, NONE)), (8, u8(0)), (11, u4(1)), (12, u8(0, 2)), (14, u4(1))):
         with pytest.raises(ValueError, match="graph"):
             _core.graph_types(*types[:place], worse, *types[place + 1 :])

@@ -160,11 +160,11 @@ static PyObject *bind_graph_paths(PyObject *module, PyObject *const *args, Py_ss
     return list == NULL ? NULL : Py_BuildValue("NO", list, complete ? Py_True : Py_False);
 }
 
-enum { SPREAD_COLUMNS = 15 };
+enum { SPREAD_COLUMNS = 17 };
 
 // The columns behind the graph's own four, each as long as it must be for the counts that others give.
 static bool graph_bind_types(PyObject *const *args, const struct object_graph *g,
-                             struct spread_types *t)
+                             struct spread_types *t, struct spread_slots *s)
 {
     for (int i = 4; i < SPREAD_COLUMNS; i++)
         if (!PyBytes_Check(args[i])) {
@@ -174,10 +174,22 @@ static bool graph_bind_types(PyObject *const *args, const struct object_graph *g
         }
     uint64_t types = (uint64_t)PyBytes_GET_SIZE(args[8]) / 8;
     uint64_t fields = (uint64_t)PyBytes_GET_SIZE(args[13]) / 4;
+    uint64_t slots = (uint64_t)PyBytes_GET_SIZE(args[16]) / 4;
+    bool known = PyBytes_GET_SIZE(args[15]) > 0; // where objects have pointers
     const uint64_t bytes[SPREAD_COLUMNS] = {
-        [4] = g->nodes,    [5] = g->edges * 4, [6] = g->edges * 4,     [7] = g->nodes * 4ull,
-        [8] = types * 8,   [9] = types * 8,    [10] = types,           [11] = types * 4,
-        [13] = fields * 4, [14] = fields * 4,  [12] = (types + 1) * 8,
+        [4] = g->nodes,
+        [5] = g->edges * 4,
+        [6] = g->edges * 4,
+        [7] = g->nodes * 4ull,
+        [8] = types * 8,
+        [9] = types * 8,
+        [10] = types,
+        [11] = types * 4,
+        [13] = fields * 4,
+        [14] = fields * 4,
+        [12] = (types + 1) * 8,
+        [16] = known ? slots * 4 : 0,
+        [15] = known ? (g->nodes + 1ull) * 8 : 0,
     };
     for (int i = 4; i < SPREAD_COLUMNS; i++)
         if ((uint64_t)PyBytes_GET_SIZE(args[i]) != bytes[i] || types >= GRAPH_NONE) {
@@ -196,6 +208,7 @@ static bool graph_bind_types(PyObject *const *args, const struct object_graph *g
                                .field_start = items[12],
                                .field_off = items[13],
                                .field_type = items[14]};
+    *s = (struct spread_slots){known ? items[15] : NULL, items[16], slots};
     return true;
 }
 
@@ -203,9 +216,10 @@ static PyObject *bind_graph_types(PyObject *module, PyObject *const *args, Py_ss
 {
     struct graph_call call;
     struct spread_types types;
+    struct spread_slots slots;
     if (nargs != SPREAD_COLUMNS)
         return PyErr_Format(PyExc_TypeError, "graph_types takes %d columns", SPREAD_COLUMNS);
-    if (!graph_bind_read(args, &call) || !graph_bind_types(args, &call.g, &types))
+    if (!graph_bind_read(args, &call) || !graph_bind_types(args, &call.g, &types, &slots))
         return NULL;
     PyObject *found =
         PyBytes_FromStringAndSize(PyBytes_AS_STRING(args[7]), PyBytes_GET_SIZE(args[7]));
@@ -217,7 +231,7 @@ static PyObject *bind_graph_types(PyObject *module, PyObject *const *args, Py_ss
     call.state = PyEval_SaveThread();
     enum graph_code code = graph_check(&call.g);
     if (code == GRAPH_OK)
-        code = spread_run(&call.g, noscan, off, dst_off, &types, items);
+        code = spread_run(&call.g, noscan, off, dst_off, &types, &slots, items);
     PyEval_RestoreThread(call.state);
     if (graph_bind_failed(module, code))
         Py_CLEAR(found);

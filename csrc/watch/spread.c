@@ -1,12 +1,14 @@
 #include "watch/spread.h"
 
+enum { SPREAD_COMPARED = 1024 }; // slots of a row of elements: one damaged dump must not take hours
+
 CORE uint32_t spread_header_bytes(uint64_t slot_bytes, bool noscan)
 {
     return !noscan && slot_bytes > 512 && slot_bytes <= 32768 ? 8 : 0;
 }
 
 static enum graph_code spread_check(const struct object_graph *g, const struct spread_types *t,
-                                    const uint32_t *found)
+                                    const struct spread_slots *s, const uint32_t *found)
 {
     if (t->field_start[0] != 0 || t->field_start[t->types] != t->fields)
         return GRAPH_MALFORMED;
@@ -15,18 +17,48 @@ static enum graph_code spread_check(const struct object_graph *g, const struct s
             (t->elements[i] != GRAPH_NONE && t->elements[i] >= t->types))
             return GRAPH_MALFORMED;
     for (uint64_t f = 0; f < t->fields; f++)
-        if (t->field_type[f] >= t->types)
+        if (t->field_type[f] != GRAPH_NONE && t->field_type[f] >= t->types)
             return GRAPH_MALFORMED;
     for (uint32_t i = 0; i < g->nodes; i++)
         if (found[i] != GRAPH_NONE && found[i] >= t->types)
             return GRAPH_MALFORMED;
+    if (s->start == NULL)
+        return GRAPH_OK;
+    if (s->start[0] != 0 || s->start[g->nodes] != s->slots)
+        return GRAPH_MALFORMED;
+    for (uint32_t i = 0; i < g->nodes; i++)
+        if (s->start[i] > s->start[i + 1])
+            return GRAPH_MALFORMED;
     return GRAPH_OK;
 }
 
+// Whether a node has its pointers where the type has. Behind a header and in large objects the collector takes the type as repeated up to the end of the
+// slot (mbitmap.go:typePointers.next), one element or more; in small ones it knows the size that was asked for.
+static bool spread_laid_out(const struct object_graph *g, const struct spread_types *t,
+                            const struct spread_slots *s, uint32_t type, uint32_t node)
+{
+    uint64_t fields = t->field_start[type + 1] - t->field_start[type];
+    uint64_t slots = s->start[node + 1] - s->start[node], compared = slots;
+    const uint32_t *field = t->field_off + t->field_start[type], *off = s->off + s->start[node];
+    bool one = t->slot_bytes[type] && g->bytes[node] <= 512;
+    if (slots < fields || (one && slots != fields) || (fields == 0 && slots))
+        return false;
+    if (compared > SPREAD_COMPARED && compared > fields)
+        compared = fields > SPREAD_COMPARED ? fields : SPREAD_COMPARED;
+    for (uint64_t i = 0; i < compared; i++)
+        if (off[i] != spread_header_bytes(g->bytes[node], false) + field[i % fields] +
+                          i / fields * t->bytes[type])
+            return false;
+    return true;
+}
+
 static bool spread_fits(const struct object_graph *g, const uint8_t *noscan,
-                        const struct spread_types *t, uint32_t type, uint32_t node)
+                        const struct spread_types *t, const struct spread_slots *s, uint32_t type,
+                        uint32_t node)
 {
     if (!noscan[node] != !t->noscan[type])
+        return false;
+    if (!noscan[node] && s->start && !spread_laid_out(g, t, s, type, node))
         return false;
     if (t->slot_bytes[type])
         return t->slot_bytes[type] == g->bytes[node];
@@ -65,14 +97,15 @@ static void spread_prefetch(const struct object_graph *g, const uint32_t *found,
 
 CORE enum graph_code spread_run(const struct object_graph *g, const uint8_t *noscan,
                                 const uint32_t *edge_off, const uint32_t *edge_dst_off,
-                                const struct spread_types *t, uint32_t *found)
+                                const struct spread_types *t, const struct spread_slots *s,
+                                uint32_t *found)
 {
     uint32_t *queue = graph_alloc(g->nodes, sizeof *queue), head = 0, tail = 0;
-    enum graph_code code = queue ? spread_check(g, t, found) : GRAPH_NO_MEMORY;
+    enum graph_code code = queue ? spread_check(g, t, s, found) : GRAPH_NO_MEMORY;
     for (uint32_t i = 0; code == GRAPH_OK && i < g->nodes; i++) {
-        if (found[i] != GRAPH_NONE && !spread_fits(g, noscan, t, found[i], i))
+        if (found[i] != GRAPH_NONE && !spread_fits(g, noscan, t, s, found[i], i))
             found[i] = t->elements[found[i]]; // a slice's first element was referred to
-        if (found[i] != GRAPH_NONE && !spread_fits(g, noscan, t, found[i], i))
+        if (found[i] != GRAPH_NONE && !spread_fits(g, noscan, t, s, found[i], i))
             found[i] = GRAPH_NONE;
         if (found[i] != GRAPH_NONE)
             queue[tail++] = i;
@@ -89,9 +122,9 @@ CORE enum graph_code spread_run(const struct object_graph *g, const uint8_t *nos
                 edge_dst_off[e] != spread_header_bytes(g->bytes[u], noscan[u]))
                 continue;
             uint32_t type = spread_field(t, found[v], edge_off[e] - header);
-            if (type != GRAPH_NONE && !spread_fits(g, noscan, t, type, u))
+            if (type != GRAPH_NONE && !spread_fits(g, noscan, t, s, type, u))
                 type = t->elements[type];
-            if (type == GRAPH_NONE || !spread_fits(g, noscan, t, type, u))
+            if (type == GRAPH_NONE || !spread_fits(g, noscan, t, s, type, u))
                 continue;
             found[u] = type;
             queue[tail++] = u;

@@ -16,7 +16,14 @@ struct spread_types {
     const uint32_t *elements;    // types: the type of such objects side by side, or GRAPH_NONE
     const uint64_t *field_start; // types + 1
     const uint32_t *field_off;   // fields: where a pointer lies, ascending in each type
-    const uint32_t *field_type;  // fields: of what it leads to
+    const uint32_t *field_type;  // fields: of what it leads to, GRAPH_NONE: unknown
+};
+
+// Where objects have pointers, nil ones too: what the collector reads. start: nodes + 1 (NULL: it is not known), off: ascending in each object.
+struct spread_slots {
+    const uint64_t *start;
+    const uint32_t *off;
+    uint64_t slots;
 };
 
 // Where an object has a word in front that says its type: 8, else 0 (sizeclass.h:MALLOC_HEADER_BYTES).
@@ -24,6 +31,8 @@ CORE uint32_t spread_header_bytes(uint64_t slot_bytes, bool noscan);
 
 // `found` (nodes) has the types that are known, GRAPH_NONE elsewhere, and gets those that follow. noscan: nodes; edge_off, edge_dst_off: edges, where the
 // pointer lies in its object and where it leads to in the other. Linear but for the search of a field. GRAPH_MALFORMED: a number that no type has.
+// Where the slots of objects are known, an object with others than its type has is not of that type.
 CORE enum graph_code spread_run(const struct object_graph *g, const uint8_t *noscan,
                                 const uint32_t *edge_off, const uint32_t *edge_dst_off,
-                                const struct spread_types *t, uint32_t *found);
+                                const struct spread_types *t, const struct spread_slots *s,
+                                uint32_t *found);
