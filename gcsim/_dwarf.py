@@ -217,7 +217,7 @@ class Dwarf:
             return known
         self._types[at] = None
         unit, die = self._entry(at)
-        name, kind, elem = _text(die), "", 0
+        name, kind, elem = _text(die).removeprefix("noalg."), "", 0  # a group of a map is so named
         for _ in range(_DEEPEST):
             kind = kind or _KINDS.get(_value(die, _KIND), "")
             elem = elem or _refers(die, _ELEM)

@@ -31,6 +31,9 @@ class Known(NamedTuple):
 
     marks: bytes
 
+    def sure(self, number: int) -> str:
+        return SURE[self.marks[number]]
+
     def totals(self, snapshot: Snapshot) -> dict[str, tuple[int, int]]:
         """(objects, bytes) of each word of SURE."""
         found = dict.fromkeys(SURE, (0, 0))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
 
-from gcsim._heap_report import HeapReport, shortened
+from gcsim._heap_report import SURE_WORDS, HeapReport, shortened
 from gcsim._results import bytes_text
 from gcsim._scene import plain
 
@@ -229,8 +229,19 @@ def _grown(report: HeapReport) -> str:
     )
 
 
+def _types(report: HeapReport) -> str:
+    rows = [
+        (f"<{word}", f"{objects:,}", f"{size:,}", f"{size / max(report.bytes, 1):.1%}")
+        for word, (objects, size) in report.shares().items()
+    ]
+    head = ("<type is", "objects", "bytes", "share")
+    caption = "All objects, by how their types are known"
+    return f"<p>{escape(SURE_WORDS)}.</p>" + _table("Sureness of types", caption, head, rows)
+
+
 def _sections(report: HeapReport) -> Iterator[tuple[str, str, str]]:
     """(anchor, heading, content)"""
+    sure = ["<type is"] * (report.known is not None)  # a column, where a binary told types
     if report.why:
         whys = "".join(f"<pre>{_words(shortened(why.words))}</pre>" for why in report.why)
         yield "why", "Why they are alive", whys
@@ -249,13 +260,22 @@ def _sections(report: HeapReport) -> Iterator[tuple[str, str, str]]:
         _table(
             "What retains the most",
             "Objects by what they retain: themselves and all that only they keep",
-            ("object", "retains", "own bytes", "<kind", "<a root that leads there", "<address"),
+            (
+                "object",
+                "retains",
+                "own bytes",
+                "<kind",
+                *sure,
+                "<a root that leads there",
+                "<address",
+            ),
             (
                 (
                     str(h.number),
                     f"{h.retained:,}",
                     f"{h.bytes:,}",
                     f"<{h.kind}",
+                    *(f"<{h.sure}" for _ in sure),
                     f"<{h.root}",
                     f"<{h.address:#x}",
                 )
@@ -269,10 +289,11 @@ def _sections(report: HeapReport) -> Iterator[tuple[str, str, str]]:
         _table(
             "Objects by kind",
             "All objects, reachable or not; the kinds with the most bytes",
-            ("<kind", "objects", "bytes", "share"),
+            ("<kind", *sure, "objects", "bytes", "share"),
             (
                 (
                     f"<{r.name}",
+                    *(f"<{report.sure(r.name)}" for _ in sure),
                     f"{r.objects:,}",
                     f"{r.bytes:,}",
                     f"{r.bytes / max(report.bytes, 1):.1%}",
@@ -281,6 +302,8 @@ def _sections(report: HeapReport) -> Iterator[tuple[str, str, str]]:
             ),
         ),
     )
+    if report.known is not None:
+        yield "types", "How sure types are", _types(report)
     if report.goroutines:
         yield (
             "goroutines",

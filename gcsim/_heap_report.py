@@ -12,9 +12,9 @@ import json
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from gcsim._errors import ConversionError, Error
+from gcsim._errors import ConversionError, DumpFormatError, Error, NotThereYetError
 from gcsim._files import write_whole
 from gcsim._graph import HeapGraph
 from gcsim._heap_files import _read, _snapshot
@@ -22,11 +22,18 @@ from gcsim._heap_files_dot import top_retainers
 from gcsim._results import bytes_text
 from gcsim._snapshot import Row, Snapshot, Suspect, WhyAlive
 
+if TYPE_CHECKING:
+    from gcsim._go_types import Known
+
 ABOUT = (
     "Reads a Go heap dump of runtime/debug.WriteHeapDump (gzip too), a recorded graph (.npz) or a"
     " DevTools heap snapshot, and says what is in it, which objects retain the most, and which"
     " holders look like leaks. Contents of objects are never shown. Exit status 2 if a file cannot"
     " be read or written, or there is no such object."
+)
+SURE_WORDS = (
+    "declared: a global's type says it; spread: a field of an object with a type does, and slot and"
+    " pointers are as the type wants; disputed: another such field says another type"
 )
 _ROWS = 20  # of a table
 _LINES = 24  # of a path
@@ -54,7 +61,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--exe",
         type=Path,
         metavar="BINARY",
-        help="the program: names of its globals, from its symbol table",
+        help="the program: names of its globals, from its symbol table, and types of objects, from"
+        " its DWARF (needs pyelftools: pip install 'gcsim[go]')",
     )
     add(
         "--threshold",
@@ -71,7 +79,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 @dataclass(frozen=True)
 class Holder:
     """An object that retains much: its number, what it is, where it lay, bytes of itself and of
-    what it retains, the root of a shortest path to it."""
+    what it retains, the root of a shortest path to it, how sure its type is (gcsim._go_types)."""
 
     number: int
     kind: str
@@ -79,6 +87,7 @@ class Holder:
     bytes: int
     retained: int
     root: str
+    sure: str = ""
 
 
 @dataclass(frozen=True)
@@ -101,6 +110,23 @@ class HeapReport:
     older: str = ""
     why: tuple[WhyAlive, ...] = ()
     unknown: tuple[str, ...] = field(default=())  # what this file cannot tell
+    known: Known | None = None  # how sure types are that a binary told
+
+    def sure(self, name: str) -> str:
+        """Of the objects in that row of the histogram, in words."""
+        counts = self.sure_counts().get(name)
+        if not counts:
+            return "unknown"
+        words = " and ".join(word for word in ("declared", "spread") if counts.get(word))
+        disputed = f"{counts['disputed']:,} disputed" if counts.get("disputed") else ""
+        return ", ".join(filter(None, (words, disputed)))
+
+    def sure_counts(self) -> dict[str, dict[str, int]]:
+        return self.known.by_type(self.snapshot) if self.known is not None else {}
+
+    def shares(self) -> dict[str, tuple[int, int]]:
+        """Word of gcsim._go_types.SURE -> objects, bytes."""
+        return self.known.totals(self.snapshot) if self.known is not None else {}
 
 
 def report(
@@ -111,19 +137,14 @@ def report(
     rows: int = _ROWS,
     why: tuple[str, ...] = (),
     paths: int = 3,
-    older: tuple[str, Snapshot] | None = None,
+    older: tuple[str, Snapshot | HeapGraph] | None = None,
     exe: Path | None = None,
 ) -> HeapReport:
     """The report on a heap that was read from a file."""
     graph = heap if isinstance(heap, HeapGraph) else None
-    snapshot = _snapshot(heap, path) if isinstance(heap, HeapGraph) else heap
-    before = older[1] if older else None
-    if exe is not None:
-        from gcsim._elf import Globals, named
-
-        symbols = Globals(exe)
-        snapshot = named(snapshot, symbols)
-        before = named(before, symbols) if before is not None else None
+    binary = _Binary(exe) if exe is not None else None
+    snapshot, known = _told(heap, path, binary)
+    before = _told(older[1], Path(older[0]), binary)[0] if older else None
     reached = sum(d is not None for d in snapshot.dominators())
     return HeapReport(
         snapshot=snapshot,
@@ -135,14 +156,51 @@ def report(
         pointers=len(snapshot._columns[2]) // 4,
         roots=len(snapshot._root_names),
         histogram=tuple(snapshot.histogram())[:rows],
-        top=_top(snapshot, rows),
+        top=_top(snapshot, rows, known),
         suspects=snapshot.suspects(threshold),
         goroutines=_goroutines(graph)[:rows],
         grown=None if before is None else tuple(snapshot.diff(before))[:rows],
         older=older[0] if older else "",
         why=tuple(snapshot.why_alive(_number(what), paths) for what in why),
-        unknown=_unknown(graph, exe),
+        unknown=_unknown(graph, binary),
+        known=known,
     )
+
+
+class _Binary:
+    """What a program's binary tells: names, and types or why there are none."""
+
+    def __init__(self, exe: Path) -> None:
+        from gcsim._dwarf import Dwarf
+        from gcsim._elf import Globals
+
+        self.symbols = Globals(exe)
+        self.types: Dwarf | None = None
+        self.without = ""
+        try:
+            self.types = Dwarf(exe)
+        except NotThereYetError as error:
+            self.without = str(error)
+
+
+def _told(
+    heap: Snapshot | HeapGraph, path: Path, binary: _Binary | None
+) -> tuple[Snapshot, Known | None]:
+    """The snapshot of a heap with all that the binary tells, and how sure its types are."""
+    graph = heap if isinstance(heap, HeapGraph) else None
+    snapshot = _snapshot(heap, path) if isinstance(heap, HeapGraph) else heap
+    if binary is None:
+        return snapshot, None
+    if graph is None or binary.types is None:
+        from gcsim._elf import named
+
+        return named(snapshot, binary.symbols), None
+    from gcsim._go_types import typed
+
+    said, is_ = graph.meta["arch"], binary.types.architecture
+    if said != is_:
+        raise DumpFormatError(f"{binary.types.path} is a program for {is_}, the dump of {said}")
+    return typed(snapshot, graph, binary.symbols, binary.types)
 
 
 def _number(text: str) -> int:
@@ -167,7 +225,7 @@ def _source(graph: HeapGraph | None, snapshot: Snapshot) -> dict[str, Any]:
     }
 
 
-def _top(snapshot: Snapshot, rows: int) -> tuple[Holder, ...]:
+def _top(snapshot: Snapshot, rows: int, known: Known | None) -> tuple[Holder, ...]:
     found = []
     for i in top_retainers(snapshot, rows):
         if not snapshot.retained(i):
@@ -183,6 +241,7 @@ def _top(snapshot: Snapshot, rows: int) -> tuple[Holder, ...]:
                 snapshot.size(i),
                 snapshot.retained(i),
                 root,
+                known.sure(i) if known is not None else "",
             )
         )
     return tuple(found)
@@ -204,7 +263,7 @@ def _goroutines(graph: HeapGraph | None) -> tuple[Row, ...]:
     return tuple(sorted(rows, key=lambda r: (-r.objects, r.name)))
 
 
-def _unknown(graph: HeapGraph | None, exe: Path | None) -> tuple[str, ...]:
+def _unknown(graph: HeapGraph | None, binary: _Binary | None) -> tuple[str, ...]:
     said = [
         "Whether what is held is wanted: a cache and a leak look alike in one moment. Compare with"
         " an older dump of the same program (--diff OLDER): a leak has grown, a bounded cache has"
@@ -213,20 +272,34 @@ def _unknown(graph: HeapGraph | None, exe: Path | None) -> tuple[str, ...]:
     if graph is None:
         return tuple(said)
     said += [
-        "Types of objects: a Go dump has sizes and pointers only. Objects are told apart by the"
-        " size of their slot and by whether there are pointers in it.",
+        _about_types(binary),
         "Requested sizes: a slot is the size class above what the program asked for, and a tiny"
         " block of 16 bytes may hold several small objects.",
         "Who allocated an object, unless a heap profile tells (runtime/pprof).",
         "Why a stack slot is live: a variable that is not used again may still stand there.",
         "What cleanups and weak pointers refer to; finalizers are shown.",
     ]
-    if exe is None:
+    if binary is None:
         said.append(
             "Names of globals: roots such as bss+0x440 are places in a segment. Give the program's"
             " binary (--exe BINARY), built without -ldflags=-s."
         )
     return tuple(said)
+
+
+def _about_types(binary: _Binary | None) -> str:
+    if binary is not None and binary.types is not None:
+        return (
+            "Types of objects that only stacks, closures, interfaces or unsafe pointers lead to: a"
+            " stack slot has no type in a dump. They are told apart by the size of their slot and"
+            " by whether there are pointers in it."
+        )
+    why = " " + binary.without[:1].upper() + binary.without[1:] + "." if binary is not None else ""
+    give = "" if binary is not None else " The program's binary has types (--exe BINARY)."
+    return (
+        "Types of objects: a Go dump has sizes and pointers only. Objects are told apart by the"
+        f" size of their slot and by whether there are pointers in it.{why}{give}"
+    )
 
 
 # ---- as text, as JSON ----
@@ -253,6 +326,7 @@ def text(r: HeapReport) -> str:
         f" garbage: {r.objects - r.reachable_objects:,} in"
         f" {bytes_text(r.bytes - r.reachable_bytes)}",
     ]
+    lines += _typed_words(r)
     for why in r.why:
         lines += ["", shortened(why.words)]
     if r.grown is not None:
@@ -264,16 +338,44 @@ def text(r: HeapReport) -> str:
         lines += ["", shortened(suspect.words)]
     lines += ["", "what retains the most (bytes retained, of its own, object, held by)"]
     lines += [
-        f"{h.retained:>14,} B {h.bytes:>10,} B  {h.number} ({h.kind})  {h.root}" for h in r.top
+        f"{h.retained:>14,} B {h.bytes:>10,} B  {h.number} ({_kind(h)})  {h.root}" for h in r.top
     ]
-    lines += ["", "objects by kind (bytes, objects)"]
-    lines += [f"{row.bytes:>14,} B {row.objects:>10,}  {row.name}" for row in r.histogram]
+    lines += _kinds(r)
     if r.goroutines:
         lines += ["", "goroutines (how many, where and why they wait)"]
         lines += [f"{row.objects:>10,}  {row.name}" for row in r.goroutines]
     lines += ["", "what this cannot tell"]
     lines += [f"  - {said}" for said in r.unknown]
     return "\n".join(lines)
+
+
+def _kind(h: Holder) -> str:
+    return f"{h.kind}, type disputed" if h.sure == "disputed" else h.kind
+
+
+def _typed_words(r: HeapReport) -> list[str]:
+    """How many objects have a type, and how sure that is."""
+    if r.known is None:
+        return []
+    parts = [
+        f"{objects:,} {word} ({size / max(r.bytes, 1):.1%} of all bytes)"
+        for word, (objects, size) in r.shares().items()
+        if objects
+    ]
+    return [f"types: {', '.join(parts)}", f"  {SURE_WORDS}"]
+
+
+def _kinds(r: HeapReport) -> list[str]:
+    """The histogram; how sure types are stands in front of them."""
+    head, sure = "bytes, objects", [""] * len(r.histogram)
+    if r.known is not None:
+        head, sure = f"{head}, how sure the type is", [r.sure(row.name) for row in r.histogram]
+        width = max(map(len, sure), default=0)
+        sure = [f"{word:<{width}}  " for word in sure]
+    return ["", f"objects by kind ({head})"] + [
+        f"{row.bytes:>14,} B {row.objects:>10,}  {word}{row.name}"
+        for row, word in zip(r.histogram, sure, strict=True)
+    ]
 
 
 def as_json(r: HeapReport) -> str:
@@ -296,6 +398,13 @@ def as_json(r: HeapReport) -> str:
         paths = [{"root": p.root, "steps": [s._asdict() for s in p.steps]} for p in w.paths]
         return {"number": w.number, "paths": paths, "complete": w.complete, "words": w.words}
 
+    types = None
+    if r.known is not None:
+        types = {
+            "objects": {word: objects for word, (objects, _) in r.shares().items()},
+            "bytes": {word: size for word, (_, size) in r.shares().items()},
+            "sure": r.sure_counts(),
+        }
     made = {
         "source": r.source,
         "objects": r.objects,
@@ -305,6 +414,7 @@ def as_json(r: HeapReport) -> str:
         "pointers": r.pointers,
         "roots": r.roots,
         "histogram": rows(r.histogram),
+        "types": types,
         "top": [dataclasses.asdict(h) for h in r.top],
         "suspects": [suspect(s) for s in r.suspects],
         "goroutines": [{"name": g.name, "count": g.objects} for g in r.goroutines],
@@ -318,11 +428,7 @@ def as_json(r: HeapReport) -> str:
 def main(args: argparse.Namespace) -> int:
     """``python -m gcsim heap``."""
     try:
-        older = None
-        if args.diff is not None:
-            found = _read(args.diff)
-            old = _snapshot(found, args.diff) if isinstance(found, HeapGraph) else found
-            older = (args.diff.name, old)
+        older = None if args.diff is None else (args.diff.name, _read(args.diff))
         made = report(
             _read(args.file),
             args.file,
