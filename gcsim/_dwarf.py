@@ -24,13 +24,15 @@ if TYPE_CHECKING:
     from elftools.dwarf.dwarfinfo import DebugSectionDescriptor
     from elftools.elf.elffile import ELFFile
 
+    from gcsim._elf import Globals
+
 # A section may unpack to this, and to so many times its size more: a small file must not take all
 # memory. Go's pack 2 to 5 times.
 _ROOM, _TIMES = 1 << 26, 40
 _DEEPEST = 64  # of types inside types by value
 _LARGEST = 1 << 32  # of what lies in a heap: larger types are casts, never allocated
 _GO, _ADDR = 0x16, 3  # DW_LANG_Go, DW_OP_addr
-_KIND, _ELEM = 0x2900, 0x2902  # DW_AT_go_kind, DW_AT_go_elem
+_KIND, _ELEM, _RUNTIME = 0x2900, 0x2902, 0x2904  # DW_AT_go_kind, go_elem, go_runtime_type
 _KINDS = {18: "chan", 20: "interface", 21: "map", 23: "slice", 24: "string"}  # abi.Kind
 _MACHINES = {"EM_X86_64": "amd64", "EM_AARCH64": "arm64"}
 
@@ -141,12 +143,15 @@ class Dwarf:
 
     # ---- entries ----
 
+    def _units(self) -> Iterator[CompileUnit]:
+        for unit in self._info.iter_CUs():
+            if _value(unit.get_top_DIE(), "DW_AT_language") == _GO:
+                yield unit
+
     def _variables(self) -> Iterator[tuple[int, str, int]]:
         """(address, name, place of the type) of each package variable."""
-        for unit in self._info.iter_CUs():
-            if _value(unit.get_top_DIE(), "DW_AT_language") != _GO:
-                continue
-            for at in self._entries(unit, "DW_TAG_variable"):
+        for unit in self._units():
+            for at in self._entries(unit, lambda plan: plan.tag == "DW_TAG_variable"):
                 die = self._die(unit, at)
                 where = _value(die, "DW_AT_location")
                 if not isinstance(where, list) or len(where) != 9 or where[0] != _ADDR:
@@ -154,8 +159,8 @@ class Dwarf:
                 address = int.from_bytes(bytes(where[1:]), "little")
                 yield address, _text(die), _refers(die, "DW_AT_type")
 
-    def _entries(self, unit: CompileUnit, tag: str) -> Iterator[int]:
-        """Places of the entries with that tag right below a unit. What is deeper, functions' own
+    def _entries(self, unit: CompileUnit, wanted: Callable[[_Plan], bool]) -> Iterator[int]:
+        """Places of the entries that are wanted right below a unit. What is deeper, functions' own
         variables and what was inlined into them, is most of all: it is jumped over unread."""
         data, at, depth = self._data, unit.cu_die_offset, 0
         end = min(unit.cu_offset + unit.size, len(data))
@@ -170,7 +175,7 @@ class Dwarf:
                 continue
             plan = plans[code]
             at = plan.behind(data, at)
-            if depth == 1 and plan.tag == tag:
+            if depth == 1 and wanted(plan):
                 yield start
             depth += plan.children
         if at > end:
@@ -194,6 +199,25 @@ class Dwarf:
             raise ValueError(f"no entry lies at {at:#x}")
         unit = self._info.get_CU_containing(at)
         return unit, self._die(unit, at)
+
+    def dynamic(self, symbols: Globals) -> dict[int, int]:
+        """What the first word of an interface says: the address of the runtime's description of
+        a type, or of a type's table of methods -> the place of the type."""
+        found: dict[int, int] = {}
+        names: dict[str, int] = {}
+        with _understood(self.path):
+            for unit in self._units():
+                for at in self._entries(unit, lambda plan: plan.described):
+                    die = self._die(unit, at)
+                    if described := _value(die, _RUNTIME):
+                        found[symbols.types + described] = names[_text(die)] = at
+        for address, name in symbols.itabs.items():  # "*main.square,main.shape"
+            parts = name.split(",")
+            heads = (",".join(parts[:i]) for i in range(1, len(parts)))
+            place = next((names[head] for head in heads if head in names), None)
+            if place is not None:
+                found[address] = place
+        return found
 
     # ---- types ----
 
@@ -224,7 +248,13 @@ class Dwarf:
             if die.tag != "DW_TAG_typedef" or kind == "interface":
                 break
             unit, die = self._entry(_refers(die, "DW_AT_type"))
-        made = self._types[at] = self._made(unit, die, (name, kind, elem), depth)
+        known = self._types.get(die.offset)
+        if known is not None and known.name == name:  # the one, with and without its typedef
+            self._types[at] = known
+            return known
+        made = self._types[at] = self._types[die.offset] = self._made(
+            unit, die, (name, kind, elem), depth
+        )
         return made
 
     def _made(self, unit: CompileUnit, die: DIE, said: tuple[str, str, int], depth: int) -> GoType:
@@ -261,7 +291,7 @@ class Dwarf:
             if at + kind.bytes > size:
                 raise ValueError(f"{struct}.{name} goes beyond its struct")
             fields.append(GoField(name, at, _as_used(struct, name, kind)))
-        return tuple(sorted(fields, key=lambda f: f.offset))
+        return _marked(sorted(fields, key=lambda f: f.offset))
 
     def _channel(self, struct: int, elem: int) -> GoType | None:
         """hchan<T>. Without a buffer, or if there are no pointers in T, it has no pointers for the
@@ -292,6 +322,12 @@ class Dwarf:
 _BYTE = GoType("scalar", "uint8", 1)
 
 
+def value_in_word(kind: GoType) -> bool:
+    """Whether an interface has such a value itself in its second word, not a pointer to it:
+    cmd/compile types/type.go:IsDirectIface."""
+    return kind.bytes == 8 and not kind.noscan
+
+
 def _as_used(struct: str, field: str, kind: GoType) -> GoType:
     """Fields of maps are used otherwise than their types say: the groups of a table lie side by
     side, and so do the tables that a directory points to (internal/runtime/maps table.go:
@@ -301,6 +337,17 @@ def _as_used(struct: str, field: str, kind: GoType) -> GoType:
     if struct.startswith("map<") and field == "dirPtr":
         return GoType("pointer", kind.name, 8, elem=lambda: _directory(kind.elem))
     return kind
+
+
+def _marked(fields: list[GoField]) -> tuple[GoField, ...]:
+    """sync/atomic.Pointer[T] is an unsafe pointer behind an empty array of *T, which is there to
+    say what it leads to."""
+    empty = [f.type for f in fields if f.type.kind == "array" and f.type.bytes == 0]
+    kinds = [t.elem for t in empty if t.elem is not None and t.elem.kind == "pointer"]
+    bare = [f for f in fields if f.type.kind == "unsafe.Pointer"]
+    if len(kinds) != 1 or len(bare) != 1:
+        return tuple(fields)
+    return tuple(f._replace(type=kinds[0]) if f is bare[0] else f for f in fields)
 
 
 def _directory(table: GoType | None) -> GoType | None:
@@ -337,14 +384,16 @@ _VARYING = {"DW_FORM_exprloc", "DW_FORM_block"}
 class _Plan:
     """How to get behind an entry of one abbreviation: bytes to jump, and forms of other lengths."""
 
-    __slots__ = ("children", "steps", "tag")
+    __slots__ = ("children", "described", "steps", "tag")
 
     def __init__(self, declared: AbbrevDecl, width: int) -> None:
         self.tag: str = declared["tag"]
         self.children = declared.has_children()
+        specs: list[tuple[Any, str]] = list(declared.iter_attr_specs())
+        self.described = any(name == _RUNTIME for name, _ in specs)
         self.steps: list[tuple[int, str]] = []  # so many bytes, then one of that form
         jump = 0
-        for _, form in declared.iter_attr_specs():
+        for _, form in specs:
             if form in _FIXED or form in _OFFSETS:
                 jump += _FIXED.get(form, width)
                 continue

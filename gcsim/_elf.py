@@ -38,11 +38,16 @@ class Globals:
         if "runtime.data" not in starts or "runtime.bss" not in starts:
             raise DumpFormatError(f"{self.path}: no runtime.data and runtime.bss: no Go program")
         self._start = {segment: starts[f"runtime.{segment}"] for segment in ("data", "bss")}
+        self.types = starts.get("runtime.types", 0)  # where the runtime's descriptions begin
+        self.itabs = {value: name[8:] for name, value, _, _ in symbols if name[:8] == "go:itab."}
         rows = sorted(
             (value, size, name) for name, value, size, kind in symbols if kind == _OBJECT and size
         )
         self._rows = rows
         self._values = [value for value, _, _ in rows]
+
+    def start(self, segment: str) -> int:
+        return self._start[segment]
 
     def variable(self, segment: str, offset: int) -> tuple[str, int, int] | None:
         """(name, address, bytes from it on) of the variable there; None where none lies."""

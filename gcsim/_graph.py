@@ -17,8 +17,8 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gcsim._errors import DumpFormatError, HeapMemoryError, UnsupportedDumpError
 from gcsim._files import whole
@@ -119,6 +119,13 @@ _DAMAGED = (
 _RAW_MAGIC = b"go1.7 heap dump\n"
 
 
+class Contents(NamedTuple):
+    """Where in a raw dump the bytes of objects and segments begin; they are not kept."""
+
+    objects: U64  #: n
+    segments: Mapping[str, tuple[int, int]]  #: "data", "bss": the address, and where in the dump
+
+
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class HeapGraph:
     """The objects of a Go heap at one moment, with their pointers and roots.
@@ -146,6 +153,7 @@ class HeapGraph:
     root_dst_off: U32  #: r: offset in the target
     meta: dict[str, Any]
     slot_off: U32 | None = None  #: sum of obj_nslots: offsets of all pointer slots, if known
+    contents: Contents | None = None  #: of a raw dump: where it has the bytes of all
 
     def __repr__(self) -> str:
         return (
@@ -288,6 +296,14 @@ def _read_raw(file: io.BufferedReader, is_gzip: bool) -> bytes:
             return _unpacked(inner, _room(file))
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise DumpFormatError(f"damaged gzip data: {error}") from error
+
+
+def raw_dump(path: str | os.PathLike[str]) -> bytes:
+    """The bytes of a raw dump that was read before, unpacked: for those who look up words of it."""
+    with open(path, "rb") as file:
+        head = file.read(2)
+        file.seek(0)
+        return _read_raw(file, head == b"\x1f\x8b")
 
 
 def _room(file: io.BufferedReader) -> int:
@@ -574,4 +590,8 @@ def _from_columns(raw: Mapping[str, tuple[str, bytes]], dump: bytes) -> HeapGrap
         "cpus": scalar("cpus"),
     }
     columns = {name: np.frombuffer(raw[name][1], _COLUMNS[name][0]) for name in _COLUMNS}
-    return _freeze(columns, meta)
+    data, data_at, bss, bss_at = (value for (value,) in rows("segment", 1))
+    contents = Contents(
+        np.frombuffer(raw["obj_content"][1], "<u8"), {"data": (data, data_at), "bss": (bss, bss_at)}
+    )
+    return replace(_freeze(columns, meta), contents=contents)

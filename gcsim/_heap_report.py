@@ -137,14 +137,14 @@ def report(
     rows: int = _ROWS,
     why: tuple[str, ...] = (),
     paths: int = 3,
-    older: tuple[str, Snapshot | HeapGraph] | None = None,
+    older: tuple[Path, Snapshot | HeapGraph] | None = None,
     exe: Path | None = None,
 ) -> HeapReport:
     """The report on a heap that was read from a file."""
     graph = heap if isinstance(heap, HeapGraph) else None
     binary = _Binary(exe) if exe is not None else None
     snapshot, known = _told(heap, path, binary)
-    before = _told(older[1], Path(older[0]), binary)[0] if older else None
+    before = _told(older[1], older[0], binary)[0] if older else None
     reached = sum(d is not None for d in snapshot.dominators())
     return HeapReport(
         snapshot=snapshot,
@@ -160,7 +160,7 @@ def report(
         suspects=snapshot.suspects(threshold),
         goroutines=_goroutines(graph)[:rows],
         grown=None if before is None else tuple(snapshot.diff(before))[:rows],
-        older=older[0] if older else "",
+        older=older[0].name if older else "",
         why=tuple(snapshot.why_alive(_number(what), paths) for what in why),
         unknown=_unknown(graph, binary),
         known=known,
@@ -200,7 +200,7 @@ def _told(
     said, is_ = graph.meta["arch"], binary.types.architecture
     if said != is_:
         raise DumpFormatError(f"{binary.types.path} is a program for {is_}, the dump of {said}")
-    return typed(snapshot, graph, binary.symbols, binary.types)
+    return typed(snapshot, graph, binary.symbols, binary.types, path)
 
 
 def _number(text: str) -> int:
@@ -290,8 +290,8 @@ def _unknown(graph: HeapGraph | None, binary: _Binary | None) -> tuple[str, ...]
 def _about_types(binary: _Binary | None) -> str:
     if binary is not None and binary.types is not None:
         return (
-            "Types of objects that only stacks, closures, interfaces or unsafe pointers lead to: a"
-            " stack slot has no type in a dump. They are told apart by the size of their slot and"
+            "Types of objects that only stacks, closures or unsafe pointers lead to: a stack slot"
+            " has no type in a dump. They are told apart by the size of their slot and"
             " by whether there are pointers in it."
         )
     why = " " + binary.without[:1].upper() + binary.without[1:] + "." if binary is not None else ""
@@ -428,7 +428,7 @@ def as_json(r: HeapReport) -> str:
 def main(args: argparse.Namespace) -> int:
     """``python -m gcsim heap``."""
     try:
-        older = None if args.diff is None else (args.diff.name, _read(args.diff))
+        older = None if args.diff is None else (args.diff, _read(args.diff))
         made = report(
             _read(args.file),
             args.file,

@@ -773,7 +773,7 @@ class _Reading:
             for id, name, _ in zip(*[iter(words)] * 3, strict=True)
         ]
         rows = _view(self.columns["roots"], "I").tolist()
-        slots: dict[tuple[int, int], tuple[str, int]] = {}
+        slots: dict[tuple[int, int], tuple[str, str, int]] = {}
         for row in zip(*[iter(rows)] * _ROOT_WORDS, strict=True):
             kind, name, g, _, type_id, object_, dst, dst_off, low, high = row
             offset, t = low | high << 32, _NONE
@@ -784,7 +784,7 @@ class _Reading:
                 key = type_id, offset
                 if key not in slots:
                     slots[key] = slot_type(self.types, self.infos[type_id], offset)
-                slot, t = slots[key]
+                slot, _, t = slots[key]
                 slot = f".{slot}" if slot else f"+{offset:#x}"
                 text = f"{goroutines[g]} {self.names[name]}{slot}"
             elif kind == _HANDLE:

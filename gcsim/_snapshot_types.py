@@ -86,6 +86,7 @@ class _Pointer(NamedTuple):
     name: str
     target: Described | None
     elements: bool  # it leads to elements side by side
+    kind: str = ""  # of the value that it is in, where that tells more
 
 
 def _pointers(info: Described, at: int = 0, name: str = "") -> Iterator[_Pointer]:
@@ -112,7 +113,7 @@ def _pointers(info: Described, at: int = 0, name: str = "") -> Iterator[_Pointer
         if not getattr(target, "outside", False):  # Go's runtime has objects outside of its heap
             yield _Pointer(at, name, target, info.kind == "slice")
     elif info.kind in _WORDS:
-        yield _Pointer(at + 8 * (info.kind == "interface"), name, None, False)
+        yield _Pointer(at + 8 * (info.kind == "interface"), name, None, False, info.kind)
 
 
 def _pointer_at(info: Described, offset: int) -> _Pointer | None:
@@ -154,6 +155,7 @@ class Types:
         self._noscan: list[bool] = []
         self._elements: list[int] = []
         self._targets: list[list[tuple[int, int]]] = []  # (offset, number) per type
+        self.interfaces: set[tuple[int, int]] = set()  # (type, offset) where their data is
         self._todo: list[tuple[int, list[_Pointer]]] = []
         for name, size, info in known:
             self._add(info or (name, size), False)
@@ -200,6 +202,7 @@ class Types:
         """Adds what the pointers of all types lead to."""
         while self._todo:
             number, pointers = self._todo.pop()
+            self.interfaces |= {(number, p.offset) for p in pointers if p.kind == "interface"}
             self._targets[number] = [
                 (p.offset, self.number(p.target, p.elements)) for p in pointers
             ]
@@ -229,15 +232,13 @@ class Types:
         )
 
 
-def slot_type(types: Types, info: Described | None, offset: int) -> tuple[str, int]:
-    """(name, number of the type that it leads to) of the pointer at an offset of a frame or of a
-    variable."""
+def slot_type(types: Types, info: Described | None, offset: int) -> tuple[str, str, int]:
+    """(name, kind, number of the type that it leads to) of the pointer at an offset of a frame or
+    of a variable; kind: of what it is in, where that tells more than a pointer does."""
     pointer = _pointer_at(info, offset) if info is not None else None
-    return (
-        ("", NONE)
-        if pointer is None
-        else (pointer.name, types.number(pointer.target, pointer.elements))
-    )
+    if pointer is None:
+        return "", "", NONE
+    return pointer.name, pointer.kind, types.number(pointer.target, pointer.elements)
 
 
 def header_bytes(size: int, noscan: object) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import random
 import struct
@@ -60,7 +61,7 @@ def holder(made: HeapReport, root: str) -> int:
 
 # What types.go makes, counted there.
 COUNTS = {
-    "main.node": 10 + 2 + 2,
+    "main.node": 10 + 2 + 2 + 1 + 1 + 1,
     "main.tree": 15,
     "[]main.item": 1,
     "main.record": 300 + 5,
@@ -70,6 +71,10 @@ COUNTS = {
     "hchan<main.message>": 1,
     "[]main.message": 1,
     "[]*main.node": 2,
+    "main.square": 2 + 2 + 1,  # in two variables, in an array of interfaces, in a map in it
+    "[]interface {}": 1,
+    "map<int,*main.square>": 1,
+    "map.group[int]*main.square": 1,
 }
 
 
@@ -118,7 +123,7 @@ def test_how_sure_types_are(made: HeapReport, place: Path, capsys: Any) -> None:
     for i, word in enumerate(sure):
         assert (word == "unknown") == (made.snapshot.type_name(i) is None)
     by_type = made.sure_counts()
-    assert by_type["main.node"] == {"declared": 1, "spread": 13}
+    assert by_type["main.node"] == {"declared": 2, "spread": 15}
     assert by_type["main.tree"] == {"declared": 1, "spread": 14}
     assert by_type["main.record"] == {"spread": 305}
     assert by_type["hchan<main.message>"] == by_type["[]main.item"] == {"declared": 1}
@@ -187,6 +192,49 @@ def test_a_pointer_that_says_another_type_is_a_dispute(made: HeapReport) -> None
     )
     claimed = array("I", [at, 0xFFFFFFFF])
     assert _marks(snap, types, claimed, types.columns()) == bytes([0, 2])
+
+
+def test_interfaces_say_what_they_hold(made: HeapReport) -> None:
+    snap = made.snapshot
+    boxes = holder(made, "main.boxes")
+    held = {snap.field(boxes, off): to for off, to in snap.edges(boxes)}
+    assert {name: snap.type_name(to) for name, to in held.items()} == {
+        "[0]": "main.square",
+        "[1]": "main.square",
+        "[2]": "main.point",
+        "[3]": "map<int,*main.square>",
+    }
+    for root in ("main.drawn", "main.anyOne"):
+        assert snap.type_name(holder(made, root)) == "main.square"
+    (node,) = [to for _, to in snap.edges(holder(made, "main.drawn"))]
+    assert "main.drawn points to object" in snap.why_alive(node).words
+    assert "whose of leads to object" in snap.why_alive(node).words
+    assert snap.type_name(holder(made, "main.shared.v")) == "main.node"
+
+
+def test_a_recorded_graph_has_no_words_of_interfaces(place: Path, made: HeapReport) -> None:
+    """Contents of objects do not get into a recording: types in interfaces are unknown then."""
+    path = place / "types.npz"
+    gcsim.open_graph(place / "types.dump").save_npz(path)
+    found = report(gcsim.open_graph(path), path, exe=place / "types", rows=10_000)
+    rows = {row.name: row.objects for row in found.histogram}
+    assert rows["main.record"] == COUNTS["main.record"]
+    assert "main.square" not in rows
+
+
+@pytest.mark.slow
+def test_a_program_that_was_moved(place: Path, made: HeapReport) -> None:
+    """A position-independent program runs at other addresses than its binary says."""
+    exe = place / "moved"
+    command = [program("go"), "build", "-trimpath", "-buildmode=pie", "-o", exe, PROGRAM]
+    subprocess.run(command, check=True)
+    dump = place / "moved.dump"
+    subprocess.run([exe, dump], check=True)
+    packed = place / "moved.dump.gz"
+    packed.write_bytes(gzip.compress(dump.read_bytes(), 1))
+    found = report(gcsim.open_graph(packed), packed, exe=exe, rows=10_000)
+    rows = {row.name: row.objects for row in found.histogram}
+    assert {name: rows.get(name, 0) for name in COUNTS} == COUNTS
 
 
 # ---- other binaries ----

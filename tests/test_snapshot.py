@@ -123,7 +123,11 @@ def test_the_c_functions_refuse_what_is_no_graph() -> None:
     types = (*good, *edges, *rest, b"", b"")
     assert _core.graph_types(*types) == u4(0, 0)
     # Where all pointers lie, nil ones too: an object that has others is of another type.
-    for off, expected in ((u4(0, 0), u4(0, 0)), (u4(0, 8), u4(0, NONE)), (u4(8, 0), u4(NONE, NONE))):
+    for off, expected in (
+        (u4(0, 0), u4(0, 0)),
+        (u4(0, 8), u4(0, NONE)),
+        (u4(8, 0), u4(NONE, NONE)),
+    ):
         assert _core.graph_types(*types[:-2], u8(0, 1, 2), off) == expected
     for start in (u8(1, 1, 2), u8(0, 3, 2), u8(0, 1, 1)):
         with pytest.raises(ValueError, match="graph"):

@@ -70,6 +70,8 @@ static PyObject *dump_bind_columns(const struct godump_result *r)
         COLUMN("go_version", "Q", &r->go_version, 1),
         COLUMN("memstats", "Q", r->memstats, r->has_memstats ? GODUMP_MEMSTATS : 0),
         COLUMN("obj_addr", "Q", r->obj_addr, r->objects),
+        COLUMN("obj_content", "Q", r->obj_content, r->objects),
+        COLUMN("segment", "Q", r->segment, sizeof r->segment / sizeof *r->segment),
         COLUMN("obj_size", "I", r->obj_size, r->objects),
         COLUMN("obj_noscan", "B", r->obj_noscan, r->objects),
         COLUMN("obj_nslots", "I", r->obj_nslots, r->objects),

@@ -159,6 +159,7 @@ CORE bool godump_grow(struct godump *d, void *items, uint64_t *room, size_t item
 CORE void godump_free(struct godump_result *r)
 {
     free(r->obj_addr);
+    free(r->obj_content);
     free(r->obj_size);
     free(r->obj_noscan);
     free(r->obj_nslots);
@@ -441,6 +442,9 @@ CORE bool godump_segment(struct godump *d, uint8_t kind)
     struct godump_text content;
     if (!godump_read_int(d, &addr) || !godump_read_range(d, "segment", &content))
         return false;
+    uint64_t *segment = d->result->segment + (kind == GODUMP_ROOT_BSS ? 2 : 0);
+    segment[0] = addr;
+    segment[1] = content.offset;
     for (;;) {
         bool more = false;
         uint64_t at = d->at;
@@ -918,6 +922,7 @@ CORE bool godump_make_objects(struct godump *d)
     for (uint64_t i = 0; i < n; i++)
         slots += d->object[i].nslots;
     if (!(r->obj_addr = godump_alloc(d, n, sizeof *r->obj_addr)) ||
+        !(r->obj_content = godump_alloc(d, n, sizeof *r->obj_content)) ||
         !(r->obj_size = godump_alloc(d, n, sizeof *r->obj_size)) ||
         !(r->obj_noscan = godump_alloc(d, n, sizeof *r->obj_noscan)) ||
         !(r->obj_nslots = godump_alloc(d, n, sizeof *r->obj_nslots)) ||
@@ -930,6 +935,7 @@ CORE bool godump_make_objects(struct godump *d)
     for (uint64_t i = 0; i < n; i++) {
         const struct godump_raw_object *o = &d->object[i];
         r->obj_addr[i] = o->addr;
+        r->obj_content[i] = o->content;
         r->obj_size[i] = o->size;
         r->obj_noscan[i] = o->nslots == 0;
         r->obj_nslots[i] = o->nslots;

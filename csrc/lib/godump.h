@@ -88,8 +88,9 @@ struct godump_result {
 
     // Objects by address
     uint64_t objects;
-    uint64_t *obj_addr; // bytes from base
-    uint32_t *obj_size; // bytes of the slot
+    uint64_t *obj_addr;    // bytes from base
+    uint64_t *obj_content; // where in the dump its bytes begin
+    uint32_t *obj_size;    // bytes of the slot
     uint8_t *obj_noscan;
     uint32_t *obj_nslots; // words that the collector reads as pointers
     uint32_t *obj_ptrend; // byte after the last of them
@@ -106,6 +107,8 @@ struct godump_result {
     uint32_t *edge_off;
     int32_t *edge_dst;
     uint32_t *edge_dst_off;
+
+    uint64_t segment[4]; // address of data, where in the dump its bytes begin; the same of bss
 
     uint64_t roots; // by kind, each kind in the order of the dump
     uint8_t *root_kind;

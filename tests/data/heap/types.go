@@ -9,6 +9,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"sync/atomic"
 )
 
 type node struct {
@@ -45,6 +46,8 @@ type store struct {
 
 type shape interface{ area() float64 }
 
+type point struct{ x, y, z float64 }
+
 type square struct {
 	side float64
 	of   *node
@@ -59,6 +62,8 @@ var (
 	inbox  chan message             // buffer of 12, 3 messages in it
 	drawn  shape                    // 1 square
 	anyOne any                      // 1 square
+	shared atomic.Pointer[node]     // 1 node
+	boxes  []any                    // a square, a square that is a value, a point, a map of 1 square
 	words  [4]string                // 4 texts
 	nested [2]struct{ p *[3]*node } // two arrays
 )
@@ -94,6 +99,8 @@ func fill() {
 	for i := range 3 {
 		inbox <- message{fmt.Sprintf("message %d, which is longer", i), root}
 	}
+	shared.Store(&node{nil, 4})
+	boxes = []any{&square{1, nil}, square{2, &node{nil, 5}}, point{1, 2, float64(len(os.Args))}, map[int]*square{1: {4, nil}}}
 	drawn = &square{2, &node{nil, 3}}
 	anyOne = &square{3, nil}
 	for i := range words {
