@@ -34,7 +34,6 @@ _LARGEST = 1 << 32  # of what lies in a heap: larger types are casts, never allo
 _GO, _ADDR = 0x16, 3  # DW_LANG_Go, DW_OP_addr
 _KIND, _ELEM, _RUNTIME = 0x2900, 0x2902, 0x2904  # DW_AT_go_kind, go_elem, go_runtime_type
 _KINDS = {18: "chan", 20: "interface", 21: "map", 23: "slice", 24: "string"}  # abi.Kind
-_MACHINES = {"EM_X86_64": "amd64", "EM_AARCH64": "arm64"}
 
 
 class GoField(NamedTuple):
@@ -120,7 +119,6 @@ class Dwarf:
             ) from None
         with open(path, "rb") as file, _understood(self.path):
             elf = ELFFile(file)
-            self.architecture = _MACHINES.get(elf["e_machine"], str(elf["e_machine"]))
             self._open(elf)
             found = {address: (name, at) for address, name, at in self._variables()}
         self.variables: dict[int, tuple[str, int]] = found  # address -> name, place of the type

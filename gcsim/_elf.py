@@ -18,11 +18,15 @@ from typing import TYPE_CHECKING
 from gcsim._errors import DumpFormatError, NotThereYetError
 
 if TYPE_CHECKING:
+    from gcsim._graph import HeapGraph
     from gcsim._snapshot import Snapshot
 
+# Where a dump that gcsim has written has its segments: where they lay is not known then.
+WRITTEN_AT = {"data": 0x500000, "bss": 0x600000}
 _SECTION = struct.Struct("<IIQQQQIIQQ")  # name type flags addr offset size link info align entsize
 _SYMBOL = struct.Struct("<IBBHQQ")  # name info other section value size
 _SYMTAB, _OBJECT = 2, 1  # sh_type, the type of a symbol
+_MACHINES = {62: "amd64", 183: "arm64"}  # e_machine
 _SEGMENT = re.compile(r"(data|bss)\+0x([0-9a-f]{1,15})")
 
 
@@ -37,6 +41,13 @@ class Globals:
         starts = {name: value for name, value, _, _ in symbols if name.startswith("runtime.")}
         if "runtime.data" not in starts or "runtime.bss" not in starts:
             raise DumpFormatError(f"{self.path}: no runtime.data and runtime.bss: no Go program")
+        machine = struct.unpack_from("<H", data, 18)[0]
+        self.architecture = _MACHINES.get(machine, f"machine {machine} of ELF")
+        self._sizes = {
+            segment: starts[f"runtime.e{segment}"] - starts[f"runtime.{segment}"]
+            for segment in ("data", "bss")
+            if f"runtime.e{segment}" in starts
+        }
         self._start = {segment: starts[f"runtime.{segment}"] for segment in ("data", "bss")}
         self.types = starts.get("runtime.types", 0)  # where the runtime's descriptions begin
         self.itabs = {value: name[8:] for name, value, _, _ in symbols if name[:8] == "go:itab."}
@@ -45,6 +56,24 @@ class Globals:
         )
         self._rows = rows
         self._values = [value for value, _, _ in rows]
+
+    def refuse_other(self, graph: HeapGraph) -> None:
+        """DumpFormatError if a dump is of another program: its architecture or the sizes of its
+        segments tell."""
+        if graph.meta["arch"] != self.architecture:
+            raise DumpFormatError(
+                f"{self.path} is a program for {self.architecture}, the dump is of one for"
+                f" {graph.meta['arch']}"
+            )
+        segments = graph.contents.segments if graph.contents is not None else {}
+        if {name: address for name, (address, _, _) in segments.items()} == WRITTEN_AT:
+            return  # written by gcsim, which does not know the segments
+        for name, (_, _, size) in segments.items():
+            if self._sizes.get(name, size) != size:
+                raise DumpFormatError(
+                    f"{self.path} is not the program that was dumped, but another build: its {name}"
+                    f" segment has {self._sizes[name]:,} bytes, that of the dump {size:,}"
+                )
 
     def start(self, segment: str) -> int:
         return self._start[segment]

@@ -123,7 +123,7 @@ class Contents(NamedTuple):
     """Where in a raw dump the bytes of objects and segments begin; they are not kept."""
 
     objects: U64  #: n
-    segments: Mapping[str, tuple[int, int]]  #: "data", "bss": the address, and where in the dump
+    segments: Mapping[str, tuple[int, int, int]]  #: "data", "bss": address, where, how many bytes
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -590,8 +590,9 @@ def _from_columns(raw: Mapping[str, tuple[str, bytes]], dump: bytes) -> HeapGrap
         "cpus": scalar("cpus"),
     }
     columns = {name: np.frombuffer(raw[name][1], _COLUMNS[name][0]) for name in _COLUMNS}
-    data, data_at, bss, bss_at = (value for (value,) in rows("segment", 1))
-    contents = Contents(
-        np.frombuffer(raw["obj_content"][1], "<u8"), {"data": (data, data_at), "bss": (bss, bss_at)}
-    )
+    segments = {
+        name: (address, at, size)
+        for name, (address, at, size) in zip(("data", "bss"), rows("segment", 3), strict=True)
+    }
+    contents = Contents(np.frombuffer(raw["obj_content"][1], "<u8"), segments)
     return replace(_freeze(columns, meta), contents=contents)

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from gcsim._dump import _activations, _place
+from gcsim._elf import WRITTEN_AT
 from gcsim._errors import ConversionError
 from gcsim._graph import _MEMSTATS, FORMAT, ROOT_KINDS, HeapGraph, _numpy
 
@@ -25,7 +26,7 @@ _EOF, _OBJECT, _OTHER, _GOROUTINE, _FRAME, _PARAMS, _FINALIZER = 0, 1, 2, 4, 5, 
 _STATS, _QUEUED, _DATA, _BSS, _DEFER = 10, 11, 12, 13, 14
 _MAGIC = b"go1.7 heap dump\n"
 _PAGE, _SMALL = 8192, 512  # bytes; slots up to 512 share their pages with their own size only
-_SEGMENTS = {"data": (_DATA, 0x500000), "bss": (_BSS, 0x600000)}  # where they lay is not known
+_SEGMENTS = {"data": (_DATA, WRITTEN_AT["data"]), "bss": (_BSS, WRITTEN_AT["bss"])}
 _STATUS = {"idle": 0, "runnable": 1, "running": 2, "syscall": 3, "waiting": 4, "dead": 6}
 # The fields of a queued finalizer that are roots, by the offset that a graph gives them:
 # mfinal.go:finalizer. The record begins with the object (arg), then come the function and types.

@@ -190,6 +190,10 @@ def _facts(report: HeapReport) -> str:
         ("pointers", f"{report.pointers:,}"),
         ("roots", f"{report.roots:,}"),
     ]
+    if report.known is not None:
+        objects, size = report.shares["unknown"]
+        typed = f"{report.objects - objects:,}, {1 - size / max(report.bytes, 1):.1%} of the bytes"
+        facts.append(("with a type", typed))
     facts += [
         (key, f"{value:,}" if isinstance(value, int) else str(value))
         for key, value in report.source.items()
@@ -232,7 +236,7 @@ def _grown(report: HeapReport) -> str:
 def _types(report: HeapReport) -> str:
     rows = [
         (f"<{word}", f"{objects:,}", f"{size:,}", f"{size / max(report.bytes, 1):.1%}")
-        for word, (objects, size) in report.shares().items()
+        for word, (objects, size) in report.shares.items()
     ]
     head = ("<type is", "objects", "bytes", "share")
     caption = "All objects, by how their types are known"

@@ -11,10 +11,11 @@ import dataclasses
 import json
 import sys
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gcsim._errors import ConversionError, DumpFormatError, Error, NotThereYetError
+from gcsim._errors import ConversionError, Error, NotThereYetError
 from gcsim._files import write_whole
 from gcsim._graph import HeapGraph
 from gcsim._heap_files import _read, _snapshot
@@ -32,8 +33,9 @@ ABOUT = (
     " be read or written, or there is no such object."
 )
 SURE_WORDS = (
-    "declared: a global's type says it; spread: a field of an object with a type does, and slot and"
-    " pointers are as the type wants; disputed: another such field says another type"
+    "declared: a global's type says it; spread: a field of an object with a type, or an interface,"
+    " does, and slot and pointers are as the type wants; disputed: another such field says another"
+    " type"
 )
 _ROWS = 20  # of a table
 _LINES = 24  # of a path
@@ -114,16 +116,18 @@ class HeapReport:
 
     def sure(self, name: str) -> str:
         """Of the objects in that row of the histogram, in words."""
-        counts = self.sure_counts().get(name)
+        counts = self.sure_counts.get(name)
         if not counts:
             return "unknown"
         words = " and ".join(word for word in ("declared", "spread") if counts.get(word))
         disputed = f"{counts['disputed']:,} disputed" if counts.get("disputed") else ""
         return ", ".join(filter(None, (words, disputed)))
 
+    @cached_property
     def sure_counts(self) -> dict[str, dict[str, int]]:
         return self.known.by_type(self.snapshot) if self.known is not None else {}
 
+    @cached_property
     def shares(self) -> dict[str, tuple[int, int]]:
         """Word of gcsim._go_types.SURE -> objects, bytes."""
         return self.known.totals(self.snapshot) if self.known is not None else {}
@@ -191,15 +195,14 @@ def _told(
     snapshot = _snapshot(heap, path) if isinstance(heap, HeapGraph) else heap
     if binary is None:
         return snapshot, None
+    if graph is not None:
+        binary.symbols.refuse_other(graph)
     if graph is None or binary.types is None:
         from gcsim._elf import named
 
         return named(snapshot, binary.symbols), None
     from gcsim._go_types import typed
 
-    said, is_ = graph.meta["arch"], binary.types.architecture
-    if said != is_:
-        raise DumpFormatError(f"{binary.types.path} is a program for {is_}, the dump of {said}")
     return typed(snapshot, graph, binary.symbols, binary.types, path)
 
 
@@ -359,7 +362,7 @@ def _typed_words(r: HeapReport) -> list[str]:
         return []
     parts = [
         f"{objects:,} {word} ({size / max(r.bytes, 1):.1%} of all bytes)"
-        for word, (objects, size) in r.shares().items()
+        for word, (objects, size) in r.shares.items()
         if objects
     ]
     return [f"types: {', '.join(parts)}", f"  {SURE_WORDS}"]
@@ -401,9 +404,9 @@ def as_json(r: HeapReport) -> str:
     types = None
     if r.known is not None:
         types = {
-            "objects": {word: objects for word, (objects, _) in r.shares().items()},
-            "bytes": {word: size for word, (_, size) in r.shares().items()},
-            "sure": r.sure_counts(),
+            "objects": {word: objects for word, (objects, _) in r.shares.items()},
+            "bytes": {word: size for word, (_, size) in r.shares.items()},
+            "sure": r.sure_counts,
         }
     made = {
         "source": r.source,

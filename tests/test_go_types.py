@@ -122,12 +122,12 @@ def test_how_sure_types_are(made: HeapReport, place: Path, capsys: Any) -> None:
     sure = [made.known.sure(i) for i in range(len(made.snapshot))]
     for i, word in enumerate(sure):
         assert (word == "unknown") == (made.snapshot.type_name(i) is None)
-    by_type = made.sure_counts()
+    by_type = made.sure_counts
     assert by_type["main.node"] == {"declared": 2, "spread": 15}
     assert by_type["main.tree"] == {"declared": 1, "spread": 14}
     assert by_type["main.record"] == {"spread": 305}
     assert by_type["hchan<main.message>"] == by_type["[]main.item"] == {"declared": 1}
-    shares = made.shares()
+    shares = made.shares
     assert sum(objects for objects, _ in shares.values()) == made.objects
     assert sum(size for _, size in shares.values()) == made.bytes
     assert shares["unknown"][0] < made.objects / 20  # the runtime's own
@@ -268,7 +268,24 @@ def test_a_binary_for_another_machine_is_refused(place: Path, tmp_path: Path, ca
     (tmp_path / "arm").write_bytes(data)
     assert main(["heap", str(place / "types.dump"), "--exe", str(tmp_path / "arm")]) == 2
     said = capsys.readouterr().err
-    assert "is a program for arm64, the dump of amd64" in said
+    assert "is a program for arm64, the dump is of one for amd64" in said
+
+
+def test_another_build_is_refused(place: Path, tmp_path: Path, capsys: Any) -> None:
+    """What a dump says of the segments of its program tells; what gcsim has written of a dump
+    says nothing of them, and is read."""
+    more = PROGRAM.read_text() + "\nvar more [64]*node\n\nfunc init() { more[1] = list }\n"
+    (tmp_path / "types.go").write_text(more)
+    exe = tmp_path / "other"
+    subprocess.run([program("go"), "build", "-o", exe, tmp_path / "types.go"], check=True)
+    assert main(["heap", str(place / "types.dump"), "--exe", str(exe)]) == 2
+    assert "is not the program that was dumped, but another build" in capsys.readouterr().err
+
+    written = tmp_path / "written.dump"
+    assert main(["convert", str(place / "types.dump"), str(written)]) == 0
+    found = report(gcsim.open_graph(written), written, exe=place / "types", rows=10_000)
+    rows = {row.name: row.objects for row in found.histogram}
+    assert rows["main.record"] == COUNTS["main.record"]
 
 
 def debug_info(data: bytes) -> tuple[int, int, int]:

@@ -442,9 +442,10 @@ CORE bool godump_segment(struct godump *d, uint8_t kind)
     struct godump_text content;
     if (!godump_read_int(d, &addr) || !godump_read_range(d, "segment", &content))
         return false;
-    uint64_t *segment = d->result->segment + (kind == GODUMP_ROOT_BSS ? 2 : 0);
+    uint64_t *segment = d->result->segment + (kind == GODUMP_ROOT_BSS ? 3 : 0);
     segment[0] = addr;
     segment[1] = content.offset;
+    segment[2] = content.length;
     for (;;) {
         bool more = false;
         uint64_t at = d->at;

@@ -108,7 +108,7 @@ struct godump_result {
     int32_t *edge_dst;
     uint32_t *edge_dst_off;
 
-    uint64_t segment[4]; // address of data, where in the dump its bytes begin; the same of bss
+    uint64_t segment[6]; // of data: address, where in the dump its bytes begin, how many; of bss
 
     uint64_t roots; // by kind, each kind in the order of the dump
     uint8_t *root_kind;
