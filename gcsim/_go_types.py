@@ -120,10 +120,15 @@ class _Spreading:
             self.names[graph.root_name(root)] = name
             if inner != self._start(dst):
                 continue
-            if t != NONE and self.declared[dst] == NONE:
+            if t != NONE and self._is_more(t, self.declared[dst]):
                 self.declared[dst] = self.claimed[dst] = t
             if kind == "interface":
                 self.boxes.append((dst, segment, off))
+
+    def _is_more(self, t: int, known: int) -> bool:
+        """Of two types that an object begins with, the smaller may be the other's first field."""
+        shapes = self.types.shapes
+        return known == NONE or shapes[t].bytes > shapes[known].bytes
 
     def _start(self, i: int) -> int:
         return header_bytes(self.sizes[i], self.snapshot._noscan[i])

@@ -33,7 +33,8 @@ static enum graph_code spread_check(const struct object_graph *g, const struct s
 }
 
 // Whether a node has its pointers where the type has. Behind a header and in large objects the collector takes the type as repeated up to the end of the
-// slot (mbitmap.go:typePointers.next), one element or more; in small ones it knows the size that was asked for.
+// slot (mbitmap.go:typePointers.next), one element or more; in small ones it knows the size that was asked for. A row fills more than half of its slot: what
+// is shorter would be in a smaller one.
 static bool spread_laid_out(const struct object_graph *g, const struct spread_types *t,
                             const struct spread_slots *s, uint32_t type, uint32_t node)
 {
@@ -42,6 +43,9 @@ static bool spread_laid_out(const struct object_graph *g, const struct spread_ty
     const uint32_t *field = t->field_off + t->field_start[type], *off = s->off + s->start[node];
     bool one = t->slot_bytes[type] && g->bytes[node] <= 512;
     if (slots < fields || (one && slots != fields) || (fields == 0 && slots))
+        return false;
+    if (t->slot_bytes[type] == 0 && fields &&
+        (slots + fields - 1) / fields * t->bytes[type] <= g->bytes[node] / 2)
         return false;
     if (compared > SPREAD_COMPARED && compared > fields)
         compared = fields > SPREAD_COMPARED ? fields : SPREAD_COMPARED;
@@ -82,6 +86,15 @@ static uint32_t spread_field(const struct spread_types *t, uint32_t type, uint64
                                                                          : GRAPH_NONE;
 }
 
+// A pointer to the first field of an object says what the field is, as if the object were a row of such. Without pointers nothing contradicts that but who
+// says what fits the slot.
+static bool spread_is_better(const struct spread_types *t, const uint8_t *noscan, uint32_t type,
+                             uint32_t known, uint32_t node)
+{
+    return type != GRAPH_NONE && noscan[node] && t->slot_bytes[type] && !t->slot_bytes[known] &&
+           t->elements[type] != known;
+}
+
 // What the pointers of a node lead to, that will be asked for in a few turns.
 static void spread_prefetch(const struct object_graph *g, const uint32_t *found,
                             const uint32_t *queue, uint32_t head, uint32_t tail)
@@ -118,10 +131,16 @@ CORE enum graph_code spread_run(const struct object_graph *g, const uint8_t *nos
             code = GRAPH_STOPPED;
         for (uint64_t e = g->edge_start[v]; e < g->edge_start[v + 1]; e++) {
             uint32_t u = g->edge_dst[e];
-            if (found[u] != GRAPH_NONE || edge_off[e] < header ||
+            if (edge_off[e] < header ||
                 edge_dst_off[e] != spread_header_bytes(g->bytes[u], noscan[u]))
                 continue;
             uint32_t type = spread_field(t, found[v], edge_off[e] - header);
+            if (found[u] != GRAPH_NONE) {
+                if (spread_is_better(t, noscan, type, found[u], u) &&
+                    spread_fits(g, noscan, t, s, type, u))
+                    found[u] = type;
+                continue;
+            }
             if (type != GRAPH_NONE && !spread_fits(g, noscan, t, s, type, u))
                 type = t->elements[type];
             if (type == GRAPH_NONE || !spread_fits(g, noscan, t, s, type, u))

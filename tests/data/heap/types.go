@@ -9,6 +9,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"sync"
 	"sync/atomic"
 )
 
@@ -46,6 +47,16 @@ type store struct {
 
 type shape interface{ area() float64 }
 
+type counter struct {
+	lock sync.Mutex
+	n    [20]int64
+}
+
+type chunk struct {
+	head *node
+	data [40]int64
+}
+
 type point struct{ x, y, z float64 }
 
 type square struct {
@@ -56,16 +67,20 @@ type square struct {
 func (s *square) area() float64 { return s.side * s.side }
 
 var (
-	list   *node                    // 10 nodes
-	root   *tree                    // 15 trees, a full one
-	cache  store                    // 20 items in one array, 300 records, 5 more
-	inbox  chan message             // buffer of 12, 3 messages in it
-	drawn  shape                    // 1 square
-	anyOne any                      // 1 square
-	shared atomic.Pointer[node]     // 1 node
-	boxes  []any                    // a square, a square that is a value, a point, a map of 1 square
-	words  [4]string                // 4 texts
-	nested [2]struct{ p *[3]*node } // two arrays
+	list     *node                // 10 nodes
+	root     *tree                // 15 trees, a full one
+	cache    store                // 20 items in one array, 300 records, 5 more
+	inbox    chan message         // buffer of 12, 3 messages in it
+	drawn    shape                // 1 square
+	anyOne   any                  // 1 square
+	shared   atomic.Pointer[node] // 1 node
+	boxes    []any                // a square, a square that is a value, a point, a map of 1 square
+	locks    []*sync.Mutex        // the first fields of 3 counters, which counters holds
+	counters [3]*counter
+	heads    []**node // the first fields of 3 chunks, which chunks holds
+	chunks   []any
+	words    [4]string                // 4 texts
+	nested   [2]struct{ p *[3]*node } // two arrays
 )
 
 func grow(depth int) *tree {
@@ -98,6 +113,12 @@ func fill() {
 	inbox = make(chan message, 12)
 	for i := range 3 {
 		inbox <- message{fmt.Sprintf("message %d, which is longer", i), root}
+	}
+	for i := range counters {
+		counters[i] = new(counter)
+		locks = append(locks, &counters[i].lock)
+		part := &chunk{head: &node{nil, i}}
+		chunks, heads = append(chunks, part), append(heads, &part.head)
 	}
 	shared.Store(&node{nil, 4})
 	boxes = []any{&square{1, nil}, square{2, &node{nil, 5}}, point{1, 2, float64(len(os.Args))}, map[int]*square{1: {4, nil}}}
