@@ -75,8 +75,8 @@ var (
 	anyOne   any                  // 1 square
 	shared   atomic.Pointer[node] // 1 node
 	boxes    []any                // a square, a square that is a value, a point, a map of 1 square
-	locks    []*sync.Mutex        // the first fields of 3 counters, which counters holds
-	counters [3]*counter
+	locks    [3]*sync.Mutex       // the first fields of 3 counters, which counters holds
+	counters []*counter
 	heads    []**node // the first fields of 3 chunks, which chunks holds
 	chunks   []any
 	words    [4]string                // 4 texts
@@ -114,9 +114,9 @@ func fill() {
 	for i := range 3 {
 		inbox <- message{fmt.Sprintf("message %d, which is longer", i), root}
 	}
-	for i := range counters {
-		counters[i] = new(counter)
-		locks = append(locks, &counters[i].lock)
+	for i := range locks {
+		counters = append(counters, new(counter))
+		locks[i] = &counters[i].lock
 		part := &chunk{head: &node{nil, i}}
 		chunks, heads = append(chunks, part), append(heads, &part.head)
 	}
