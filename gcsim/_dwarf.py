@@ -273,7 +273,7 @@ class Dwarf:
         if die.tag == "DW_TAG_array_type":
             of = self._read(inner, depth + 1)
             counts = [int(_value(c, "DW_AT_count", 0)) for c in self._children(unit, die)]
-            count = counts[0] if counts else 0
+            count = counts[0] if counts and 0 <= counts[0] * of.bytes < _LARGEST else 0
             return GoType("array", name, count * of.bytes, elem=of, count=count)
         if die.tag == "DW_TAG_structure_type":
             return GoType("struct", name, size, fields=self._fields(unit, die, size, depth))
@@ -286,7 +286,7 @@ class Dwarf:
                 continue
             name, at = _text(child), int(_value(child, "DW_AT_data_member_location", 0))
             kind = self._read(_refers(child, "DW_AT_type"), depth + 1)
-            if at + kind.bytes > size:
+            if not 0 <= at <= at + kind.bytes <= size < _LARGEST:
                 raise ValueError(f"{struct}.{name} goes beyond its struct")
             fields.append(GoField(name, at, _as_used(struct, name, kind)))
         return _marked(sorted(fields, key=lambda f: f.offset))

@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Any, NamedTuple, Protocol
 
 from gcsim import _core
-from gcsim._errors import Error
+from gcsim._errors import DumpFormatError, Error
 from gcsim._types import TypeInfo, describe, u8
 
 NONE = 0xFFFFFFFF
@@ -108,6 +108,8 @@ def _pointers(info: Described, at: int = 0, name: str = "") -> Iterator[_Pointer
     elif info.kind in ("pointer", "slice"):
         try:
             target = info.elem
+        except DumpFormatError:
+            raise
         except Error:  # a name that nobody has defined yet
             target = None
         if not getattr(target, "outside", False):  # Go's runtime has objects outside of its heap

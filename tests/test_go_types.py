@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import importlib.util
 import json
 import random
 import struct
@@ -18,13 +19,9 @@ from needs import missing, program
 
 import gcsim
 from gcsim.__main__ import main
+from gcsim._dwarf import Dwarf
 from gcsim._heap_page import page
 from gcsim._heap_report import HeapReport, report, text
-
-try:
-    from gcsim._dwarf import Dwarf
-except ImportError:
-    missing("NumPy")
 
 HERE = Path(__file__).parent
 PROGRAM = HERE / "data" / "heap" / "types.go"
@@ -34,7 +31,8 @@ RAW = HERE / "data" / "heap" / "leaks.dump.gz"
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a Go program, "types", and of a dump of it."""
-    pytest.importorskip("elftools")
+    if importlib.util.find_spec("elftools") is None:
+        missing("pyelftools")
     folder = tmp_path_factory.mktemp("go")
     command = [program("go"), "build", "-trimpath", "-o", folder / "types", PROGRAM]
     subprocess.run(command, check=True)
@@ -305,10 +303,16 @@ def debug_info(data: bytes) -> tuple[int, int, int]:
 
 
 def every_type(path: Path) -> int:
+    """How many types the variables of a binary lead to."""
     dwarf = Dwarf(path)
-    for _, at in dwarf.variables.values():
-        assert dwarf.type_at(at).elem or True
-    return len(dwarf.variables)
+    todo = [dwarf.type_at(at) for _, at in dwarf.variables.values()]
+    seen = set()
+    while todo:
+        kind = todo.pop()
+        if kind not in seen:
+            seen.add(kind)
+            todo += [t for t in (kind.elem, *(f.type for f in kind.fields)) if t is not None]
+    return len(seen)
 
 
 def test_what_would_unpack_to_too_much_is_refused(place: Path, tmp_path: Path) -> None:
@@ -318,6 +322,39 @@ def test_what_would_unpack_to_too_much_is_refused(place: Path, tmp_path: Path) -
     (tmp_path / "bomb").write_bytes(data)
     with pytest.raises(gcsim.DumpFormatError, match="would unpack to"):
         Dwarf(tmp_path / "bomb")
+
+
+def unpacked(whole: bytes, info: bytes) -> bytes:
+    """The binary with other entries: their section is put behind the file, unpacked."""
+    data, (header, _, _) = bytearray(whole), debug_info(whole)
+    struct.pack_into("<QQQ", data, header + 8, 0, 0, len(data))  # sh_flags, sh_addr, sh_offset
+    struct.pack_into("<Q", data, header + 32, len(info))
+    return bytes(data + info)
+
+
+def test_types_that_cannot_be_are_refused(place: Path, tmp_path: Path) -> None:
+    whole = (place / "types").read_bytes()
+    _, at, size = debug_info(whole)
+    info = zlib.decompress(whole[at + 24 : at + size])
+    path = tmp_path / "odd"
+    path.write_bytes(unpacked(whole, info))
+    assert every_type(path) == every_type(place / "types")
+
+    # main.item {name string; next *node; size [2]int64}: each field by name, offset, type.
+    item = info.index(b"main.item\0\x28")  # of 40 bytes
+    pair = info.index(b"next\0\x10", item) + 6
+    typedef = info.index(b"main.item\0" + struct.pack("<I", item - 1))  # a code is before a name
+    itself = bytearray(info)
+    itself[pair : pair + 4] = struct.pack("<I", typedef - 1)
+    short = bytearray(info)
+    short[item + len(b"main.item\0")] = 24
+    outside = bytearray(info)
+    outside[pair : pair + 4] = b"\xff\xff\xff\x7f"
+    for data, why in ((itself, "lies in itself"), (short, "beyond"), (outside, "no entry lies")):
+        path.write_bytes(unpacked(whole, bytes(data)))
+        with pytest.raises(gcsim.DumpFormatError, match=why):
+            every_type(path)
+        assert main(["heap", str(place / "types.dump"), "--exe", str(path)]) == 2
 
 
 def test_damaged_binaries_are_refused_or_read(place: Path, tmp_path: Path) -> None:
@@ -332,13 +369,11 @@ def test_damaged_binaries_are_refused_or_read(place: Path, tmp_path: Path) -> No
     refused = 0
     for turn in range(60):
         data = bytearray(whole)
-        if turn % 3 == 0:  # entries: the section is put behind the file, unpacked
+        if turn % 3 == 0:
             damaged = bytearray(info)
             for _ in range(20):
                 damaged[chance.randrange(len(info))] = chance.randrange(256)
-            struct.pack_into("<QQQ", data, header + 8, 0, 0, len(data))
-            struct.pack_into("<Q", data, header + 32, len(info))
-            data += damaged
+            data = bytearray(unpacked(whole, bytes(damaged)))
         elif turn % 3 == 1:
             for _ in range(6):
                 data[
