@@ -33,6 +33,7 @@ _DEEPEST = 64  # of types inside types by value
 _LARGEST = 1 << 32  # of what lies in a heap: larger types are casts, never allocated
 _GO, _ADDR = 0x16, 3  # DW_LANG_Go, DW_OP_addr
 _KIND, _ELEM, _RUNTIME = 0x2900, 0x2902, 0x2904  # DW_AT_go_kind, go_elem, go_runtime_type
+_NODE = "internal/sync.node["
 _KINDS = {18: "chan", 20: "interface", 21: "map", 23: "slice", 24: "string"}  # abi.Kind
 
 
@@ -55,10 +56,10 @@ class GoType:
 
     __slots__ = (
         "_elem",
+        "_instead",
         "bytes",
         "count",
         "fields",
-        "instead",
         "kind",
         "name",
         "noscan",
@@ -76,11 +77,11 @@ class GoType:
         fields: tuple[GoField, ...] = (),
         elem: GoType | Callable[[], GoType | None] | None = None,
         count: int | None = None,
-        instead: GoType | None = None,
+        instead: GoType | Callable[[], GoType | None] | None = None,
     ) -> None:
         self.kind, self.name, self.count, self.fields = kind, name, count, fields
         self.bytes = size if 0 <= size < _LARGEST else 0
-        self.instead, self._elem = instead, elem
+        self._instead, self._elem = instead, elem
         self.outside = name.endswith("sys.NotInHeap") or any(f.type.outside for f in fields)
         if kind == "array":
             self.noscan = not count or not isinstance(elem, GoType) or elem.noscan
@@ -97,6 +98,12 @@ class GoType:
             self._elem = self._elem()
         return self._elem
 
+    @property
+    def instead(self) -> GoType | None:
+        if callable(self._instead):
+            self._instead = self._instead()
+        return self._instead
+
     def field(self, name: str) -> GoType | None:
         return next((f.type for f in self.fields if f.name == name), None)
 
@@ -110,6 +117,7 @@ class Dwarf:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = os.fspath(path)
         self._types: dict[int, GoType | None] = {}  # by place; None: being read
+        self._all: list[tuple[int, str, int]] | None = None  # what _described found
         self._plans: dict[int, dict[int, _Plan]] = {}
         try:
             from elftools.elf.elffile import ELFFile
@@ -198,17 +206,25 @@ class Dwarf:
         unit = self._info.get_CU_containing(at)
         return unit, self._die(unit, at)
 
+    def _described(self) -> list[tuple[int, str, int]]:
+        """(place, name, offset of the runtime's description or 0) of each type that has its own
+        entry for that."""
+        if self._all is None:
+            with _understood(self.path):
+                self._all = [
+                    (at, _text(die), int(_value(die, _RUNTIME)))
+                    for unit in self._units()
+                    for at in self._entries(unit, lambda plan: plan.described)
+                    for die in (self._die(unit, at),)
+                ]
+        return self._all
+
     def dynamic(self, symbols: Globals) -> dict[int, int]:
         """What the first word of an interface says: the address of the runtime's description of
         a type, or of a type's table of methods -> the place of the type."""
-        found: dict[int, int] = {}
-        names: dict[str, int] = {}
-        with _understood(self.path):
-            for unit in self._units():
-                for at in self._entries(unit, lambda plan: plan.described):
-                    die = self._die(unit, at)
-                    if described := _value(die, _RUNTIME):
-                        found[symbols.types + described] = names[_text(die)] = at
+        described = [row for row in self._described() if row[2]]
+        found = {symbols.types + offset: at for at, _, offset in described}
+        names = {name: at for at, name, _ in described}
         for address, name in symbols.itabs.items():  # "*main.square,main.shape"
             parts = name.split(",")
             heads = (",".join(parts[:i]) for i in range(1, len(parts)))
@@ -276,7 +292,9 @@ class Dwarf:
             count = counts[0] if counts and 0 <= counts[0] * of.bytes < _LARGEST else 0
             return GoType("array", name, count * of.bytes, elem=of, count=count)
         if die.tag == "DW_TAG_structure_type":
-            return GoType("struct", name, size, fields=self._fields(unit, die, size, depth))
+            fields = self._fields(unit, die, size, depth)
+            instead = (lambda: self._of_node(name)) if name.startswith(_NODE) else None
+            return GoType("struct", name, size, fields=fields, instead=instead)
         return GoType("scalar", name, size)
 
     def _fields(self, unit: CompileUnit, die: DIE, size: int, depth: int) -> tuple[GoField, ...]:
@@ -290,6 +308,16 @@ class Dwarf:
                 raise ValueError(f"{struct}.{name} goes beyond its struct")
             fields.append(GoField(name, at, _as_used(struct, name, kind)))
         return _marked(sorted(fields, key=lambda f: f.offset))
+
+    def _of_node(self, name: str) -> GoType | None:
+        """A sync.Map leads to nodes, which are first fields, of branches or of entries:
+        internal/sync hashtriemap.go:node."""
+        found = {said: at for at, said, _ in self._described()}
+        both = [name.replace(_NODE, f"internal/sync.{what}[", 1) for what in ("indirect", "entry")]
+        if not all(said in found for said in both):
+            return None
+        branch, entry = (self.type_at(found[said]) for said in both)
+        return GoType("struct", branch.name, branch.bytes, fields=branch.fields, instead=entry)
 
     def _channel(self, struct: int, elem: int) -> GoType | None:
         """hchan<T>. Without a buffer, or if there are no pointers in T, it has no pointers for the

@@ -174,7 +174,7 @@ class Types:
             one, row = self._add(info, False), self._add(info, True)
             instead: Described | None = getattr(info, "instead", None)
             if instead is not None:
-                row = self.number(instead, instead.kind != "trailed")
+                row = self.number(instead, instead.kind not in ("trailed", "struct"))
             self._elements[one] = row
         return self._numbers[info, elements]
 

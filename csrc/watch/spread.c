@@ -1,6 +1,9 @@
 #include "watch/spread.h"
 
-enum { SPREAD_COMPARED = 1024 }; // slots of a row of elements: one damaged dump must not take hours
+enum {
+    SPREAD_COMPARED = 1024, // slots of a row of elements: one damaged dump must not take hours
+    SPREAD_INSTEAD = 3,     // types that are tried for one pointer
+};
 
 CORE uint32_t spread_header_bytes(uint64_t slot_bytes, bool noscan)
 {
@@ -86,6 +89,17 @@ static uint32_t spread_field(const struct spread_types *t, uint32_t type, uint64
                                                                          : GRAPH_NONE;
 }
 
+// What a node is that a pointer says to be of a type: that, or else what the type's objects may be instead. GRAPH_NONE: neither.
+static uint32_t spread_fitting(const struct object_graph *g, const uint8_t *noscan,
+                               const struct spread_types *t, const struct spread_slots *s,
+                               uint32_t type, uint32_t node)
+{
+    for (int i = 0; i < SPREAD_INSTEAD && type != GRAPH_NONE; i++, type = t->elements[type])
+        if (spread_fits(g, noscan, t, s, type, node))
+            return type;
+    return GRAPH_NONE;
+}
+
 // A pointer to the first field of an object says what the field is, as if the object were a row of such. Without pointers nothing contradicts that but who
 // says what fits the slot.
 static bool spread_is_better(const struct spread_types *t, const uint8_t *noscan, uint32_t type,
@@ -116,10 +130,7 @@ CORE enum graph_code spread_run(const struct object_graph *g, const uint8_t *nos
     uint32_t *queue = graph_alloc(g->nodes, sizeof *queue), head = 0, tail = 0;
     enum graph_code code = queue ? spread_check(g, t, s, found) : GRAPH_NO_MEMORY;
     for (uint32_t i = 0; code == GRAPH_OK && i < g->nodes; i++) {
-        if (found[i] != GRAPH_NONE && !spread_fits(g, noscan, t, s, found[i], i))
-            found[i] = t->elements[found[i]]; // a slice's first element was referred to
-        if (found[i] != GRAPH_NONE && !spread_fits(g, noscan, t, s, found[i], i))
-            found[i] = GRAPH_NONE;
+        found[i] = spread_fitting(g, noscan, t, s, found[i], i);
         if (found[i] != GRAPH_NONE)
             queue[tail++] = i;
     }
@@ -141,9 +152,8 @@ CORE enum graph_code spread_run(const struct object_graph *g, const uint8_t *nos
                     found[u] = type;
                 continue;
             }
-            if (type != GRAPH_NONE && !spread_fits(g, noscan, t, s, type, u))
-                type = t->elements[type];
-            if (type == GRAPH_NONE || !spread_fits(g, noscan, t, s, type, u))
+            type = spread_fitting(g, noscan, t, s, type, u);
+            if (type == GRAPH_NONE)
                 continue;
             found[u] = type;
             queue[tail++] = u;

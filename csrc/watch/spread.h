@@ -10,10 +10,11 @@
 struct spread_types {
     uint32_t types;
     uint64_t fields;
-    const uint64_t *bytes;       // types: of the type, or of one element
-    const uint64_t *slot_bytes;  // types: that one object takes; 0: elements side by side
-    const uint8_t *noscan;       // types
-    const uint32_t *elements;    // types: the type of such objects side by side, or GRAPH_NONE
+    const uint64_t *bytes;      // types: of the type, or of one element
+    const uint64_t *slot_bytes; // types: that one object takes; 0: elements side by side
+    const uint8_t *noscan;      // types
+    const uint32_t *
+        elements; // types: what an object is that does not fit: such side by side, most often; or GRAPH_NONE
     const uint64_t *field_start; // types + 1
     const uint32_t *field_off;   // fields: where a pointer lies, ascending in each type
     const uint32_t *field_type;  // fields: of what it leads to, GRAPH_NONE: unknown

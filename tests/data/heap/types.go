@@ -79,6 +79,7 @@ var (
 	counters []*counter
 	heads    []**node // the first fields of 3 chunks, which chunks holds
 	chunks   []any
+	byNumber sync.Map                 // 40 points by number
 	words    [4]string                // 4 texts
 	nested   [2]struct{ p *[3]*node } // two arrays
 )
@@ -119,6 +120,9 @@ func fill() {
 		locks[i] = &counters[i].lock
 		part := &chunk{head: &node{nil, i}}
 		chunks, heads = append(chunks, part), append(heads, &part.head)
+	}
+	for i := range 40 {
+		byNumber.Store(1000+i, &point{1, 2, float64(i)})
 	}
 	shared.Store(&node{nil, 4})
 	boxes = []any{&square{1, nil}, square{2, &node{nil, 5}}, point{1, 2, float64(len(os.Args))}, map[int]*square{1: {4, nil}}}
