@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from gcsim import _core
 from gcsim._dwarf import Dwarf, value_in_word
 from gcsim._elf import Globals, changed
+from gcsim._go_statics import Statics, joined
 from gcsim._graph import ROOT_KINDS, Contents, HeapGraph, _numpy, raw_dump
 from gcsim._snapshot_types import NONE, Described, Types, header_bytes, slot_type
 
@@ -70,11 +71,14 @@ def typed(
     dump: the raw dump that the graph was read from. What interfaces hold is said by a word that is
     no pointer into the heap, so that the graph does not have it.
     """
+    contents = graph.contents if dump is not None else None
+    raw = raw_dump(dump) if dump is not None and contents is not None else b""
+    statics = Statics(raw, contents, symbols, dwarf) if contents is not None else None
     spreading = _Spreading(snapshot, graph, symbols, dwarf)
-    spreading.ask_variables()
+    spreading.ask_variables(statics)
     spreading.run()
-    if dump is not None and graph.contents is not None:
-        spreading.ask_interfaces(dump, graph.contents)
+    if contents is not None:
+        spreading.ask_interfaces(raw, contents)
     made = changed(
         snapshot,
         _root_names=tuple(spreading.names.get(name, name) for name in snapshot._root_names),
@@ -100,22 +104,19 @@ class _Spreading:
         self.found, self.columns = snapshot._types, self.types.columns()
         self.sizes = memoryview(snapshot._columns[0]).cast("Q")
 
-    def ask_variables(self) -> None:
+    def ask_variables(self, statics: Statics | None) -> None:
         graph = self.graph
         columns = graph.root_kind, graph.root_off, graph.root_dst, graph.root_dst_off
         rows = zip(*(column.tolist() for column in columns), strict=True)
         for root, (kind, off, dst, inner) in enumerate(rows):
             segment = ROOT_KINDS[kind]
-            at = self.symbols.variable(segment, off) if segment in _SEGMENTS else None
+            at = self._variable(segment, off, statics) if segment in _SEGMENTS else None
             if at is None:
                 continue
-            name, address, inside = at
-            place = self.dwarf.variables.get(address)
-            info = self.dwarf.type_at(place[1]) if place is not None else None
+            name, info, inside = at
             slot, kind, t = slot_type(self.types, info, inside)
-            if slot:
-                name += slot if slot.startswith("[") else f".{slot}"
-            elif inside and not kind:
+            name = joined(name, slot)
+            if not slot and inside and not kind:
                 name += f"+{inside:#x}"
             self.names[graph.root_name(root)] = name
             if inner != self._start(dst):
@@ -124,6 +125,18 @@ class _Spreading:
                 self.declared[dst] = self.claimed[dst] = t
             if kind == "interface":
                 self.boxes.append((dst, segment, off))
+
+    def _variable(
+        self, segment: str, off: int, statics: Statics | None
+    ) -> tuple[str, Described | None, int] | None:
+        """The name and the type of what lies there, and where in it."""
+        at = self.symbols.variable(segment, off)
+        if at is not None:
+            name, address, inside = at
+            place = self.dwarf.variables.get(address)
+            return name, self.dwarf.type_at(place[1]) if place is not None else None, inside
+        found = statics.at(segment, off) if statics is not None else None
+        return (found[0].name, found[0].type, found[1]) if found is not None else None
 
     def _is_more(self, t: int, known: int) -> bool:
         """Of two types that an object begins with, the smaller may be the other's first field."""
@@ -144,10 +157,10 @@ class _Spreading:
         claimed = self.claimed.tobytes()
         self.found = _core.graph_types(*snapshot._columns, *edges, claimed, *self.columns, *slots)
 
-    def ask_interfaces(self, path: str | os.PathLike[str], contents: Contents) -> None:
+    def ask_interfaces(self, dump: bytes, contents: Contents) -> None:
         """What is in an interface tells types of more objects, in which there may be others. Of
         the bytes of a dump only words are read that are in front of what interfaces hold."""
-        dump, places = raw_dump(path), self.dwarf.dynamic(self.symbols)
+        places = self.dwarf.dynamic(self.symbols)
         moved = contents.segments["data"][0] - self.symbols.start("data")  # where it ran
         asked: set[int] = set()
 

@@ -76,6 +76,7 @@ COUNTS = {
     "internal/sync.entry[interface {},interface {}]": 40,
     "[]sync.Mutex": 0,
     "main.chunk": 3,
+    "main.badge": 2,
     "[]*main.node": 2,
     "map<int,*main.square>": 1,
     "map.group[int]*main.square": 1,
@@ -90,6 +91,13 @@ def test_objects_are_counted_by_type(made: HeapReport) -> None:
     tables = rows["table<string,*main.record>"]
     assert 1 <= rows["[]map.group[string]*main.record"] == tables
     assert not [name for name in rows if name.startswith("[]table<")]
+
+
+def test_what_the_compiler_lays_out_beside_a_variable_is_of_the_variable(made: HeapReport) -> None:
+    """A global that points to a composite literal: neither has a symbol that says more."""
+    snap = made.snapshot
+    for root in ("main.laid.by.first", "main.laid.rows[1].badge"):
+        assert snap.type_name(holder(made, root)) == "main.badge"
 
 
 def test_all_that_a_global_leads_to_has_its_type(made: HeapReport) -> None:

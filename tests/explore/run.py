@@ -40,7 +40,11 @@ def run(row: Row, also_careful: bool) -> tuple[Exploration, str]:
 def arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     add = parser.add_argument
-    add("--all", action="store_true", help="the large ones too: a quarter of an hour of two processors")
+    add(
+        "--all",
+        action="store_true",
+        help="the large ones too: a quarter of an hour of two processors",
+    )
     add("--only", default="", metavar="WORDS", help="those whose description has these words")
     add("--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="searches at once")
     add("--list", action="store_true", help="name them, and stop")

@@ -57,6 +57,27 @@ type chunk struct {
 	data [40]int64
 }
 
+type badge struct {
+	owner *badge
+	text  [6]int64
+}
+
+type registry struct {
+	pad   [3]int64
+	first *badge
+}
+
+type row struct {
+	number int
+	badge  *badge
+}
+
+type service struct {
+	name string
+	rows []row
+	by   *registry
+}
+
 type point struct{ x, y, z float64 }
 
 type square struct {
@@ -79,9 +100,10 @@ var (
 	counters []*counter
 	heads    []**node // the first fields of 3 chunks, which chunks holds
 	chunks   []any
-	byNumber sync.Map                 // 40 points by number
-	words    [4]string                // 4 texts
-	nested   [2]struct{ p *[3]*node } // two arrays
+	byNumber sync.Map                                                                                       // 40 points by number
+	words    [4]string                                                                                      // 4 texts
+	nested   [2]struct{ p *[3]*node }                                                                       // two arrays
+	laid     = &service{rows: []row{{1, nil}, {2, nil}}, by: &registry{}, name: "laid out by the compiler"} // 1 badge of its registry, 1 of a row
 )
 
 func grow(depth int) *tree {
@@ -93,6 +115,8 @@ func grow(depth int) *tree {
 }
 
 func fill() {
+	laid.by.first = &badge{}
+	laid.rows[1].badge = &badge{}
 	for i := range 10 {
 		list = &node{list, i}
 	}
