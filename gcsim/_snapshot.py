@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from array import array
 from bisect import bisect_right
 from collections import Counter, defaultdict
@@ -169,6 +170,20 @@ class WasteTable(tuple[Waste, ...]):
 
 def _view(column: bytes, code: Literal["I", "Q"]) -> Any:
     return memoryview(column).cast(code)
+
+
+class _Shape(NamedTuple):
+    """Of a path: that of the path to the object before, or the name of the root; what the last
+    object is; which field led to it."""
+
+    before: int | str
+    label: str
+    field: int
+
+
+def _word(i: int) -> bytes:
+    """As columns have it."""
+    return i.to_bytes(4, sys.byteorder)
 
 
 class Snapshot:
@@ -434,17 +449,22 @@ class Snapshot:
     def _shortest_steps(self, i: int) -> tuple[int, ...] | None:
         """The root, then the edges."""
         parents = self._parents()
-        start, targets = _view(self._columns[1], "Q"), _view(self._columns[2], "I")
         if parents[i] == _NONE:
             return None
         steps = []
         while (before := parents[i]) != len(self):
-            e = start[before]
-            while targets[e] != i:
-                e += 1
-            steps.append(e)
+            steps.append(self._edge(before, i))
             i = before
         return (self._root_of()[i], *reversed(steps))
+
+    def _edge(self, before: int, i: int) -> int:
+        """The first one from an object to another, which there is. A map's group may have
+        thousands."""
+        start, targets, wanted = _view(self._columns[1], "Q"), self._columns[2], _word(i)
+        at = targets.find(wanted, 4 * start[before])
+        while at % 4:
+            at = targets.find(wanted, at + 1)
+        return at // 4
 
     def _walked(self, steps: tuple[int, ...]) -> tuple[str, list[Step]]:
         """The name of the root, and the objects on the way."""
@@ -486,23 +506,33 @@ class Snapshot:
 
     # ---- suspects ----
 
-    def _shape(self, i: int) -> tuple[object, ...]:
-        """What paths have in common that were made by the same code: the root without the number
-        of its goroutine, and of each object its size and the field that leads on."""
-        steps = self._shortest_steps(i)
-        assert steps is not None
-        root, found = self._walked(steps)
-        shape: list[object] = [re.sub(r"^goroutine \d+ (\([^)]*\) )?", "goroutine ", root)]
-        before: int | None = None
-        for step in found:
-            shape += [self._label(step.number), self._field_shape(before, step.offset)]
-            before = step.number
-        return tuple(shape)
+    def _shape(self, i: int) -> int:
+        """What paths have in common that were made by the same code, as a number: the root without
+        that of its goroutine, and of each object its type and the field that leads to it. It
+        follows from that of the object before, so all together take as long as the tree."""
+        known, shapes, parents, way = *self._path_shapes(), self._parents(), []
+        while i not in known and parents[i] != len(self):
+            way.append(i)
+            i = parents[i]
+        if i not in known:
+            root = self._root_of()[i]
+            name = re.sub(r"^goroutine \d+ (\([^)]*\) )?", "goroutine ", self._root_names[root])
+            key = _Shape(name, self._label(i), self._root_off[root])
+            known[i] = shapes.setdefault(key, len(shapes))
+        offsets = _view(self._edge_off, "I")
+        for step in reversed(way):
+            field = self._field_shape(i, offsets[self._edge(i, step)])
+            key = _Shape(known[i], self._label(step), field)
+            known[step] = shapes.setdefault(key, len(shapes))
+            i = step
+        return known[i]
 
-    def _field_shape(self, i: int | None, offset: int) -> int:
+    def _path_shapes(self) -> tuple[dict[int, int], dict[_Shape, int]]:
+        """Those of objects so far, and their numbers."""
+        return self._once("path_shapes", lambda: ({}, {}))
+
+    def _field_shape(self, i: int, offset: int) -> int:
         """Which field an offset is, the same in all elements."""
-        if i is None:
-            return offset
         t = _view(self._types, "I")[i]
         if t != _NONE:
             shape = self._shapes[t]
@@ -539,7 +569,7 @@ class Snapshot:
             raise OptionError(f"a threshold above 0 and up to 1, not {threshold}")
         retained = self._dominators()[1]
         least = max(1.0, threshold * retained[len(self)])
-        groups: defaultdict[tuple[object, ...], list[int]] = defaultdict(list)
+        groups: defaultdict[int, list[int]] = defaultdict(list)
         for i in self._children().get(len(self), ()):
             groups[self._shape(i)].append(i)
         found: list[list[int]] = []
@@ -675,13 +705,20 @@ class Snapshot:
     def _by_shape(self) -> dict[str, tuple[int, int]]:
         def make() -> dict[str, tuple[int, int]]:
             retained = self._dominators()[1]
-            counts: dict[str, tuple[int, int]] = {}
+            sums: dict[int, tuple[int, int]] = {}
             for i in self._children().get(len(self), ()):
-                root, *rest = self._shape(i)
-                name = f"{root} -> {' -> '.join(str(label) for label in rest[::2])}"
-                objects, size = counts.get(name, (0, 0))
+                objects, size = sums.get(shape := self._shape(i), (0, 0))
                 kept = sum(1 for _ in self._dominated([i]))
-                counts[name] = objects + kept, size + retained[i]
+                sums[shape] = objects + kept, size + retained[i]
+            shapes, counts = list(self._path_shapes()[1]), dict[str, tuple[int, int]]()
+            for shape, (objects, size) in sums.items():
+                labels, before = [], shapes[shape]
+                while isinstance(before.before, int):
+                    labels.append(before.label)
+                    before = shapes[before.before]
+                name = " -> ".join((before.before, before.label, *reversed(labels)))
+                had = counts.get(name, (0, 0))
+                counts[name] = had[0] + objects, had[1] + size
             return counts
 
         return self._once("by_shape", make)

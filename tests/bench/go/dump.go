@@ -1,4 +1,4 @@
-// Writes a heap dump of about 200 MB: records in a map, each with a name, a body and the one before it.
+// Writes a heap dump of about 200 MB: records in a map, each with a name, a body and the one before it; and a list of them.
 //
 //	dump FILE
 package main
@@ -18,7 +18,8 @@ type record struct {
 
 const records = 500_000
 
-var index = map[string]*record{}
+var (
+	index = map[string]*record{}
 
 func main() {
 	var last *record
@@ -26,6 +27,7 @@ func main() {
 		last = &record{fmt.Sprintf("record %d", i), make([]byte, 64+i%256), last}
 		index[last.name] = last
 	}
+	head = last
 	runtime.GC()
 	file, err := os.Create(os.Args[1])
 	if err != nil {
