@@ -20,6 +20,8 @@ const records = 500_000
 
 var (
 	index = map[string]*record{}
+	head  *record
+)
 
 func main() {
 	var last *record
