@@ -66,10 +66,12 @@ def until(browser: Any, script: str, seconds: float = 30) -> Any:
 
 def imported(browser: Any, where: str, trace: str, folder: Path) -> dict[str, Any]:
     """What speedscope made of a trace, in its own format."""
-    (folder / "trace.json").write_text(trace, encoding="utf-8")
+    # A name of its own: what was written in the same second under one is not fetched again.
+    name = f"trace-{len(list(folder.glob('trace-*')))}.json"
+    (folder / name).write_text(trace, encoding="utf-8")
     browser.get("about:blank")
     browser.get_log("browser")
-    browser.get(f"{where}/index.html#profileURL=trace.json")
+    browser.get(f"{where}/index.html#profileURL={name}")
     until(browser, 'document.title.endsWith(" - speedscope")')
     browser.execute_script(TAKE)
     found: dict[str, Any] = json.loads(until(browser, "window.taken"))
