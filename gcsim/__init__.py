@@ -20,6 +20,8 @@ from __future__ import annotations
 
 # ruff: noqa: F401  (what is imported here is the public interface)
 import os as _os
+import sys as _sys
+from _thread import get_ident as _get_ident
 from importlib import import_module as _import_module
 
 from gcsim._core import (
@@ -189,6 +191,20 @@ def get_include() -> str:
     return inside if _os.path.isdir(inside) else beside
 
 
+def _forget_imports() -> None:
+    """In a forked child: what other threads were importing is locked for ever by threads that are
+    not there, and much here is imported when it is first needed. It is imported anew."""
+    locks = getattr(getattr(_sys.modules["importlib"], "_bootstrap", None), "_module_locks", {})
+    for name, reference in list(locks.items()):
+        lock = reference()
+        if lock is not None and getattr(lock, "owner", None) not in (None, _get_ident()):
+            locks.pop(name, None)
+            _sys.modules.pop(name, None)
+
+
+_os.register_at_fork(after_in_child=_forget_imports)
+
+
 def __getattr__(name: str) -> object:
     if name in _LAZY:
         home = _LAZY[name]
@@ -202,4 +218,6 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_LAZY} - {"_import_module", "_os", "annotations"})
+    return sorted(
+        {*globals(), *_LAZY} - {"_import_module", "_get_ident", "_os", "_sys", "annotations"}
+    )

@@ -176,6 +176,43 @@ def test_a_child_drops_what_it_inherited(heap: gcsim.Heap) -> None:
     assert [w() for w in weak] == kept and batch.alive() == bytes(10)
 
 
+def test_a_child_imports_anew_what_another_thread_was_importing(
+    run_python: Callable[..., Any],
+) -> None:
+    """Else the child waits for ever where it needs that module."""
+    run_python(
+        """
+        import os, sys, threading, time, warnings, gcsim
+        warnings.simplefilter("ignore")
+
+        def slowly(*_):
+            time.sleep(0.0005)
+
+        def first():
+            sys.settrace(slowly)
+            import gcsim._results
+
+        thread = threading.Thread(target=first)
+        thread.start()
+        while "gcsim._results" not in sys.modules:
+            time.sleep(0.001)
+        assert sys.modules["gcsim._results"].__spec__._initializing
+        pid = os.fork()
+        if not pid:
+            with gcsim.Heap() as heap:
+                heap.collect()
+            os._exit(7)
+        deadline = time.monotonic() + 20
+        while os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+            if time.monotonic() > deadline:
+                os.kill(pid, 9)
+            time.sleep(0.01)
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 7
+        thread.join()
+        """
+    )
+
+
 @forks
 @pytest.mark.threads
 @pytest.mark.parametrize("own", [True, False], ids=["adopt", "leave"])
