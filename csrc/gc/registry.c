@@ -96,6 +96,8 @@ static void in_child(void)
         gcsim_heap *heap = r->heap;
         // Threads that were inside are gone. What they were doing may be half done: then the heap stays closed to allocation.
         bool cut = rt_has_threads(&heap->mheap.rt) ? !r->quiet : heap->mheap.stop & GCSIM_STOP_NOW;
+        // First: as long as the thread that forked passes for another's coroutine, its next step point leads to that one's stack.
+        rt_init_in_child(&heap->mheap.rt);
         worker_forget_all(&heap->mheap);
         for (struct mutator *m = heap->mheap.mutators; m; m = m->next) {
             cut |= m->pub.inside != 0;
@@ -107,7 +109,6 @@ static void in_child(void)
         free_locks(heap);
         processor_reset(&heap->mheap);
         trace_forget(&heap->mheap.history->traces);
-        rt_init_in_child(&heap->mheap.rt);
     }
 }
 
