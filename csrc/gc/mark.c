@@ -182,24 +182,42 @@ static void shade_by_span(struct mheap *h, struct gcwork *w, char *p, bool alone
                index, alone, false);
 }
 
-// Mark the object that an address lies in, if it lies in one, and queue it. With inline mark bits the page's number and its class say all.
+// Where inline mark bits are, an address's page and that page's class say which object it lies in.
+struct spot {
+    uint64_t page;
+    const struct inline_class *class;
+    unsigned span_class;
+    uint32_t at, index; // bytes into the page; the object's number in it
+};
+enum spot_kind { SPOT_NOWHERE, SPOT_BY_SPAN, SPOT_INLINE };
+CORE_INLINE enum spot_kind spot_find(struct mheap *h, const char *p, struct spot *o)
+{
+    uint64_t offset = arena_offset(h, p);
+    o->page = offset >> PAGE_SHIFT;
+    if (UNLIKELY(o->page >= GCSIM_LOAD(&h->grown_pages))) // nil, a type word, the core's own memory
+        return SPOT_NOWHERE;
+    o->span_class = __atomic_load_n(&h->page_class[o->page], __ATOMIC_ACQUIRE); // span_make
+    o->class = &inline_classes[o->span_class];
+    o->at = offset % PAGE_BYTES;
+    if (UNLIKELY(o->at >= o->class->limit_bytes))
+        return o->span_class ? SPOT_NOWHERE : SPOT_BY_SPAN;
+    o->index = (uint32_t)((uint64_t)o->at * o->class->div_magic >> 32);
+    return SPOT_INLINE;
+}
+
+// Mark the object that an address lies in, if it lies in one, and queue it.
 CORE_INLINE void shade(struct mheap *h, struct gcwork *w, char *p, bool alone, uint32_t spans)
 {
-    uint64_t offset = arena_offset(h, p), page = offset >> PAGE_SHIFT;
-    if (UNLIKELY(page >= GCSIM_LOAD(&h->grown_pages))) // nil, a type word, the core's own memory
-        return;
-    unsigned span_class = __atomic_load_n(&h->page_class[page], __ATOMIC_ACQUIRE); // span_make
-    const struct inline_class *c = &inline_classes[span_class];
-    uint32_t at = offset % PAGE_BYTES;
-    if (UNLIKELY(at >= c->limit_bytes)) {
-        if (!span_class)
+    struct spot o;
+    enum spot_kind kind = spot_find(h, p, &o);
+    if (UNLIKELY(kind != SPOT_INLINE)) {
+        if (kind == SPOT_BY_SPAN)
             shade_by_span(h, w, p, alone);
-        return;
+    } else if (mark_claim(page_marks(h, o.page), o.index, alone)) {
+        uint64_t slot_bytes = o.class->slot_bytes;
+        shaded(h, w, p - o.at + o.index * slot_bytes, slot_bytes, o.span_class & 1, o.index, alone,
+               spans && slot_bytes <= spans);
     }
-    uint32_t index = (uint32_t)((uint64_t)at * c->div_magic >> 32);
-    if (mark_claim(page_marks(h, page), index, alone))
-        shaded(h, w, p - at + (uint64_t)index * c->slot_bytes, c->slot_bytes, span_class & 1, index,
-               alone, spans && c->slot_bytes <= spans);
 }
 
 // Does a pointer lead to a free slot? Where objects may have been lost (gc->unsound) that is asked before each is shaded: a mark there
@@ -397,24 +415,19 @@ CORE_INLINE void shade_found(struct mheap *h, struct marker *k, char **found, ch
         end[i] = h->arena;
     for (char **p = found; p < end; p++) {
         __builtin_prefetch(page_marks(h, arena_offset(h, p[PREFETCH_DISTANCE]) >> PAGE_SHIFT));
-        uint64_t offset = arena_offset(h, *p), page = offset >> PAGE_SHIFT;
-        if (UNLIKELY(page >= GCSIM_LOAD(&h->grown_pages)))
-            continue;
-        unsigned span_class = __atomic_load_n(&h->page_class[page], __ATOMIC_ACQUIRE);
-        const struct inline_class *c = &inline_classes[span_class];
-        uint32_t at = offset % PAGE_BYTES;
-        if (UNLIKELY(at >= c->limit_bytes)) {
-            if (!span_class)
+        struct spot o;
+        enum spot_kind kind = spot_find(h, *p, &o);
+        if (UNLIKELY(kind != SPOT_INLINE)) {
+            if (kind == SPOT_BY_SPAN)
                 shade_by_span(h, k->work, *p, k->alone);
             continue;
         }
-        uint32_t index = (uint32_t)((uint64_t)at * c->div_magic >> 32);
-        uint64_t *word = page_marks(h, page) + index / 64;
+        uint64_t *word = page_marks(h, o.page) + o.index / 64;
         if (word != b.word) {
             bunch_shade(h, k, &b);
-            b = (struct bunch){word, 0, page, index / 64 * 64, span_class};
+            b = (struct bunch){word, 0, o.page, o.index / 64 * 64, o.span_class};
         }
-        b.bits |= 1ull << index % 64;
+        b.bits |= 1ull << o.index % 64;
     }
     bunch_shade(h, k, &b);
 }
