@@ -43,6 +43,7 @@ _SINGLE = frozenset(
             "alloc tiny",
             "alloc type",
             "alloc site",
+            "alloc request",
             "free",
             "window",
             "handle new",

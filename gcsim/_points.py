@@ -100,6 +100,7 @@ POINTS = (
     Point("free", "go on behind {object}, which is free", "gc/sweep.c: take_marks"),
     Point("memory limit", "go on: the limit is {arg} bytes", "gc/pace.c: pace_set_memory_limit"),
     Point("alloc site", "return the new {object}", "alloc/malloc.c: malloc_small"),
+    Point("alloc request", "return the new {object}", "alloc/malloc.c: malloc_bytes"),
 )
 
 NUMBERS = {point.name: number for number, point in enumerate(POINTS)}

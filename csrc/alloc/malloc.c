@@ -45,6 +45,15 @@ CORE_INLINE char *take_slot(struct mutator *m, unsigned span_class, uint64_t ptr
     return p;
 }
 
+#define TOLD_BY_OBJECT (EVENT_BIT(ALLOC_TYPE) | EVENT_BIT(ALLOC_SITE) | EVENT_BIT(ALLOC_REQUEST))
+
+static COLD void tell_of_tiny(struct mutator *m, const char *p, uint64_t bytes)
+{
+    struct mheap *h = mheap_of(m);
+    EMIT(h, ALLOC_REQUEST, m->pub.id, arena_offset(h, p), bytes);
+    EMIT(h, ALLOC_TINY, m->pub.id, arena_offset(h, p), bytes);
+}
+
 // Several tiny objects share a block (malloc.go:mallocgcTiny). A place in the present one, NULL if it has too little room.
 CORE_INLINE char *tiny_place(struct mutator *m, uint64_t bytes)
 {
@@ -54,7 +63,8 @@ CORE_INLINE char *tiny_place(struct mutator *m, uint64_t bytes)
         return NULL;
     m->tiny_offset = offset + bytes;
     m->tiny_allocs++;
-    EMIT(mheap_of(m), ALLOC_TINY, m->pub.id, arena_offset(mheap_of(m), m->tiny + offset), bytes);
+    if (EVENTS_ON(mheap_of(m), EVENT_BIT(ALLOC_TINY) | EVENT_BIT(ALLOC_REQUEST)))
+        tell_of_tiny(m, m->tiny + offset, bytes);
     return m->tiny + offset;
 }
 
@@ -69,6 +79,7 @@ static char *tiny_new_block(struct mutator *m, uint64_t bytes)
         m->tiny = block;
         m->tiny_offset = bytes;
     }
+    EMIT(h, ALLOC_REQUEST, m->pub.id, arena_offset(h, block), bytes);
     STEP(h, ALLOC, m->pub.id, arena_offset(h, block), TINY_BYTES);
     return block;
 }
@@ -79,12 +90,14 @@ CORE_INLINE void *malloc_tiny(struct mutator *m, uint64_t bytes)
     return p ? p : tiny_new_block(m, bytes);
 }
 
-// One look at what is on for both.
-static COLD void tell_what_and_where(struct mutator *m, const char *slot, const gcsim_type *t)
+// One look at what is on for all three.
+static COLD void tell_what_and_where(struct mutator *m, const char *slot, const gcsim_type *t,
+                                     uint64_t bytes)
 {
     struct mheap *h = mheap_of(m);
     EMIT(h, ALLOC_TYPE, m->pub.id, arena_offset(h, slot), t->id);
     EMIT(h, ALLOC_SITE, m->pub.id, arena_offset(h, slot), m->pub.site);
+    EMIT(h, ALLOC_REQUEST, m->pub.id, arena_offset(h, slot), bytes);
 }
 
 CORE_INLINE void *malloc_small(struct mutator *m, const gcsim_type *t, uint64_t count,
@@ -98,8 +111,8 @@ CORE_INLINE void *malloc_small(struct mutator *m, const gcsim_type *t, uint64_t 
         return NULL;
     if (rule.header_bytes)
         *(const gcsim_type **)(void *)p = t;
-    if (EVENTS_ON(h, EVENT_BIT(ALLOC_TYPE) | EVENT_BIT(ALLOC_SITE)))
-        tell_what_and_where(m, p, t);
+    if (EVENTS_ON(h, TOLD_BY_OBJECT))
+        tell_what_and_where(m, p, t, t->bytes * count);
     STEP(h, ALLOC, m->pub.id, arena_offset(h, p), rule.slot_bytes);
     return p + rule.header_bytes;
 }
@@ -141,8 +154,8 @@ static void *malloc_large(struct mutator *m, const gcsim_type *t, uint64_t count
     mcentral_file(h, s);
     m->settle |= SETTLE_REFILL;
     sample_large(m, s);
-    if (EVENTS_ON(h, EVENT_BIT(ALLOC_TYPE) | EVENT_BIT(ALLOC_SITE)))
-        tell_what_and_where(m, s->base, t);
+    if (EVENTS_ON(h, TOLD_BY_OBJECT))
+        tell_what_and_where(m, s->base, t, bytes);
     STEP(h, ALLOC_LARGE, m->pub.id, arena_offset(h, s->base), bytes);
     return s->base;
 }

@@ -159,6 +159,20 @@ static void sites(void)
     n = ended(m, &r);
     check(n == 1 && events[0].kind == EVENT_ALLOC_TYPE && events[0].arg == node->id,
           "and are recorded without");
+    const gcsim_type *bytes3 = make_bytes(m->heap, "bytes3", 3);
+    INVARIANT(API->record_begin(m, EVENT_BIT(ALLOC_REQUEST), ROOM) == GCSIM_OK);
+    gcsim_new(m, bytes3); // in a block of its own, or beside others
+    gcsim_new(m, bytes3);
+    gcsim_new(m, wide);
+    API->new_array(m, node, 9);
+    API->new_array(m, bytes3, 7);
+    API->new_array(m, bytes3, 20000);
+    static const uint64_t asked[] = {3, 3, 48000, 144, 21, 60000};
+    n = ended(m, &r);
+    right = n == 6;
+    for (uint64_t i = 0; i < n && right; i++)
+        right = events[i].kind == EVENT_ALLOC_REQUEST && events[i].arg == asked[i];
+    check(right, "each object, tiny, small or large, has the bytes that were asked for");
     close_heap(m);
 }
 

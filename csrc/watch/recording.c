@@ -82,8 +82,9 @@ CORE gcsim_status recording_begin(struct mutator *m, uint64_t kinds, uint64_t ro
         r->from_ns = rt_event_ns(&h->rt);
         write_first(h, kinds);
         GCSIM_STORE(&h->sites_recorded, (kinds & EVENT_BIT(ALLOC_SITE)) != 0);
-        GCSIM_STORE(&h->slot_by_slot, (kinds & (EVENT_BIT(ALLOC) | EVENT_BIT(ALLOC_TYPE) |
-                                                EVENT_BIT(ALLOC_SITE))) != 0);
+        GCSIM_STORE(&h->slot_by_slot,
+                    (kinds & (EVENT_BIT(ALLOC) | EVENT_BIT(ALLOC_TYPE) | EVENT_BIT(ALLOC_SITE) |
+                              EVENT_BIT(ALLOC_REQUEST))) != 0);
         if (h->slot_by_slot)
             take_windows(h);
     }
