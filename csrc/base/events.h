@@ -17,6 +17,7 @@ enum event_kind {
 _Static_assert(EVENT_KINDS <= 64, "sets of kinds are words");
 #define EVENT_BIT(kind) (1ull << EVENT_##kind)
 #define ALL_EVENTS      (UINT64_MAX >> (64 - EVENT_KINDS))
+#define RING_EVENTS     (ALL_EVENTS & ~EVENT_BIT(ALLOC_REQUEST)) // kept without being asked for
 
 struct event_ring {
     uint64_t room;    // records the ring can hold, a power of two; 0 = off

@@ -98,7 +98,7 @@ static bool history_init(struct mheap *h, const gcsim_options *options)
     h->history = (struct history *)world_at(h->world, REGION_HISTORY);
     h->history->events.records = (gcsim_event *)(world_at(h->world, REGION_HISTORY) + at);
     h->history->events.room = room;
-    h->events_on = room ? ALL_EVENTS : 0;
+    h->events_on = room ? RING_EVENTS : 0;
     trace_init(&h->history->traces);
     return true;
 }

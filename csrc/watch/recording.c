@@ -55,7 +55,7 @@ static void write_first(struct mheap *h, uint64_t kinds)
 static void switch_to(struct mheap *h, uint64_t kinds)
 {
     GCSIM_STORE(&h->history->recording.kinds, kinds);
-    GCSIM_STORE(&h->events_on, kinds | (h->history->events.room ? ALL_EVENTS : 0));
+    GCSIM_STORE(&h->events_on, kinds | (h->history->events.room ? RING_EVENTS : 0));
 }
 
 // An allocation that finds a slot in its window is told of by nobody.
