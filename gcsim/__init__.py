@@ -154,6 +154,7 @@ _LAZY = {
     "explore": "_explore",
     "follow_gctrace": "_gctrace",
     "lab": "",
+    "litmus": "",
     "lowlevel": "",
     "open_go_dump": "_dump",
     "open_graph": "_graph",
