@@ -18,6 +18,16 @@ struct slice { // as it lies in memory: word 0 is a pointer
 };
 _Static_assert(sizeof(struct slice) == 24, "the layout of a slice field");
 
+#define SLICE_MAX_BYTES (1ull << 48) // malloc.go:maxAlloc on linux/amd64
+
+// Stores a header in the heap or in a frame.
+static inline void slice_put(gcsim_mutator *m, struct slice *at, struct slice s)
+{
+    gcsim_store(m, &at->ptr, s.ptr);
+    GCSIM_STORE(&at->len, s.len);
+    GCSIM_STORE(&at->cap, s.cap);
+}
+
 // A capacity for `new_len` elements when `old_cap` is too small, before rounding (slice.go:nextslicecap).
 LIB int64_t slice_next_cap(int64_t new_len, int64_t old_cap);
 // The capacity that append really gets: the above, rounded up to what the size class holds (slice.go:growslice). false: too large.
@@ -53,3 +63,38 @@ LIB gcsim_status slice_extend(gcsim_mutator *m, const gcsim_type *elem, struct s
 // append(s, values...): `values` are rooted by the caller and may lie in s itself.
 LIB gcsim_status slice_append(gcsim_mutator *m, const gcsim_type *elem, struct slice s,
                               struct slice values, struct slice *out);
+// s = append(s, one element), which the caller writes: its address; NULL with m->status.
+static inline void *slice_push(gcsim_mutator *m, const gcsim_type *elem, uint64_t elem_bytes,
+                               struct slice *s)
+{
+    if (s->len == s->cap) {
+        struct slice longer;
+        gcsim_status status = slice_extend(m, elem, *s, 1, &longer);
+        if (status != GCSIM_OK) {
+            m->status = status;
+            return NULL;
+        }
+        *s = longer;
+        s->len--;
+    }
+    return slice_at(*s, elem_bytes, s->len++);
+}
+
+// slices.Grow(s, n): the same elements, also those between length and capacity, with room for n more.
+LIB gcsim_status slice_grow(gcsim_mutator *m, const gcsim_type *elem, struct slice s, int64_t n,
+                            struct slice *out);
+// slices.Insert(s, at, values...), 0 <= at <= len: in place if there is room. `values` are rooted by the caller; they may be elements of s,
+// but none between its length and its capacity.
+LIB gcsim_status slice_insert(gcsim_mutator *m, const gcsim_type *elem, struct slice s, int64_t at,
+                              struct slice values, struct slice *out);
+// slices.Delete(s, from, to), 0 <= from <= to <= len: what is left behind the new length is cleared, so that it keeps nothing.
+LIB struct slice slice_delete(gcsim_mutator *m, const gcsim_type *elem, struct slice s,
+                              int64_t from, int64_t to);
+// slices.Concat(a[0], a[1], ...), all rooted by the caller: always a new array, unless they are empty.
+LIB gcsim_status slice_concat(gcsim_mutator *m, const gcsim_type *elem, const struct slice *a,
+                              int64_t n, struct slice *out);
+// slices.Clone(s): capacity as append gives it; nil stays nil.
+LIB gcsim_status slice_clone(gcsim_mutator *m, const gcsim_type *elem, struct slice s,
+                             struct slice *out);
+// clear(s)
+LIB void slice_clear(gcsim_mutator *m, const gcsim_type *elem, struct slice s);

@@ -107,17 +107,18 @@ static void strings_are_go_s(mut *m)
     check(string_make(m, byte, "", 0, &empty) == GCSIM_OK && !empty.ptr && !empty.len,
           "the empty string takes no memory");
     check(string_make(m, byte, "x", -1, &out) == GCSIM_BAD_SIZE, "a negative length");
-    INVARIANT(string_concat(m, byte, (struct string[]){a, empty, b}, 3, &out) == GCSIM_OK);
+    INVARIANT(string_concat(m, byte, NULL, (struct string[]){a, empty, b}, 3, &out) == GCSIM_OK);
     check(out.len == 12 && !memcmp(out.ptr, "hello, world", 12), "concatenation");
     struct string cut = string_cut(out, 7, 12), none = string_cut(out, 12, 12);
     check(cut.ptr == out.ptr + 7 && cut.len == 5 && none.ptr == out.ptr && none.len == 0,
           "cutting shares the bytes");
-    INVARIANT(string_concat(m, byte, (struct string[]){empty, b, empty}, 3, &out) == GCSIM_OK);
+    INVARIANT(string_concat(m, byte, NULL, (struct string[]){empty, b, empty}, 3, &out) ==
+              GCSIM_OK);
     check(out.ptr == b.ptr && out.len == 5, "one string that is not empty is the result itself");
-    INVARIANT(string_concat(m, byte, (struct string[]){empty, empty}, 2, &out) == GCSIM_OK);
+    INVARIANT(string_concat(m, byte, NULL, (struct string[]){empty, empty}, 2, &out) == GCSIM_OK);
     check(out.len == 0, "no string at all");
     struct string huge = {a.ptr, INT64_MAX};
-    check(string_concat(m, byte, (struct string[]){huge, b}, 2, &out) == GCSIM_BAD_SIZE,
+    check(string_concat(m, byte, NULL, (struct string[]){huge, b}, 2, &out) == GCSIM_BAD_SIZE,
           "a concatenation that is too long");
 }
 
