@@ -269,7 +269,7 @@ static PyObject *slice_reslice(struct row_object *row, PyObject *const *args, Py
 }
 
 // Room for n more elements: the header that append returns, its array rooted by *handle, the old elements in it.
-static int slice_grow(struct row_object *row, int64_t n, struct slice *out, gcsim_handle **handle)
+static int row_extend(struct row_object *row, int64_t n, struct slice *out, gcsim_handle **handle)
 {
     struct heap_object *h = row->heap;
     struct type_object *elem = row->elem;
@@ -297,7 +297,7 @@ static PyObject *slice_append_staged(struct row_object *row, struct stage *stage
     struct heap_object *h = row->heap;
     gcsim_handle *handle = NULL;
     struct slice s;
-    if (heap_check_own(h, "append") < 0 || slice_grow(row, n, &s, &handle) < 0)
+    if (heap_check_own(h, "append") < 0 || row_extend(row, n, &s, &handle) < 0)
         return NULL;
     gcsim_mutator *m = heap_enter(h);
     if (!m) {
