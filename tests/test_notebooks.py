@@ -39,6 +39,7 @@ SECTIONS = {
     "05_leaks": ("11.4.1 常见内存泄漏场景", "11.4.2 内存泄漏检测工具"),
     "06_debugging_tools": ("11.6.1 内存使用分析", "11.6.2 内存泄漏检测"),
     "07_performance": ("11.3.3 减少指针使用", "11.5.1 缓存友好的数据结构"),
+    "11_interview": ("核心概念理解", "性能优化技巧", "常见问题诊断", "高级话题"),
 }
 
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -157,6 +158,31 @@ def test_the_pictures_of_a_notebook_are_small_pngs(path: Path) -> None:
     assert pictures
     for picture in pictures:
         assert picture.startswith(b"\x89PNG\r\n") and len(picture) < 100_000
+
+
+def headings(notebook: Any) -> list[str]:
+    """As their anchors read: what is shown, with hyphens for spaces (JupyterLab, nbconvert)."""
+    words = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    return [
+        re.sub(r"[`*]", "", line.lstrip("#").strip()).replace(" ", "-")
+        for line in words.splitlines()
+        if re.match(r"#+ ", line)
+    ]
+
+
+def links(notebook: Any) -> list[tuple[str, str]]:
+    """The links to notebooks: the file's name, and the heading, "" where there is none."""
+    words = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    return re.findall(r"\]\(([\w.]+\.ipynb)(?:#([^)\s]*))?\)", words)
+
+
+@each_notebook
+def test_links_to_notebooks_lead_to_headings(path: Path) -> None:
+    for name, heading in links(load(path)):
+        target = FOLDER / name
+        assert target.exists(), f"{path.name}: there is no {name}"
+        there = headings(load(target))
+        assert not heading or there.count(heading) == 1, f"{path.name}: {name}#{heading}"
 
 
 def test_machine_paths_are_recognised() -> None:
