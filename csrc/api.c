@@ -8,6 +8,7 @@
 #include "gc/sweep.h"
 #include "gc/world.h"
 #include "lib/bulk.h"
+#include "watch/fragmentation.h"
 #include "watch/metrics.h"
 #include "watch/objects.h"
 #include "watch/snapshot.h"
@@ -223,6 +224,14 @@ static uint64_t api_spans(gcsim_mutator *m, uint64_t *cursor, gcsim_span_info *o
 {
     world_stop(M(m));
     uint64_t n = span_list_all(mheap_of(M(m)), cursor, out, room);
+    world_start(M(m));
+    return n;
+}
+static uint64_t api_fragmentation(gcsim_mutator *m, gcsim_fragmentation *out,
+                                  const gcsim_page_map *map)
+{
+    world_stop(M(m));
+    uint64_t n = fragmentation_read(mheap_of(M(m)), out, map);
     world_start(M(m));
     return n;
 }

@@ -54,6 +54,7 @@
 #include "gc/heap.c"
 
 #include "watch/objects.c"
+#include "watch/fragmentation.c"
 #include "watch/stats.c"
 #include "watch/metrics.c"
 #include "watch/profile.c"
@@ -121,6 +122,7 @@
 #include "gc/work.h"
 #include "gc/worker.h"
 #include "gc/world.h"
+#include "watch/fragmentation.h"
 #include "watch/metrics.h"
 #include "watch/objects.h"
 #include "watch/profile.h"

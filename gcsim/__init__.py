@@ -120,6 +120,7 @@ _LAZY = {
     "Event": "_results",
     "Events": "_events",
     "Film": "_film",
+    "Fragmentation": "_fragmentation",
     "GCTrace": "_gctrace",
     "GCStats": "_results",
     "Handle": "_handles",

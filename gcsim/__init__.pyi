@@ -173,6 +173,9 @@ from gcsim._explore import (
 from gcsim._film import (
     Film as Film,
 )
+from gcsim._fragmentation import (
+    Fragmentation as Fragmentation,
+)
 from gcsim._gctrace import (
     GCTrace as GCTrace,
 )

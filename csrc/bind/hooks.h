@@ -48,6 +48,8 @@ static PyObject *heap_py_metrics(PyObject *self, void *closure);
 static PyObject *heap_py_snapshot(PyObject *self, PyObject *args, PyObject *kwargs);
 HOOK_NOARGS(heap_py_read_snapshot);
 HOOK_NOARGS(heap_py_breakdown);
+HOOK_NOARGS(heap_py_fragmentation);
+HOOK_NOARGS(heap_py_read_fragmentation);
 // specials.c: run the finalizers and cleanups that are ready, when a method has its result; NULL if one was interrupted.
 HOOK_FASTCALL(heap_py_set_finalizer);
 HOOK_FASTCALL(heap_py_add_cleanup);
@@ -152,6 +154,13 @@ static PyObject *heap_py_dump(PyObject *self, void *closure);
         {"breakdown", heap_py_breakdown, METH_NOARGS,                                              \
          PyDoc_STR("breakdown($self, /)\n--\n\nWhere the memory of the heap is: a Breakdown, "     \
                    "whose parts add up to memstats().sys. Stops the world.")},                     \
+        {"fragmentation", heap_py_fragmentation, METH_NOARGS,                                      \
+         PyDoc_STR(                                                                                \
+             "fragmentation($self, /)\n--\n\nHow the heap is cut up: a Fragmentation, "            \
+             "counted in one walk while the world is stopped.\n\nFree slots and pages, what "      \
+             "single survivors hold, what a perfect compaction would give back; str() is a "       \
+             "table,\nplot() a picture. ClosedHeapError; ForkedHeapError; MemoryError.")},         \
+        {"_read_fragmentation", heap_py_read_fragmentation, METH_O, NULL},                         \
         {"_read_snapshot", heap_py_read_snapshot, METH_NOARGS, NULL},                              \
         {"graph", heap_py_graph, METH_NOARGS,                                                      \
          PyDoc_STR(                                                                                \

@@ -27,6 +27,7 @@
 #include "bind/dump_bind.c"
 #include "bind/graph_bind.c"
 #include "bind/snapshot_bind.c"
+#include "bind/placement_bind.c"
 #include "bind/profile_bind.c"
 #include "bind/load.c"
 #include "bind/layout_bind.c"

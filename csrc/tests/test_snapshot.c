@@ -18,6 +18,78 @@ static uint64_t sum_of_parts(const gcsim_breakdown *b)
            b->mark_bits + b->profile + b->other;
 }
 
+// The runs are all pages, in order; their slots are what they say, and the sums of classes are theirs.
+static bool check_runs(const gcsim_fragmentation *f, const gcsim_page_map *map, uint64_t n)
+{
+    uint64_t spans[GCSIM_SPAN_CLASSES] = {0}, live[GCSIM_SPAN_CLASSES] = {0};
+    uint64_t page = 0, sums[4] = {0}, released = 0, spare = 0;
+    uint64_t left[GCSIM_SPAN_CLASSES] = {0}; // slots of the spans that were needed so far
+    bool ok = EXPECT(n <= map->room);
+    for (uint64_t i = 0; i < n && ok; i++) {
+        const gcsim_page_run *run = &map->runs[i];
+        ok = EXPECT(run->page == page && run->npages > 0 && run->kind <= GCSIM_RUN_FENCED) &&
+             EXPECT(i == 0 || run->kind != GCSIM_RUN_FREE || run[-1].kind != GCSIM_RUN_FREE);
+        page += run->npages;
+        sums[run->kind] += run->npages;
+        released += run->kind == GCSIM_RUN_FREE ? run->live : 0;
+        if (run->kind != GCSIM_RUN_OBJECTS)
+            continue;
+        uint64_t bits = 0;
+        for (uint32_t k = 0; k < run->slots; k++)
+            bits += bits_test(map->slots + (uint64_t)run->page * 16, k);
+        ok = EXPECT(bits == run->live);
+        spans[run->span_class]++;
+        live[run->span_class] += run->live;
+        if (run->span_class > 1 && run->live && run->live <= left[run->span_class]) {
+            left[run->span_class] -= run->live; // they would fit into those
+            spare += run->npages;
+        } else if (run->live) {
+            left[run->span_class] += run->slots - run->live;
+        }
+    }
+    for (int c = 0; c < GCSIM_SPAN_CLASSES; c++)
+        ok &= EXPECT(f->classes[c].spans == spans[c] && f->classes[c].live == live[c]);
+    return ok && EXPECT(spare * PAGE_BYTES == f->compaction) &&
+           EXPECT(page == f->pages && released == f->released_pages) &&
+           EXPECT(sums[0] == f->free_pages && sums[2] == f->manual_pages &&
+                  sums[3] == f->fenced_pages);
+}
+
+// How the heap is cut up, against the breakdown and the statistics.
+static bool check_fragmentation(mut *m, const gcsim_breakdown *b)
+{
+    enum { ROOM = 1 << 14 };
+    static gcsim_page_run runs[ROOM];
+    static uint64_t slots[ROOM * 16];
+    gcsim_page_map map = {runs, ROOM, slots, ROOM};
+    gcsim_fragmentation f;
+    gcsim_memstats stats;
+    memset(slots, 0, sizeof slots);
+    uint64_t n = API->fragmentation(m, &f, &map);
+    API->memstats(m, &stats);
+    gcsim_class_use all = {0};
+    uint64_t free_slots = 0, free_runs = 0;
+    for (int c = 0; c < GCSIM_SPAN_CLASSES; c++) {
+        const gcsim_class_use *use = &f.classes[c];
+        all.span_bytes += use->span_bytes;
+        all.used_bytes += use->used_bytes;
+        all.live_bytes += use->live_bytes;
+        all.bits += use->bits;
+        all.tails += use->tails;
+        free_slots += (use->slots - use->used) * use->slot_bytes;
+    }
+    for (int k = 0; k < GCSIM_RUN_LENGTHS; k++)
+        free_runs += f.free_run_pages[k];
+    return EXPECT(all.used_bytes == stats.heap_alloc) &&
+           EXPECT(all.span_bytes + f.fenced_pages * PAGE_BYTES == stats.heap_inuse) &&
+           EXPECT(f.free_pages * PAGE_BYTES == stats.heap_idle && free_runs == f.free_pages) &&
+           EXPECT(f.released_pages * PAGE_BYTES == stats.heap_released) &&
+           EXPECT(all.live_bytes == b->live + b->dead + b->tiny_free + b->large_tails) &&
+           EXPECT(all.used_bytes - all.live_bytes == b->unswept && all.bits == b->span_bits) &&
+           EXPECT(all.tails == b->span_tails && free_slots == b->free_slots) &&
+           check_runs(&f, &map, n);
+}
+
 static bool check_breakdown(mut *m, const gcsim_snapshot *s)
 {
     gcsim_memstats stats;
@@ -27,7 +99,8 @@ static bool check_breakdown(mut *m, const gcsim_snapshot *s)
                       b->free_slots + b->span_bits + b->span_tails + b->fences;
     return EXPECT(sum_of_parts(b) == b->sys) && EXPECT(b->sys == stats.sys) &&
            EXPECT(in_use == stats.heap_inuse) &&
-           EXPECT(b->compaction <= in_use && b->free_pages + b->released == stats.heap_idle);
+           EXPECT(b->compaction <= in_use && b->free_pages + b->released == stats.heap_idle) &&
+           check_fragmentation(m, b);
 }
 
 // The number of the object that an address lies in, by searching; UINT32_MAX: none.

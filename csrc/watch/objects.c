@@ -1,5 +1,6 @@
 #include "watch/objects.h"
 
+#include "base/bits.h"
 #include "gc/mark.h"
 
 static const gcsim_type *object_type(const gcsim_span *s, const char *base)
@@ -13,6 +14,42 @@ CORE bool span_is_unswept(const struct mheap *h, const gcsim_span *s)
 {
     uint32_t sweepgen = GCSIM_LOAD(&s->sweepgen); // the second: cached since before the sweep began
     return sweepgen == h->sweepgen - 2 || sweepgen == h->sweepgen + 1;
+}
+
+// The 64 slots from 64 * word on that hold an object as the allocator sees it (mheap.c:span_is_free, for a whole word).
+static uint64_t allocated_word(const struct mheap *h, const gcsim_span *s, uint32_t word)
+{
+    uint32_t first = word * 64, given = s->free_index > first ? s->free_index - first : 0;
+    uint64_t bits = span_alloc_bits(h, s)[word] | bits_low(given);
+    if (s->loaded && s->window_index / 64 == word)
+        bits = (bits & ~s->loaded) | (s->loaded & ~s->free);
+    return s->nelems - first < 64 ? bits & bits_low(s->nelems - first) : bits;
+}
+
+CORE uint32_t span_live(const struct mheap *h, const gcsim_span *s, uint64_t *live)
+{
+    bool unswept = span_is_unswept(h, s);
+    uint32_t freed = 0;
+    for (uint32_t word = 0; word < span_mark_words(s); word++) {
+        live[word] = allocated_word(h, s, word);
+        uint64_t dead = unswept ? live[word] & ~GCSIM_LOAD(&s->marks[word]) : 0;
+        live[word] &= ~dead;
+        freed += bits_count(dead);
+    }
+    for (gcsim_special *special = unswept ? s->specials : NULL; special; special = special->next) {
+        uint32_t index = span_index(s, special->ptr);
+        if (special->kind == SPECIAL_FINALIZER && !bits_test(live, index)) { // it is revived
+            bits_set(live, index);
+            freed--;
+        }
+    }
+    return freed;
+}
+
+CORE uint64_t span_bits_bytes(const gcsim_span *s)
+{
+    return (s->heap_bits ? (uint64_t)SPAN_HEAP_BITS_BYTES : 0) +
+           (s->inline_marks ? (uint64_t)SPAN_INLINE_MARKS_BYTES : 0);
 }
 
 static void describe(struct mheap *h, gcsim_span *s, uint32_t index, gcsim_object *out)

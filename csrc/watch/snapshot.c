@@ -4,6 +4,7 @@
 #include "base/os.h"
 #include "gc/mark.h"
 #include "gc/world.h"
+#include "watch/fragmentation.h"
 #include "watch/objects.h"
 #include "watch/stats.h"
 
@@ -82,35 +83,6 @@ static void copy_fail(struct copy *c, gcsim_status status)
 {
     if (c->status == GCSIM_OK)
         c->status = status;
-}
-
-// The 64 slots from 64 * word on that hold an object as the allocator sees it (mheap.c:span_is_free, for a whole word).
-static uint64_t allocated_word(const struct mheap *h, const gcsim_span *s, uint32_t word)
-{
-    uint32_t first = word * 64, given = s->free_index > first ? s->free_index - first : 0;
-    uint64_t bits = span_alloc_bits(h, s)[word] | bits_low(given);
-    if (s->loaded && s->window_index / 64 == word)
-        bits = (bits & ~s->loaded) | (s->loaded & ~s->free);
-    return s->nelems - first < 64 ? bits & bits_low(s->nelems - first) : bits;
-}
-
-// What a sweep would leave of them.
-static void copy_live(struct copy *c, const gcsim_span *s, uint64_t *live)
-{
-    bool unswept = span_is_unswept(c->h, s);
-    for (uint32_t word = 0; word < span_mark_words(s); word++) {
-        live[word] = allocated_word(c->h, s, word);
-        uint64_t dead = unswept ? live[word] & ~GCSIM_LOAD(&s->marks[word]) : 0;
-        live[word] &= ~dead;
-        c->out->where.unswept += bits_count(dead) * s->slot_bytes;
-    }
-    for (gcsim_special *special = unswept ? s->specials : NULL; special; special = special->next) {
-        uint32_t index = span_index(s, special->ptr);
-        if (special->kind == SPECIAL_FINALIZER && !bits_test(live, index)) {
-            bits_set(live, index);
-            c->out->where.unswept -= s->slot_bytes;
-        }
-    }
 }
 
 static void copy_slot(struct mheap *h, void **slot, void *ctx)
@@ -209,7 +181,7 @@ static void copy_span(struct copy *c, gcsim_span *s)
                                 .span_class = s->span_class,
                                 .noscan = span_noscan(s),
                                 .has_header = span_has_header(s)};
-    copy_live(c, s, live);
+    c->out->where.unswept += span_live(c->h, s, live) * s->slot_bytes;
     if (!span_noscan(s))
         copy_objects(c, s, live);
 }
@@ -350,8 +322,7 @@ static void count_span(struct copy *c, const gcsim_span *s)
         b->fences += s->purpose == GCSIM_MANUAL_FENCE ? bytes : 0;
         return;
     }
-    uint64_t bits = (s->heap_bits ? (uint64_t)SPAN_HEAP_BITS_BYTES : 0) +
-                    (s->inline_marks ? (uint64_t)SPAN_INLINE_MARKS_BYTES : 0);
+    uint64_t bits = span_bits_bytes(s);
     b->span_bits += bits;
     b->span_tails += bytes - s->nelems * s->slot_bytes - bits;
     b->free_slots += (s->nelems - span_in_use(s)) * s->slot_bytes;
@@ -653,7 +624,7 @@ static uint64_t compaction(const struct class_use *classes)
     uint64_t bytes = 0;
     for (unsigned i = 0; i < NUM_SPAN_CLASSES; i++)
         if (span_class_size_class(i) != LARGE_SIZE_CLASS && classes[i].spans)
-            bytes += (classes[i].spans - divide_up(classes[i].live, classes[i].nelems)) *
+            bytes += spans_to_spare(classes[i].spans, classes[i].live, classes[i].nelems) *
                      classes[i].span_bytes;
     return bytes;
 }

@@ -737,4 +737,22 @@ MUTANTS = [
         "a window ends before the slot that is sampled (alloc/sample.h)",
         ("test_memprofile.fast",),
     ),
+    Mutant(
+        "what-sweeping-frees-is-for-compaction",
+        "allocation",
+        "watch/fragmentation.c",
+        "uint64_t used = use->spans - use->empty;",
+        "uint64_t used = use->spans;",
+        "compaction counts spans with live objects (gcsim.h:gcsim_fragmentation)",
+        ("test_snapshot.fast",),
+    ),
+    Mutant(
+        "cached-pages-have-memory",
+        "allocation",
+        "watch/fragmentation.c",
+        "            return m->pages.scav >> page % PAGECACHE_PAGES & 1;",
+        "            return false;",
+        "released pages are those of the statistics (watch/fragmentation.h)",
+        ("test_snapshot.fast",),
+    ),
 ]

@@ -668,6 +668,59 @@ typedef struct gcsim_breakdown {
     uint64_t compaction; /* pages that spans would give back if live objects lay side by side */
 } gcsim_breakdown;
 
+/* How the spans of one class are used. A live object is what a sweep would leave. */
+typedef struct gcsim_class_use {
+    uint64_t slot_bytes;        /* 0: large objects */
+    uint64_t spans, span_bytes; /* span_bytes: of all their pages */
+    uint64_t slots, used,
+        live; /* used: as the allocator sees it, dead ones that wait to be swept included */
+    uint64_t used_bytes, live_bytes; /* of these slots */
+    uint64_t cached;                 /* spans that a mutator allocates from */
+    uint64_t empty, single; /* spans with no live object, and small ones with a single one */
+    uint64_t fewest;        /* spans that the live objects would fill */
+    uint64_t bits,
+        tails; /* bytes that are no slot: pointer and mark bits; what no slot fits into */
+    uint64_t known,
+        asked; /* live objects of which it is known what was asked for, and those bytes */
+} gcsim_class_use;
+
+/* How a heap is cut up: classes, large objects first, and free pages in a row, [k] those of 2^k to 2^(k+1) - 1 pages. Pages that a mutator
+   keeps for itself count as free. Eight bytes a field, so that it can be read word by word. */
+#define GCSIM_RUN_LENGTHS 33
+typedef struct gcsim_fragmentation {
+    gcsim_class_use classes[GCSIM_SPAN_CLASSES];
+    uint64_t free_runs[GCSIM_RUN_LENGTHS], free_run_pages[GCSIM_RUN_LENGTHS];
+    uint64_t pages; /* in use or once used */
+    uint64_t free_pages, released_pages,
+        cached_pages;                    /* of the free ones: without memory; kept by mutators */
+    uint64_t largest_run;                /* free pages */
+    uint64_t manual_pages, fenced_pages; /* stacks and buffers; pages never used again (efence) */
+    uint64_t
+        compaction; /* bytes of spans with live objects that could go if these lay side by side */
+} gcsim_fragmentation;
+
+typedef enum gcsim_run_kind {
+    GCSIM_RUN_FREE = 0,
+    GCSIM_RUN_OBJECTS = 1,
+    GCSIM_RUN_MANUAL = 2,
+    GCSIM_RUN_FENCED = 3
+} gcsim_run_kind;
+typedef struct gcsim_page_run { /* a span, or all free pages between two */
+    uint32_t page, npages;
+    uint32_t kind; /* gcsim_run_kind */
+    uint32_t span_class, slots;
+    uint32_t live; /* objects; of free pages: those that were released */
+} gcsim_page_run;
+
+/* Where `fragmentation` writes the runs, and which slots are live: of each span that begins before page slot_pages a bit per slot, from
+   slots[16 * first page] on; no others are written to. */
+typedef struct gcsim_page_map {
+    gcsim_page_run *runs;
+    uint64_t room; /* runs */
+    uint64_t *slots;
+    uint64_t slot_pages;
+} gcsim_page_map;
+
 /* A heap as of one moment. The arrays are made by the call; snapshot_free gives them back. Addresses and offsets are in bytes, addresses from
    the arena's first; objects ascend by address. UINT32_MAX: no such number. */
 typedef struct gcsim_snapshot {
