@@ -35,6 +35,7 @@ from setuptools.command.build_py import build_py
 UNITS = [
     "csrc/core_fast.c",
     "csrc/core_step.c",
+    "csrc/ffi/lib.c",
     "csrc/workloads/workloads.c",
     "csrc/bind/module.c",
 ]

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gcsim import _conform_pacer, _gctrace
+from gcsim import _conform_pacer, _conform_slices, _gctrace
 from gcsim._errors import DumpFormatError
 
 _MAX_DIFFERENCES = 5  # kept for printing
@@ -448,4 +448,9 @@ _BY_HEADER: dict[tuple[str, ...], Callable[[Iterator[_Row], Conformance], None]]
         _conform_pacer.replay_workers
     ),
     ("seq", "i", "op", "arg"): _conform_pacer.replay_limiter,
+    ("elem_size", "noscan", "len_after", "old_cap"): _conform_slices.replay_append1,
+    ("elem_size", "noscan", "len", "cap"): _conform_slices.replay_appendk,
+    ("new_len", "old_cap", "next_cap", "size"): _conform_slices.replay_nextcap,
+    ("op", "result_escapes", "lengths", "allocs"): _conform_slices.replay_strings,
+    ("seq", "step", "op", "n"): _conform_slices.replay_text,
 }

@@ -10,6 +10,8 @@ This is C: a wrong pointer crashes the process. Nothing else in gcsim may.
     The tables of internals (``csrc/whitebox.def``).
 ``whitebox``
     The pure functions among them with Python results.
+``calls``
+    The functions of csrc/lib over slices, strings, builders, buffers (``csrc/ffi/lib.def``).
 ``RawHeap``
     One heap with one mutator, addresses as ints.
 ``PageAllocReplay``
@@ -25,16 +27,19 @@ import importlib.machinery
 import importlib.util
 import sys
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 from gcsim import _core
 from gcsim._errors import Error, HeapMemoryError
 
 __all__ = [
+    "Asked",
     "Limiter",
     "Pacer",
     "PageAllocReplay",
     "RawHeap",
+    "calls",
     "fast",
     "ffi",
     "lib",
@@ -70,7 +75,9 @@ fast: Any = lib.gcsim_fast()
 steps: Any = lib.gcsim_steps()
 whitebox_fast: Any = lib.gcsim_whitebox_fast()
 whitebox_steps: Any = lib.gcsim_whitebox_steps()
+calls: Any = lib.gcsim_lib()
 
+_ALLOC_REQUEST = next(k for k in count() if ffi.string(fast.event_name(k)) == b"alloc request")
 _NO_OFFSET = (0xFFFFFFFF, 0xFFFFFFFFFFFFFFFF)
 
 
@@ -142,6 +149,15 @@ class whitebox:
         )
 
 
+@dataclass(frozen=True)
+class Asked:
+    """One request to a heap, and the slot that it got (tiny objects share one). Bytes."""
+
+    request: int
+    slot: int
+    noscan: bool
+
+
 class RawHeap:
     """A heap with one mutator that is always inside. Objects are ints; `keep` makes one a root."""
 
@@ -207,11 +223,34 @@ class RawHeap:
         """Make an object a root; returns its handle."""
         return self.api.handle_new(self.mutator, ffi.cast("void *", address))
 
-    def collect(self) -> None:
-        """A full collection with its sweep."""
-        status = self.api.collect(self.mutator)
+    def watch(self, room: int = 1 << 16) -> None:
+        """Record what is asked of the heap from now on, until `asked`; `room` requests at most."""
+        self._check(self.api.record_begin(self.mutator, 1 << _ALLOC_REQUEST, room))
+
+    def asked(self) -> list[Asked]:
+        """What was asked of the heap since `watch`, in order: as long as its objects are there.
+
+        Raises Error if there were more requests than there is room for.
+        """
+        about = ffi.new("gcsim_recorded *")
+        self._check(self.api.record_end(self.mutator, about))
+        if about.dropped:
+            raise Error(f"{about.dropped} requests too many to record")
+        if not about.kept:
+            return []
+        events = ffi.new("gcsim_event[]", about.kept)
+        self.api.record_read(self.heap, events)
+        arena = int(ffi.cast("uintptr_t", self.api.arena(self.heap, ffi.new("uint64_t *"))))
+        found = [(event.arg, self.find(arena + event.where)) for event in events]
+        return [Asked(int(n), f.slot_bytes, bool(f.noscan)) for n, f in found]
+
+    def _check(self, status: int) -> None:
         if status:
             raise Error(self._status(status))
+
+    def collect(self) -> None:
+        """A full collection with its sweep."""
+        self._check(self.api.collect(self.mutator))
 
     def pages_in_use(self) -> set[int]:
         """First pages of all spans that hold objects."""

@@ -1,4 +1,5 @@
-// What `gcsim.lowlevel` sees: the public API (gcsim.h, api.def) and the white-box tables (whitebox.def), one of each per instantiation.
+// What `gcsim.lowlevel` sees: the public API (gcsim.h, api.def) and the white-box tables (whitebox.def), one of each per instantiation,
+// and lib (lib.def), which is over either.
 //
 // C reads this file behind gcsim.h; with GCSIM_CDEF defined and run through the preprocessor it is what cffi is told.
 #ifndef GCSIM_FFI_CDEF_H
@@ -19,11 +20,19 @@ typedef struct gcsim_whitebox {
 } gcsim_whitebox;
 #undef WB
 
+#define LIB_CALL(ret, name, n, ...) ret (*name)(API_TYPES_##n(__VA_ARGS__));
+typedef struct gcsim_lib_calls {
+    uint32_t bytes; /* sizeof(gcsim_lib_calls) */
+#include "ffi/lib.def"
+} gcsim_lib_calls;
+#undef LIB_CALL
+
 #ifdef GCSIM_CDEF
 const gcsim_api *gcsim_fast(void);
 const gcsim_api *gcsim_steps(void);
 #endif
 const gcsim_whitebox *gcsim_whitebox_fast(void);
 const gcsim_whitebox *gcsim_whitebox_steps(void);
+const gcsim_lib_calls *gcsim_lib(void);
 
 #endif
