@@ -67,6 +67,10 @@
 #include "watch/verify.c"
 
 #include "lib/bulk.c"
+#include "lib/slice.c"
+#include "lib/string.c"
+
+#include "lib/map_replay.c"
 
 #if GCSIM_STEPS
 #include "steps/undo.c"

@@ -6,6 +6,7 @@
 #include "gc/limiter.h"
 #include "gc/pacer.h"
 #include "gc/world.h"
+#include "lib/map_replay.h"
 #include "watch/profile.h"
 #include "watch/verify.h"
 
@@ -221,6 +222,14 @@ static void wb_limiter_start_transition(struct limiter *l, uint32_t enable, int6
 #define wb_limiter_reset_capacity    limiter_reset_capacity
 #define wb_limiter_add_assist        limiter_add_assist
 #define wb_limiter_add_idle          limiter_add_idle
+
+#define wb_map_new     map_replay_new
+#define wb_map_delete  map_replay_delete
+#define wb_map_part    map_replay_part
+#define wb_map_do      map_replay_do
+#define wb_map_objects map_replay_objects
+#define wb_map_state   map_replay_state
+#define wb_map_check   map_replay_check
 
 #define wb_time_bucket time_bucket
 static uint64_t wb_trace_text(uint32_t line, const gcsim_cycle *cycle, uint32_t machine, char *out)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gcsim import _conform_pacer, _conform_slices, _gctrace
+from gcsim import _conform_maps, _conform_pacer, _conform_slices, _gctrace
 from gcsim._errors import DumpFormatError
 
 _MAX_DIFFERENCES = 5  # kept for printing
@@ -453,4 +453,7 @@ _BY_HEADER: dict[tuple[str, ...], Callable[[Iterator[_Row], Conformance], None]]
     ("new_len", "old_cap", "next_cap", "size"): _conform_slices.replay_nextcap,
     ("op", "result_escapes", "lengths", "allocs"): _conform_slices.replay_strings,
     ("seq", "step", "op", "n"): _conform_slices.replay_text,
+    ("map", "hint", "insert", "kind"): _conform_maps.replay_allocs,
+    ("map", "hint", "keys", "deterministic"): _conform_maps.replay_totals,
+    ("seq", "step", "map", "assign"): _conform_maps.replay_hashed,
 }

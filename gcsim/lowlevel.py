@@ -16,6 +16,8 @@ This is C: a wrong pointer crashes the process. Nothing else in gcsim may.
     One heap with one mutator, addresses as ints.
 ``PageAllocReplay``
     A page allocator of its own, as conformance replays it.
+``MapReplay``
+    A map in a heap of its own, as conformance replays it.
 ``Pacer``, ``Limiter``
     The pacer and the CPU limiter as values with the functions over them.
 """
@@ -36,6 +38,7 @@ from gcsim._errors import Error, HeapMemoryError
 __all__ = [
     "Asked",
     "Limiter",
+    "MapReplay",
     "Pacer",
     "PageAllocReplay",
     "RawHeap",
@@ -281,6 +284,113 @@ class _Found:
     slot_bytes: int
     header_bytes: int
     noscan: int
+
+
+@dataclass(frozen=True)
+class MapObject:
+    """An object that an operation on a map made: bytes asked for, and the slot it got."""
+
+    at: int  # which key of the range it was made for
+    kind: str  # map, directory, table, groups, key, elem
+    request: int
+    slot: int
+    noscan: bool
+
+
+@dataclass(frozen=True)
+class MapState:
+    """A map as it is; of each table, in the directory's order, its slots, how many are used, how
+    many may be filled before it grows, and its local depth."""
+
+    used: int
+    dir_len: int
+    depth: int
+    tombstone_possible: bool
+    tombstones: int
+    tables: tuple[tuple[int, int, int, int], ...]
+
+
+class MapReplay:
+    """A map whose keys are numbers, in a heap whose collector runs only when it is made anew."""
+
+    HASHES = ("seeded", "mix", "clustered", "skewed", "collide16")
+    _OPS = ("make", "insert", "delete", "churn", "clear", "clone")
+    _KINDS = ("map", "directory", "table", "groups", "key", "elem")
+
+    def __init__(self, key: Any, elem: Any, *, hash: str = "seeded", seed: int = 0) -> None:
+        """key, elem: TypeInfo (gcsim._types.describe).
+
+        Raises TypeDefinitionError for a key that is none, Error for one that cannot be replayed."""
+        from gcsim._maps import key_plan
+
+        how, parts = key_plan(key)
+        self._heap = RawHeap(gc_percent=-1, stop_the_world=1)
+        self._types = [self._type(info) for info in (key, elem)]
+        self._how, self._hash, self._parts = how, self.HASHES.index(hash), parts
+        self._r: Any = None
+        self.start(seed)
+
+    def _type(self, info: Any) -> Any:
+        mask = ffi.from_buffer(info.mask or bytes(8))
+        name = ffi.new("char[]", info.name.encode())
+        desc = ffi.new(
+            "gcsim_type_desc *",
+            {
+                "name": name,
+                "bytes": info.bytes,
+                "ptr_bytes": info.ptr_bytes,
+                "mask": ffi.cast("uint64_t *", mask),
+                "align": info.align,
+            },
+        )
+        status = ffi.new("gcsim_status *")
+        made = self._heap.api.type_new(self._heap.heap, desc, status)
+        if not made:
+            raise Error(f"{info.name}: {self._heap._status(status[0])}")
+        return made
+
+    def start(self, seed: int) -> None:
+        """Forget the map and all that it was, and begin with other chances."""
+        if self._r is not None:
+            self._heap.collect()
+        r = whitebox_fast.map_new(
+            self._heap.mutator, *self._types, self._how, self._hash, seed & _NO_OFFSET[1]
+        )
+        if not r:
+            raise Error("keys of this type cannot be replayed with this hash")
+        self._r = ffi.gc(r, whitebox_fast.map_delete)
+        for part in self._parts if self._how == 4 else ():
+            if not whitebox_fast.map_part(self._r, *part):
+                raise Error("the key has too many parts")
+
+    def do(self, op: str, first: int = 0, count: int = 0, stride: int = 1) -> list[MapObject]:
+        """One operation (make: `first` is the hint), and the objects that it made, in order."""
+        words = ffi.new("uint64_t[3]", [n & _NO_OFFSET[1] for n in (first, count, stride)])
+        status = whitebox_fast.map_do(self._r, self._OPS.index(op), words)
+        if status:
+            raise Error(f"{op}: {self._heap._status(status)}")
+        n = ffi.new("uint64_t *")
+        objects = whitebox_fast.map_objects(self._r, n)
+        rows = ffi.unpack(objects, 5 * int(n[0])) if n[0] else []
+        return [
+            MapObject(at, self._KINDS[kind], request, slot, bool(noscan))
+            for at, kind, request, slot, noscan in zip(*[iter(rows)] * 5, strict=True)
+        ]
+
+    @property
+    def state(self) -> MapState:
+        """What the map is now."""
+        n = int(whitebox_fast.map_state(self._r, ffi.NULL, 0))
+        out = ffi.new("uint64_t[]", n)
+        whitebox_fast.map_state(self._r, out, n)
+        used, dir_len, depth, possible, tombstones, _, *tables = list(out)
+        each = tuple(zip(*[iter(tables)] * 4, strict=True))
+        return MapState(used, dir_len, depth, bool(possible), tombstones, each)
+
+    def check(self) -> str | None:
+        """Which invariant of lib/map.c does not hold, or None."""
+        wrong = whitebox_fast.map_check(self._r)
+        return ffi.string(wrong).decode() if wrong else None
 
 
 # alloc/pagealloc_replay.h:pagealloc_replay_value

@@ -8,6 +8,7 @@
 #include "gcsim/gcsim.h"
 
 struct limiter;
+struct map_replay;
 struct pacer;
 struct pagealloc_replay;
 struct world_log;

@@ -70,7 +70,7 @@ MAP_INLINE uint32_t read32(const void *p)
     memcpy(&v, p, sizeof v);
     return v;
 }
-MAP_INLINE uint64_t hash_word(uint64_t word, uint64_t seed)
+MAP_INLINE uint64_t hash_short(uint64_t word, uint64_t seed)
 {
     return hash_fold(hash_fold(word ^ HASH_A, seed ^ HASH_B), HASH_C);
 }
@@ -102,9 +102,9 @@ LIB uint64_t hash_memory(const void *start, uint64_t n, uint64_t seed)
 static uint64_t hash_float(const struct map_type *t, double v, uint64_t seed)
 {
     if (v != v) // no look-up is to find it (alg.go:f64hash)
-        return hash_word(map_random(t), seed);
+        return hash_short(map_random(t), seed);
     if (v == 0) // -0 too
-        return hash_word(0, seed);
+        return hash_short(0, seed);
     return hash_memory(&v, sizeof v, seed);
 }
 
@@ -125,7 +125,7 @@ static struct string part_string(const void *p)
     memcpy(&s, p, sizeof s);
     return s;
 }
-static bool string_equal(struct string a, struct string b)
+static bool text_equal(struct string a, struct string b)
 {
     return a.len == b.len && (a.ptr == b.ptr || !memcmp(a.ptr, b.ptr, (size_t)a.len));
 }
@@ -152,7 +152,7 @@ static bool equal_parts(const struct map_type *t, const char *a, const char *b)
         const char *x = a + part->offset, *y = b + part->offset;
         bool equal;
         if (part->kind == MAP_PART_STRING)
-            equal = string_equal(part_string(x), part_string(y));
+            equal = text_equal(part_string(x), part_string(y));
         else if (part->kind == MAP_PART_BYTES)
             equal = !memcmp(x, y, part->bytes);
         else
@@ -171,9 +171,9 @@ MAP_INLINE uint64_t key_hash(const struct map_type *t, enum map_key how, const v
         return t->hash(key, seed);
     switch (how) {
     case MAP_KEY_64:
-        return hash_word(read64(key), seed);
+        return hash_short(read64(key), seed);
     case MAP_KEY_32:
-        return hash_word(read32(key), seed);
+        return hash_short(read32(key), seed);
     case MAP_KEY_STRING: {
         struct string s = part_string(key);
         return hash_memory(s.ptr, (uint64_t)s.len, seed);
@@ -192,7 +192,7 @@ MAP_INLINE bool key_equal(const struct map_type *t, enum map_key how, const void
     case MAP_KEY_32:
         return read32(a) == read32(b);
     case MAP_KEY_STRING:
-        return string_equal(part_string(a), part_string(b));
+        return text_equal(part_string(a), part_string(b));
     case MAP_KEY_BYTES:
         return !memcmp(a, b, t->key->bytes);
     default:
@@ -432,8 +432,8 @@ MAP_INLINE char *small_find(const struct map_type *t, enum map_key how, const ch
     return NULL;
 }
 
-MAP_INLINE char *find(const struct map_type *t, enum map_key how, const struct map *map,
-                      const void *key)
+MAP_INLINE char *entry_find(const struct map_type *t, enum map_key how, const struct map *map,
+                            const void *key)
 {
     if (!map || !map->used)
         return NULL;
@@ -461,7 +461,7 @@ MAP_INLINE char *find(const struct map_type *t, enum map_key how, const struct m
     }
 
 static char *map_find(const struct map_type *t, const struct map *map, const void *key){
-#define FIND(how) find(t, how, map, key)
+#define FIND(how) entry_find(t, how, map, key)
     MAP_BY_KEY(t, FIND)
 #undef FIND
 }
@@ -474,7 +474,7 @@ LIB void *map_get(const struct map_type *t, const struct map *map, const void *k
 
 LIB void *map_get64(const struct map_type *t, const struct map *map, uint64_t key)
 {
-    char *slot = find(t, MAP_KEY_64, map, &key);
+    char *slot = entry_find(t, MAP_KEY_64, map, &key);
     return slot ? slot_elem(t, slot) : NULL;
 }
 
@@ -504,8 +504,8 @@ static bool map_equal(const struct map_type *t, const void *a, const void *b)
 
 // --- room for an insertion ---------------------------------------------------------------------------------------
 
-static gcsim_status make_objects(gcsim_mutator *m, const struct map_want *want, gcsim_handle **root,
-                                 uint64_t n)
+static gcsim_status wants_make(gcsim_mutator *m, const struct map_want *want, gcsim_handle **root,
+                               uint64_t n)
 {
     for (uint64_t i = 0; i < n; i++) {
         void *made = want[i].count ? m->api->new_array(m, want[i].type, want[i].count)
@@ -518,7 +518,7 @@ static gcsim_status make_objects(gcsim_mutator *m, const struct map_want *want, 
 
 LIB gcsim_status map_room_fill(gcsim_mutator *m, struct map_room *room)
 {
-    return make_objects(m, room->want, room->root, room->n);
+    return wants_make(m, room->want, room->root, room->n);
 }
 
 LIB void map_room_drop(gcsim_mutator *m, struct map_room *room)
@@ -628,8 +628,8 @@ static void grow_to_table(gcsim_mutator *m, const struct map_type *t, struct map
     map_room_drop(m, room);
 }
 
-static void table_grow(gcsim_mutator *m, const struct map_type *t, struct map *map,
-                       struct map_table *old, struct map_room *room)
+static void map_table_grow(gcsim_mutator *m, const struct map_type *t, struct map *map,
+                           struct map_table *old, struct map_room *room)
 {
     struct map_table *table = room_table(m, t, room, 0, old->index, old->local_depth);
     entries_move(m, t, map->seed, old->groups, old->mask + 1, 0, table, NULL);
@@ -654,8 +654,8 @@ static void directory_double(gcsim_mutator *m, struct map *map, struct map_table
     map->shift--;
 }
 
-static void table_split(gcsim_mutator *m, const struct map_type *t, struct map *map,
-                        struct map_table *old, struct map_room *room)
+static void map_table_split(gcsim_mutator *m, const struct map_type *t, struct map *map,
+                            struct map_table *old, struct map_room *room)
 {
     uint8_t depth = old->local_depth + 1;
     struct map_table *left = room_table(m, t, room, 0, -1, depth);
@@ -673,8 +673,8 @@ static void table_split(gcsim_mutator *m, const struct map_type *t, struct map *
 }
 
 // false: *room says what is missing.
-static bool rehash(gcsim_mutator *m, const struct map_type *t, struct map *map,
-                   struct map_table *table, struct map_room *room)
+static bool map_rehash(gcsim_mutator *m, const struct map_type *t, struct map *map,
+                       struct map_table *table, struct map_room *room)
 {
     bool split = table->capacity == MAP_TABLE_SLOTS;
     enum map_need need = split ? MAP_SPLIT : MAP_GROW;
@@ -685,9 +685,9 @@ static bool rehash(gcsim_mutator *m, const struct map_type *t, struct map *map,
         return false;
     }
     if (split)
-        table_split(m, t, map, table, room);
+        map_table_split(m, t, map, table, room);
     else
-        table_grow(m, t, map, table, room);
+        map_table_grow(m, t, map, table, room);
     return true;
 }
 
@@ -852,7 +852,7 @@ MAP_INLINE void *slot_now(gcsim_mutator *m, const struct map_type *t, enum map_k
             }
             return elem;
         }
-        if (!rehash(m, t, map, table, room))
+        if (!map_rehash(m, t, map, table, room))
             return NULL;
     }
 }
@@ -1087,7 +1087,7 @@ LIB struct map_plan *map_plan_clone(const struct map_type *t, const struct map *
 
 LIB gcsim_status map_plan_fill(gcsim_mutator *m, struct map_plan *p)
 {
-    return make_objects(m, p->want, p->root, p->n);
+    return wants_make(m, p->want, p->root, p->n);
 }
 
 LIB void map_plan_drop(gcsim_mutator *m, struct map_plan *p)

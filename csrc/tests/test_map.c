@@ -464,7 +464,7 @@ static void nan_is_go_s(struct scene *s)
 static uint64_t fixed_hash(const void *key, uint64_t seed)
 {
     (void)seed;
-    return hash_word(read64(key), 5);
+    return hash_short(read64(key), 5);
 }
 
 static void tombstones_are_pruned(struct scene *s)
