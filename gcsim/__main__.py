@@ -184,6 +184,10 @@ def _parser(arguments: Sequence[str] = ()) -> argparse.ArgumentParser:
     )
     chosen = choose(list(arguments))
     add_arguments(run, chosen)
+    if list(arguments[:2]) == ["run", "chapter"]:
+        from gcsim._chapter import add_arguments as add_chapter_arguments
+
+        add_chapter_arguments(run)
 
     serve = command(
         "serve",

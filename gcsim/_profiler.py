@@ -40,6 +40,7 @@ STACKS = ("goroutine", "goroutineleak")
 KINDS = ("heap", "allocs", *STACKS)
 _TIERS = ("tiny", "small", "large")  # enum gcsim_tier
 _OURS = str(Path(__file__).parent) + os.sep
+_PROGRAM = _OURS + "_chapter.py"  # runs on a heap as any other program does
 _UNKNOWN = StackFrame("(unknown)")
 
 
@@ -86,8 +87,12 @@ def site_frames(site: bytes) -> tuple[StackFrame, ...]:
     left out, as Go leaves out its runtime, unless there is nothing else."""
     lines = site.decode("utf-8", "replace").split("\n")
     frames = [_frame(line) for line in lines if line]
-    users = next((i for i, frame in enumerate(frames) if not frame.file.startswith(_OURS)), 0)
+    users = next((i for i, frame in enumerate(frames) if not _is_ours(frame.file)), 0)
     return tuple(frames[users:]) or (_UNKNOWN,)
+
+
+def _is_ours(file: str) -> bool:
+    return file.startswith(_OURS) and file != _PROGRAM
 
 
 def _frame(line: str) -> StackFrame:

@@ -151,6 +151,9 @@ def list_workloads(as_json: bool) -> int:
         for p in w.parameters.values():
             unit = f" {p.unit}" if p.unit else ""
             print(f"    --{p.name.replace('_', '-'):14} {p.about} (default: {p.default}{unit})")
+    from gcsim._chapter import ABOUT, NAME
+
+    print(f"{NAME:14} {ABOUT}")
     return 0
 
 
@@ -180,6 +183,10 @@ def attempt(
 
 
 def main(args: argparse.Namespace) -> int:
+    if args.workload == "chapter" and not args.list:
+        from gcsim import _chapter
+
+        return _chapter.main(args)
     return list_workloads(args.json) if args.list else attempt("run", _run, args)
 
 
