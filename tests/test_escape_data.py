@@ -43,14 +43,21 @@ def test_the_file_is_small_and_has_the_packages_that_programs_use() -> None:
     assert packages["math"]["consts"]["MaxInt64"] == ["untyped int", "9223372036854775807"]
 
 
-def test_what_signatures_mention_is_recorded_too() -> None:
+def test_every_name_that_is_mentioned_is_recorded_too() -> None:
     packages, qualifiers = recorded()["packages"], recorded()["qualifiers"]
-    for path in record.PACKAGES:
-        for f in packages[path]["funcs"].values():
-            for qualifier, name in re.findall(r"\b([a-z]\w*)\.([A-Za-z]\w*)", f["sig"]):
-                assert (qualifier, name) == ("unsafe", "Pointer") or name in packages[
-                    qualifiers[qualifier]
-                ]["types"]
+    for path, package in packages.items():
+        texts = [f["sig"] for f in package["funcs"].values()]
+        for t in package["types"].values():
+            texts += [t.get("alias", ""), t.get("underlying", ""), t.get("type_params", "")]
+            texts += [f["sig"] for f in t.get("methods", []) + t.get("ptr_methods", [])]
+        for text in texts:
+            for qualifier, name in re.findall(r"\b([a-z]\w*)\.([A-Za-z]\w*)", text):
+                known = (
+                    packages[qualifiers[qualifier]]["types"]
+                    if qualifier != "unsafe"
+                    else {"Pointer"}
+                )
+                assert name in known, f"{path}: {text}"
 
 
 def test_recording_two_packages_anew_gives_what_is_kept() -> None:

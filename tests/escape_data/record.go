@@ -52,7 +52,17 @@ type function struct {
 	Tags []*tag `json:"tags"`
 }
 
+// A need is how much of a type a program can come to see.
+type need int
+
+const (
+	opaque need = iota + 1 // its name: behind a pointer of an unexported field
+	shape                  // size and pointers: in an unexported field
+	api                    // fields and methods
+)
+
 type typeDecl struct {
+	Opaque     bool       `json:"opaque,omitempty"`
 	Alias      string     `json:"alias,omitempty"`
 	Params     string     `json:"type_params,omitempty"`
 	Underlying string     `json:"underlying,omitempty"`
@@ -74,7 +84,7 @@ type recorder struct {
 	tags       map[string]map[string][]string // package path -> object or type.method -> a string per parameter
 	out        map[string]*pkg
 	qualifiers map[string]string // name in type strings -> package path
-	full       map[*types.TypeName]bool
+	declared   map[*types.TypeName]need
 	todo       []func()
 	probes     []probe
 	probed     map[string]bool // packages that probes mention
@@ -95,7 +105,7 @@ func main() {
 		tags:       map[string]map[string][]string{},
 		out:        map[string]*pkg{},
 		qualifiers: map[string]string{},
-		full:       map[*types.TypeName]bool{},
+		declared:   map[*types.TypeName]need{},
 		probed:     map[string]bool{},
 	}
 	r.importer = importer.ForCompiler(token.NewFileSet(), "gc", func(path string) (io.ReadCloser, error) {
@@ -164,15 +174,15 @@ func (r *recorder) record(path string) {
 		}
 		switch o := of.Scope().Lookup(name).(type) {
 		case *types.TypeName:
-			r.typeName(o, true)
+			r.typeName(o, api)
 		case *types.Func:
 			f := &function{}
 			p.Funcs[name] = f
 			r.function(f, o, nil)
 		case *types.Var:
-			p.Vars[name] = r.typeString(o.Type(), true)
+			p.Vars[name] = r.typeString(o.Type(), api)
 		case *types.Const:
-			p.Consts[name] = [2]string{r.typeString(o.Type(), true), exact(o.Val())}
+			p.Consts[name] = [2]string{r.typeString(o.Type(), api), exact(o.Val())}
 		}
 	}
 }
@@ -198,86 +208,99 @@ func (r *recorder) qualify(of *types.Package) string {
 	return name
 }
 
-// typeString writes a type and sees to it that what it mentions is recorded too: with methods, where a program can
-// come by such a value (api), else only the named types that lie in it by value, for its size and pointers.
-func (r *recorder) typeString(t types.Type, api bool) string {
-	r.mention(t, api)
+// typeString writes a type and sees to it that the types that it mentions are recorded too, as far as needed.
+func (r *recorder) typeString(t types.Type, n need) string {
+	r.mention(t, n)
 	return types.TypeString(t, r.qualify)
 }
 
-func (r *recorder) mention(t types.Type, api bool) {
+func (r *recorder) mention(t types.Type, n need) {
+	behind := api // what pointers and the like lead to
+	if n != api {
+		behind = opaque
+	}
 	switch t := t.(type) {
 	case *types.Alias:
-		r.typeName(t.Obj(), api)
+		r.typeName(t.Obj(), n)
 	case *types.Named:
-		r.typeName(t.Obj(), api)
+		r.typeName(t.Obj(), n)
 		for i := range t.TypeArgs().Len() {
-			r.mention(t.TypeArgs().At(i), api)
+			r.mention(t.TypeArgs().At(i), n)
 		}
 	case *types.Struct:
-		for i := range t.NumFields() {
-			f := t.Field(i)
-			r.mention(f.Type(), api && (f.Exported() || f.Embedded()))
+		for f := range t.Fields() {
+			if n == api && !f.Exported() && !f.Embedded() {
+				r.mention(f.Type(), shape)
+			} else {
+				r.mention(f.Type(), n)
+			}
 		}
 	case *types.Array:
-		r.mention(t.Elem(), api)
+		r.mention(t.Elem(), n)
 	case *types.Signature:
-		if api {
-			r.mention(t.Params(), true)
-			r.mention(t.Results(), true)
-		}
-		for i := range t.TypeParams().Len() {
-			r.mention(t.TypeParams().At(i).Constraint(), true)
+		r.mention(t.Params(), behind)
+		r.mention(t.Results(), behind)
+		for p := range t.TypeParams().TypeParams() {
+			r.mention(p.Constraint(), api)
 		}
 	case *types.Tuple:
-		for i := range t.Len() {
-			r.mention(t.At(i).Type(), api)
+		for v := range t.Variables() {
+			r.mention(v.Type(), n)
 		}
 	case *types.Interface:
-		for i := 0; api && i < t.NumMethods(); i++ {
-			r.mention(t.Method(i).Type(), true)
+		for m := range t.Methods() {
+			r.mention(m.Type(), behind)
+		}
+		for e := range t.EmbeddedTypes() {
+			r.mention(e, n)
 		}
 	case *types.Union:
-		for i := range t.Len() {
-			r.mention(t.Term(i).Type(), api)
+		for term := range t.Terms() {
+			r.mention(term.Type(), n)
 		}
 	case *types.Map:
-		if api {
-			r.mention(t.Key(), true)
-			r.mention(t.Elem(), true)
-		}
-	case interface{ Elem() types.Type }: // pointers, slices, channels
-		if api {
-			r.mention(t.Elem(), true)
-		}
+		r.mention(t.Key(), behind)
+		r.mention(t.Elem(), behind)
+	case *types.Pointer:
+		r.mention(t.Elem(), behind)
+	case *types.Slice:
+		r.mention(t.Elem(), behind)
+	case *types.Chan:
+		r.mention(t.Elem(), behind)
 	}
 }
 
-// typeName records a declared type, once; if it was recorded without methods and they are wanted now, again.
-func (r *recorder) typeName(o *types.TypeName, api bool) {
+// typeName records a declared type, and once more if more of it is needed now.
+func (r *recorder) typeName(o *types.TypeName, n need) {
 	if o.Pkg() == nil || o.Pkg() == types.Unsafe { // error, any, comparable, unsafe.Pointer
 		return
 	}
-	had, seen := r.full[o]
-	if seen && (had || !api) {
+	if r.declared[o] >= n {
 		return
 	}
-	r.full[o] = api
+	r.declared[o] = n
 	d := &typeDecl{}
 	r.pkg(o.Pkg()).Types[o.Name()] = d
-	r.todo = append(r.todo, func() { r.declare(d, o, api) })
+	if n == opaque {
+		d.Opaque, d.Underlying = true, "struct{}"
+		if named, ok := o.Type().(*types.Named); ok {
+			d.Params = r.typeParams(named.TypeParams())
+		}
+		return
+	}
+	r.todo = append(r.todo, func() { r.declare(d, o, n) })
 }
 
-func (r *recorder) declare(d *typeDecl, o *types.TypeName, api bool) {
+func (r *recorder) declare(d *typeDecl, o *types.TypeName, n need) {
 	if a, ok := o.Type().(*types.Alias); ok {
-		d.Alias = r.typeString(a.Rhs(), api)
+		d.Alias = r.typeString(a.Rhs(), n)
 		d.Params = r.typeParams(a.TypeParams())
 		return
 	}
 	named := o.Type().(*types.Named)
 	d.Params = r.typeParams(named.TypeParams())
-	d.Underlying = r.typeString(named.Underlying(), api)
-	if _, ok := named.Underlying().(*types.Interface); ok || !api {
+	d.Underlying = r.typeString(named.Underlying(), n)
+	if _, ok := named.Underlying().(*types.Interface); ok || n != api {
 		return
 	}
 	if n := named.TypeParams().Len(); n > 0 { // the methods in the words of the type's own parameters
@@ -322,14 +345,14 @@ func (r *recorder) typeParams(list *types.TypeParamList) string {
 	}
 	var params []string
 	for p := range list.TypeParams() {
-		params = append(params, p.Obj().Name()+" "+r.typeString(p.Constraint(), true))
+		params = append(params, p.Obj().Name()+" "+r.typeString(p.Constraint(), api))
 	}
 	return "[" + strings.Join(params, ", ") + "]"
 }
 
 func (r *recorder) function(f *function, o *types.Func, recv *types.Named) {
 	sig := o.Signature()
-	f.Name, f.Sig = o.Name(), r.typeString(sig, true)
+	f.Name, f.Sig = o.Name(), r.typeString(sig, api)
 	switch {
 	case recv == nil && sig.TypeParams().Len() > 0:
 		r.probe(&f.Tags, o, nil)
