@@ -5,6 +5,8 @@ from typing import Any, Final
 from gcsim import lab as lab
 from gcsim import litmus as litmus
 from gcsim import lowlevel as lowlevel
+from gcsim._boxes import boxing as boxing
+from gcsim._boxes import captured_by_value as captured_by_value
 from gcsim._breakdown import (
     Breakdown as Breakdown,
 )
@@ -15,10 +17,16 @@ from gcsim._core import (
     Batch as Batch,
 )
 from gcsim._core import (
+    Box as Box,
+)
+from gcsim._core import (
     Cleanup as Cleanup,
 )
 from gcsim._core import (
     Frame as Frame,
+)
+from gcsim._core import (
+    Func as Func,
 )
 from gcsim._core import (
     Goroutine as Goroutine,

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gcsim import _conform_maps, _conform_pacer, _conform_slices, _gctrace
+from gcsim import _conform_boxes, _conform_maps, _conform_pacer, _conform_slices, _gctrace
 from gcsim._errors import DumpFormatError
 
 _MAX_DIFFERENCES = 5  # kept for printing
@@ -456,4 +456,6 @@ _BY_HEADER: dict[tuple[str, ...], Callable[[Iterator[_Row], Conformance], None]]
     ("map", "hint", "insert", "kind"): _conform_maps.replay_allocs,
     ("map", "hint", "keys", "deterministic"): _conform_maps.replay_totals,
     ("seq", "step", "map", "assign"): _conform_maps.replay_hashed,
+    ("type", "value", "size", "escapes"): _conform_boxes.replay_iface,
+    ("elem", "elem_size", "elem_has_pointers", "cap"): _conform_boxes.replay_chan,
 }

@@ -67,6 +67,8 @@ enum bind_type {
     TYPE_MEMSTATS,
     TYPE_BUFFER,
     TYPE_CLEANUP,
+    TYPE_BOX,
+    TYPE_FUNC,
     TYPE_SPARE1,
     TYPE_SPARE2,
     TYPE_SPARE3,
@@ -247,6 +249,7 @@ struct heap_object {
     struct heap_callback *callbacks, *cleared_callbacks; // specials.c: finalizers and cleanups set
     uint64_t callback_count, callbacks_unrun; // set and not run; of those, when it was closed
     uint32_t callbacks_ready;                 // some may wait to be run: heap_then
+    PyObject *functions; // iface_bind.c: a list, NULL before the first; func values point into it
     PyObject
         *traces;    // trace_refs=True: dict, handle address -> (class name, file, line); else NULL
     uint32_t tells; // 1: a trace may be on
@@ -533,6 +536,15 @@ BIND int slice_set(struct heap_object *h, struct type_object *slice_type, void *
 BIND PyObject *array_get(struct heap_object *h, struct type_object *array_type, void *address);
 BIND int array_set(struct heap_object *h, struct type_object *array_type, void *address,
                    PyObject *value);
+// iface_bind.c: what an interface or a func value at an address holds. words: what is to be stored for a value, which lives as long as
+// *owner (strong, or NULL) and `value` do; 0 or -1. object: takes over the handle of the data word, NULL if that leads to no object.
+struct iface;
+BIND PyObject *iface_load(struct heap_object *h, void *address);
+BIND int iface_words(struct heap_object *h, PyObject *value, struct iface *out, PyObject **owner);
+BIND PyObject *iface_object(struct heap_object *h, struct iface words, gcsim_handle *handle);
+BIND PyObject *func_load(struct heap_object *h, void *address);
+BIND int func_word(struct heap_object *h, PyObject *value, void **out);
+BIND PyObject *func_make(struct heap_object *h, gcsim_handle *handle, const void *closure);
 // results.c: the Cycle that heap.collect() returns.
 BIND PyObject *cycle_result(struct heap_object *h, const gcsim_cycle *cycle);
 // tell.c: lines of traces. take: without the GIL, at the end of a long call; deliver: with it (call NULL: no

@@ -268,12 +268,7 @@ static PyObject *heap_py_make_chan(PyObject *self, PyObject *const *args, Py_ssi
     struct type_object *type = type_from_python(h->state, args[0]);
     if (!type)
         return NULL;
-    const gcsim_type *elem = NULL;
-    if (type->kind == GCSIM_KIND_ARRAY)
-        bind_raise(h->state, ERR_NOT_THERE,
-                   "a channel of arrays is not there yet: put the array into a struct");
-    else
-        elem = heap_type(h, type);
+    const gcsim_type *elem = heap_type(h, type);
     Py_DECREF(type);
     gcsim_handle *ch = elem ? channel_make(h, elem, size, false) : NULL;
     return ch ? ref_of_lib(h, "Channel", ch) : NULL;

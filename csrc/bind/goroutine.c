@@ -71,6 +71,14 @@ static int name_intern_python(struct heap_object *h, PyObject *name, const char 
 
 // --- values in root slots: words, read while inside, and the handle that keeps what they point to
 
+// A boxed small number, an empty string or a function without captures lies in a table instead.
+static bool leads_to_arena(gcsim_mutator *m, const void *p)
+{
+    uint64_t bytes;
+    const char *arena = m->api->arena(m->heap, &bytes);
+    return (const char *)p >= arena && (const char *)p < arena + bytes;
+}
+
 struct words {
     uint64_t w[3];
     gcsim_handle *handle;
@@ -85,7 +93,9 @@ static void words_read(gcsim_mutator *m, struct type_object *type, const void *s
     memcpy(out->w, slot, type->bytes < sizeof out->w ? type->bytes : sizeof out->w);
     void *p =
         type->ptr_bytes ? (void *)(uintptr_t)out->w[type->kind == GCSIM_KIND_INTERFACE] : NULL;
-    if (p && !(out->handle = m->api->handle_new(m, p)))
+    bool in_a_table = (type->kind == GCSIM_KIND_INTERFACE || type->kind == GCSIM_KIND_FUNC) &&
+                      !leads_to_arena(m, p);
+    if (p && !in_a_table && !(out->handle = m->api->handle_new(m, p)))
         out->status = m->status == GCSIM_OK ? GCSIM_NO_MEMORY : m->status;
 }
 
@@ -147,10 +157,10 @@ static PyObject *words_value(struct heap_object *h, struct type_object *type, st
         heap_unroot(h, handle);
         return NULL;
     case GCSIM_KIND_INTERFACE:
-        if (!handle)
-            Py_RETURN_NONE;
-        return words_pointer(h, heap_type_of(h, (const gcsim_type *)(uintptr_t)words->w[0]),
-                             handle);
+        return iface_object(h, (struct iface){words->w[0], (void *)(uintptr_t)words->w[1]}, handle);
+    case GCSIM_KIND_FUNC:
+        return words->w[0] ? func_make(h, handle, (const void *)(uintptr_t)words->w[0])
+                           : Py_NewRef(Py_None);
     default:
         if (is_scalar(type->kind))
             return scalar_get(type, words->w);
@@ -845,7 +855,7 @@ static PyObject *frame_richcompare(PyObject *a, PyObject *b, int op)
 
 // --- globals
 
-enum global_kind { GLOBAL_NIL, GLOBAL_REF, GLOBAL_SLICE, GLOBAL_STRING };
+enum global_kind { GLOBAL_NIL, GLOBAL_REF, GLOBAL_SLICE, GLOBAL_STRING, GLOBAL_BOX, GLOBAL_FUNC };
 
 struct global_slot {
     gcsim_global *global; // the heap's
@@ -897,9 +907,11 @@ static PyObject *globals_subscript(struct globals_object *self, PyObject *name)
     struct words words = {.status = GCSIM_OK};
     for (int i = 0; i < 3; i++)
         words.w[i] = (uint64_t)(uintptr_t)GCSIM_LOAD(&slot->global->words[i]);
-    if (words.w[0] && !(words.handle = h->api->handle_new(m, slot->global->words[0])))
-        words.status = GCSIM_NO_MEMORY;
     enum global_kind kind = slot->kind;
+    bool in_a_table = kind >= GLOBAL_BOX && !leads_to_arena(m, slot->global->words[0]);
+    if (words.w[0] && !in_a_table &&
+        !(words.handle = h->api->handle_new(m, slot->global->words[0])))
+        words.status = GCSIM_NO_MEMORY;
     struct type_object *type = (struct type_object *)Py_XNewRef(slot->type),
                        string = {.kind = GCSIM_KIND_STRING};
     heap_leave(h, m);
@@ -908,6 +920,11 @@ static PyObject *globals_subscript(struct globals_object *self, PyObject *name)
         result = ref_no_handle(h, words.status);
     else if (kind == GLOBAL_STRING)
         result = words_bytes(h, &string, &words);
+    else if (kind == GLOBAL_BOX)
+        result = iface_object(h, (struct iface){words.w[1], (void *)(uintptr_t)words.w[0]},
+                              words.handle);
+    else if (kind == GLOBAL_FUNC)
+        result = func_make(h, words.handle, (const void *)(uintptr_t)words.w[0]);
     else if (!words.handle)
         result = Py_NewRef(Py_None);
     else if (kind == GLOBAL_SLICE)
@@ -951,9 +968,22 @@ static int global_words(struct heap_object *h, PyObject *value, struct slice *wo
         *type = (struct type_object *)Py_NewRef(row->elem);
         return 0;
     }
+    if (Py_IS_TYPE(value, h->state->types[TYPE_FUNC])) {
+        *kind = GLOBAL_FUNC;
+        return func_word(h, value, &words->ptr);
+    }
+    if (Py_IS_TYPE(value, h->state->types[TYPE_BOX])) {
+        struct iface box;
+        PyObject *owner = NULL;
+        int result = iface_words(h, value, &box, &owner);
+        Py_XDECREF(owner); // `value`
+        *kind = GLOBAL_BOX;
+        *words = (struct slice){box.data, (int64_t)box.type, 0};
+        return result;
+    }
     if (!IS_REF(h->state, value)) {
         bind_raise(h->state, ERR_CONVERSION,
-                   "a global holds a reference, a slice, a str or None, not %s",
+                   "a global holds a reference, a slice, a str, a Box, a Func or None, not %s",
                    Py_TYPE(value)->tp_name);
         return -1;
     }

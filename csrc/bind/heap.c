@@ -643,6 +643,7 @@ static void heap_free_lists(struct heap_object *h)
     for (uint32_t i = 0; i < n; i++)
         Py_XDECREF(types[i]);
     PyMem_Free(types);
+    Py_CLEAR(h->functions);
     Py_CLEAR(h->traces);
     Py_CLEAR(h->types_at);
     heap_callbacks_free(h);
@@ -759,6 +760,7 @@ static int heap_traverse(struct heap_object *h, visitproc visit, void *arg)
     Py_VISIT(Py_TYPE(h));
     for (uint32_t i = 0; i < h->types_by_id_room; i++)
         Py_VISIT(h->types_by_id[i]);
+    Py_VISIT(h->functions);
     Py_VISIT(h->traces);
     Py_VISIT(h->types_at);
     for (uint32_t kind = 0; kind < GCSIM_TRACES; kind++)

@@ -161,6 +161,30 @@ static PyObject *heap_py_dump(PyObject *self, void *closure);
              "single survivors hold, what a perfect compaction would give back; str() is a "       \
              "table,\nplot() a picture. ClosedHeapError; ForkedHeapError; MemoryError.")},         \
         {"_read_fragmentation", heap_py_read_fragmentation, METH_O, NULL},                         \
+        {"box", CHAN_FAST(heap_py_box),                                                            \
+         PyDoc_STR(                                                                                \
+             "box($self, type, value, /)\n--\n\nThe value as Go puts a variable of this type "     \
+             "into an interface that escapes: a Box.\n\n"                                          \
+             "value is what a field of the type takes, or a reference to a variable of the type. " \
+             "An object is made for numbers\nabove 255, for strings and slices that are not "      \
+             "empty, for structs and arrays; what is one pointer, one byte\nor has no bytes "      \
+             "takes "                                                                              \
+             "no memory: see gcsim.boxing.\n"                                                      \
+             "Raises ConversionError, RangeError, HeapMemoryError, ClosedHeapError, "              \
+             "ForkedHeapError.")},                                                                 \
+        {"closure", (PyCFunction)(void (*)(void))heap_py_closure, METH_VARARGS | METH_KEYWORDS,    \
+         PyDoc_STR(                                                                                \
+             "closure($self, name, types=None, /, **captures)\n--\n\nA func value, a Func: an "    \
+             "object of a function and what it has captured, in this order.\n\n"                   \
+             "A reference is captured as a pointer, which is how Go captures a variable that is "  \
+             "written later, has its\naddress taken, or has more than 128 bytes; all else by "     \
+             "value. types: names to types where the default\n(int, float64, string, a pointer) "  \
+             "is not meant; with a struct type a reference says what is copied.\n"                 \
+             "A method value x.M is closure(\"T.M\", {\"R\": T}, R=x). Without captures there "    \
+             "is no object.\n"                                                                     \
+             "Raises ConversionError, RangeError, HeapMemoryError, ClosedHeapError, "              \
+             "ForkedHeapError.")},                                                                 \
+        {"_func", CHAN_FAST(heap_py_func), NULL},                                                  \
         {"_read_snapshot", heap_py_read_snapshot, METH_NOARGS, NULL},                              \
         {"graph", heap_py_graph, METH_NOARGS,                                                      \
          PyDoc_STR(                                                                                \
@@ -243,6 +267,7 @@ static PyObject *heap_py_dump(PyObject *self, void *closure);
          "Bytes per sample of the heap profile, as runtime.MemProfileRate: 1 is each object, 0 "   \
          "off.\nTakes an int or a text such as \"512KiB\".",                                       \
          NULL},                                                                                    \
+        {"_functions", heap_py_functions, NULL, NULL, NULL},                                       \
         {"clock", heap_py_clock, NULL, "The heap's time in seconds: advance lets it go on.",       \
          NULL},                                                                                    \
         {"globals", heap_py_globals, NULL,                                                         \
@@ -259,6 +284,15 @@ static PyObject *heap_py_dump(PyObject *self, void *closure);
             "open_go_dump.",                                                                       \
             NULL                                                                                   \
     }
+
+// iface_bind.c
+static int boxes_init(PyObject *module, struct bind_state *state);
+static PyObject *boxes_closure_by_value(PyObject *module, PyObject *args);
+static PyObject *boxes_iface_way(PyObject *module, PyObject *args);
+CHAN_FASTCALL(PyObject, heap_py_box);
+static PyObject *heap_py_functions(PyObject *self, void *closure);
+CHAN_FASTCALL(PyObject, heap_py_func);
+static PyObject *heap_py_closure(PyObject *self, PyObject *args, PyObject *kwargs);
 
 static int slices_init(PyObject *module, struct bind_state *state);
 static int batches_init(PyObject *module, struct bind_state *state);

@@ -18,6 +18,7 @@
 #include "bind/batch.c"
 #include "bind/goroutine.c"
 #include "bind/chan_bind.c"
+#include "bind/iface_bind.c"
 #include "bind/stacks_bind.c"
 #include "bind/results.c"
 #include "bind/events_bind.c"
@@ -112,6 +113,11 @@ static PyMethodDef module_methods[] = {
     {"make_struct_class", bind_make_struct_class, METH_VARARGS,
      PyDoc_STR("make_struct_class($module, name, module, qualname, doc, base, declaration, "
                "/)\n--\n\nFor gcsim.struct.")},
+    {"iface_way", boxes_iface_way, METH_VARARGS,
+     PyDoc_STR("iface_way($module, type, constant, escapes, /)\n--\n\nFor gcsim.boxing.")},
+    {"closure_by_value", boxes_closure_by_value, METH_VARARGS,
+     PyDoc_STR("closure_by_value($module, bytes, reassigned=False, address_taken=False, /)\n--\n\n"
+               "For gcsim.captured_by_value.")},
     {"hide_fields", bind_hide_fields, METH_O,
      PyDoc_STR("hide_fields($module, cls, /)\n--\n\nFor gcsim._goroutines.")},
     {"parse_go_dump", bind_parse_go_dump, METH_O,
@@ -218,7 +224,7 @@ static int module_exec(PyObject *module)
                    refs_init(module, state) < 0 || heaps_init(module, state) < 0 ||
                    slices_init(module, state) < 0 || batches_init(module, state) < 0 ||
                    goroutines_init(module, state) < 0 || specials_init(module, state) < 0 ||
-                   add_capsule(module, state) < 0
+                   boxes_init(module, state) < 0 || add_capsule(module, state) < 0
                ? -1
                : 0;
 }

@@ -68,10 +68,9 @@ static PyObject *snapshot_types(struct heap_object *h)
 // Of each global (what it is, TypeInfo of what it refers to or of a Slice's elements).
 static PyObject *snapshot_globals(struct heap_object *h)
 {
-    static const char *const kinds[] = {[GLOBAL_NIL] = "nil",
-                                        [GLOBAL_REF] = "ref",
-                                        [GLOBAL_SLICE] = "slice",
-                                        [GLOBAL_STRING] = "string"};
+    static const char *const kinds[] = {[GLOBAL_NIL] = "nil",     [GLOBAL_REF] = "ref",
+                                        [GLOBAL_SLICE] = "slice", [GLOBAL_STRING] = "string",
+                                        [GLOBAL_BOX] = "nil",     [GLOBAL_FUNC] = "nil"};
     PyObject *dict = PyDict_New(), *name, *capsule;
     Py_ssize_t at = 0;
     while (dict && h->roots && PyDict_Next(h->roots->globals, &at, &name, &capsule)) {

@@ -7,17 +7,17 @@
 #include "lib/slice.h"
 
 struct staged {
-    struct type_object *type; // borrowed from the type of the whole
-    uint64_t offset;          // from the address that stage_write is given
-    const gcsim_type
-        *heap_type;  // of structs, or an array's elements, to copy; dynamic type of an interface
-    uint64_t count;  // of those to copy
-    PyObject *owner; // strong: keeps what `as` points to
-    gcsim_handle *handle; // the same, for strings and []byte made here
+    struct type_object *type;    // borrowed from the type of the whole
+    uint64_t offset;             // from the address that stage_write is given
+    const gcsim_type *heap_type; // of structs, or an array's elements, to copy
+    uint64_t count;              // of those to copy
+    PyObject *owner;             // strong: keeps what `as` points to
+    gcsim_handle *handle;        // the same, for strings and []byte made here
     union {
         struct scalar scalar;
         void *from;         // pointer to store, or address to copy from
         struct slice slice; // also strings: cap unused
+        struct iface iface;
     } as;
 };
 
@@ -93,16 +93,6 @@ static int stage_struct(struct heap_object *h, struct staged *item, PyObject *va
     return (item->heap_type = heap_type(h, item->type)) ? 0 : -1;
 }
 
-static int stage_interface(struct heap_object *h, struct staged *item, PyObject *value)
-{
-    if (ref_address_for(h, NULL, value, &item->as.from) < 0)
-        return -1;
-    struct type_object *t = item->as.from ? ref_type_of(h->state, value) : NULL;
-    if (item->as.from && (!t || !(item->heap_type = heap_type(h, t))))
-        return -1;
-    return 0;
-}
-
 static int stage_add(struct stage *stage, struct type_object *type, uint64_t offset,
                      PyObject *value);
 
@@ -159,7 +149,8 @@ static int stage_add(struct stage *stage, struct type_object *type, uint64_t off
                      PyObject *value)
 {
     struct heap_object *h = stage->heap;
-    struct staged *item, local = {.type = type, .offset = offset, .owner = value};
+    struct staged *item, local = {.type = type, .offset = offset};
+    PyObject *owner = NULL;
     uint64_t length;
     int result = -1;
     switch (type->kind) {
@@ -173,7 +164,7 @@ static int stage_add(struct stage *stage, struct type_object *type, uint64_t off
         result = stage_struct(h, &local, value);
         break;
     case GCSIM_KIND_INTERFACE:
-        result = stage_interface(h, &local, value);
+        result = iface_words(h, value, &local.as.iface, &owner);
         break;
     case GCSIM_KIND_SLICE:
         result = slice_words_for(h, type, value, &local.as.slice, &local.handle);
@@ -188,9 +179,11 @@ static int stage_add(struct stage *stage, struct type_object *type, uint64_t off
         result = elem ? ref_address_for(h, elem, value, &local.as.from) : -1;
         break;
     }
+    case GCSIM_KIND_FUNC:
+        result = func_word(h, value, &local.as.from);
+        break;
     case GCSIM_KIND_MAP:
     case GCSIM_KIND_CHAN:
-    case GCSIM_KIND_FUNC:
     case BIND_KIND_UNSAFE_POINTER:
         if (value != Py_None)
             bind_raise(h->state, ERR_NOT_THERE, "%s takes only None (nil) in this version",
@@ -202,15 +195,14 @@ static int stage_add(struct stage *stage, struct type_object *type, uint64_t off
         result = scalar_convert(h->state, type, value, &local.as.scalar);
         break;
     }
-    if (result < 0)
-        return -1;
-    if (!(item = stage_slot(stage, type, offset))) {
+    if (result < 0 || !(item = stage_slot(stage, type, offset))) {
         if (local.handle)
             heap_unroot(h, local.handle);
+        Py_XDECREF(owner);
         return -1;
     }
     *item = local;
-    Py_INCREF(item->owner);
+    item->owner = owner ? owner : Py_NewRef(value);
     return 0;
 }
 
@@ -299,8 +291,8 @@ static void stage_write(struct stage *stage, gcsim_mutator *m, char *at)
             GCSIM_STORE((int64_t *)to + 1, item->as.slice.len);
             break;
         case GCSIM_KIND_INTERFACE: // a type lies outside the objects' address space: no barrier
-            GCSIM_STORE((const gcsim_type **)to, item->heap_type);
-            stage_put(stage, m, (void **)to + 1, item->as.from);
+            GCSIM_STORE((uintptr_t *)to, item->as.iface.type);
+            stage_put(stage, m, (void **)to + 1, item->as.iface.data);
             break;
         default:
             if (is_scalar(item->type->kind))

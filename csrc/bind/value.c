@@ -5,6 +5,8 @@
 // scalars are written without one (bind.h, law 5), pointers through the barrier.
 #include "bind/bind.h"
 
+#include "lib/iface.h"
+
 #include <math.h>
 
 static const char *const kind_words[] = {
@@ -357,41 +359,35 @@ static int pointer_set(struct heap_object *h, struct type_object *elem, void *sl
     return 0;
 }
 
-// An interface: the dynamic type, and a pointer to the value. A Ref to T is held as Go holds a *T; here the first word is T.
-static PyObject *interface_get(struct heap_object *h, void *address)
-{
-    const gcsim_type *type = GCSIM_LOAD(AT(const gcsim_type *, address));
-    void *data = GCSIM_LOAD(AT(void *, address) + 1);
-    if (!type || !data)
-        Py_RETURN_NONE;
-    struct type_object *t = heap_type_of(h, type);
-    return t ? ref_to(h, t, data)
-             : bind_raise(h->state, ERR_CONVERSION,
-                          "the interface holds a type that Python does not know");
-}
-
 static int interface_set(struct heap_object *h, void *address, PyObject *value)
 {
-    void *p = NULL;
-    const gcsim_type *type = NULL;
-    if (heap_check_own(h, "store into it") < 0 || ref_address_for(h, NULL, value, &p) < 0)
-        return -1;
-    if (p) {
-        struct type_object *t = ref_type_of(h->state, value);
-        if (!t || !(type = heap_type(h, t)))
-            return -1;
+    struct iface words;
+    PyObject *owner = NULL;
+    gcsim_mutator *m = NULL;
+    if (heap_check_own(h, "store into it") == 0 && iface_words(h, value, &words, &owner) == 0 &&
+        heap_check_own(h, "store into it") == 0 && (m = heap_enter(h))) {
+        // types lie outside the objects' address space: no barrier
+        GCSIM_STORE(AT(uintptr_t, address), words.type);
+        gcsim_store(m, AT(void *, address) + 1, words.data);
+        heap_leave(h, m);
     }
-    gcsim_mutator *m = heap_enter(h);
-    if (!m)
-        return -1;
-    GCSIM_STORE(AT(const gcsim_type *, address),
-                type); // types lie outside the objects' address space: no barrier
-    gcsim_store(m, AT(void *, address) + 1, p);
-    heap_leave(h, m);
-    return 0;
+    Py_XDECREF(owner);
+    return m ? 0 : -1;
 }
 
-// Maps, channels, functions and unsafe pointers have no values of their own here yet: they are nil.
+static int func_set(struct heap_object *h, void *address, PyObject *value)
+{
+    void *p;
+    gcsim_mutator *m = NULL;
+    if (heap_check_own(h, "store into it") == 0 && func_word(h, value, &p) == 0 &&
+        (m = heap_enter(h))) {
+        gcsim_store(m, address, p);
+        heap_leave(h, m);
+    }
+    return m ? 0 : -1;
+}
+
+// Maps, channels and unsafe pointers have no values of their own here yet: they are nil.
 static PyObject *nil_get(struct heap_object *h, struct type_object *type, void *address)
 {
     if (!GCSIM_LOAD(AT(void *, address)))
@@ -448,7 +444,9 @@ BIND PyObject *value_get(struct heap_object *h, struct type_object *type, void *
     case GCSIM_KIND_STRUCT:
         return ref_to(h, type, address);
     case GCSIM_KIND_INTERFACE:
-        return interface_get(h, address);
+        return iface_load(h, address);
+    case GCSIM_KIND_FUNC:
+        return func_load(h, address);
     case GCSIM_KIND_POINTER: {
         if (!GCSIM_LOAD(AT(void *, address)))
             Py_RETURN_NONE;
@@ -459,7 +457,6 @@ BIND PyObject *value_get(struct heap_object *h, struct type_object *type, void *
     }
     case GCSIM_KIND_MAP:
     case GCSIM_KIND_CHAN:
-    case GCSIM_KIND_FUNC:
     case BIND_KIND_UNSAFE_POINTER:
         return nil_get(h, type, address);
     default:
@@ -482,12 +479,13 @@ BIND int value_set(struct heap_object *h, struct type_object *type, void *addres
         return struct_set(h, type, address, value);
     case GCSIM_KIND_INTERFACE:
         return interface_set(h, address, value);
+    case GCSIM_KIND_FUNC:
+        return func_set(h, address, value);
     case GCSIM_KIND_POINTER:
         elem = type->elem ? type->elem : type_elem(type);
         return elem ? pointer_set(h, elem, address, value) : -1;
     case GCSIM_KIND_MAP:
     case GCSIM_KIND_CHAN:
-    case GCSIM_KIND_FUNC:
     case BIND_KIND_UNSAFE_POINTER:
         return nil_set(h, type, address, value);
     }
