@@ -1,4 +1,5 @@
 // The function table of this instantiation: api.def. The one for white-box tests is in whitebox.c.
+#include "alloc/placement.h"
 #include "gc/cycle.h"
 #include "gc/memprofile.h"
 #include "gc/leaks.h"
@@ -234,6 +235,29 @@ static uint64_t api_fragmentation(gcsim_mutator *m, gcsim_fragmentation *out,
     uint64_t n = fragmentation_read(mheap_of(M(m)), out, map);
     world_start(M(m));
     return n;
+}
+static void api_placement(gcsim_mutator *m, gcsim_placement *out)
+{
+    placement_read(mheap_of(M(m)), out);
+}
+static gcsim_status api_page_nodes(gcsim_heap *heap, const void *address, uint64_t n,
+                                   int32_t *nodes)
+{
+    return placement_page_nodes(H(heap), address, n, nodes);
+}
+static uint64_t api_cached_spans(gcsim_mutator *m, gcsim_cached_span *out, uint64_t room)
+{
+    world_stop(M(m));
+    uint64_t n = placement_cached_spans(mheap_of(M(m)), out, room);
+    world_start(M(m));
+    return n;
+}
+static gcsim_status api_collapse_huge_pages(gcsim_mutator *m, uint64_t *page, uint64_t *bytes)
+{
+    world_stop(M(m));
+    gcsim_status status = placement_collapse(mheap_of(M(m)), page, bytes);
+    world_start(M(m));
+    return status;
 }
 static uint64_t api_pointer_slots(gcsim_heap *heap, const gcsim_object *object, uint32_t *out,
                                   uint64_t room)

@@ -43,6 +43,13 @@ static uint64_t wb_roundupsize(uint64_t bytes, uint32_t noscan)
     return roundupsize(bytes, noscan != 0);
 }
 
+static void wb_set_numa_calls(gcsim_mbind *mbind, gcsim_policy_at *policy_at,
+                              gcsim_nodes_of_pages *nodes_of_pages, gcsim_node_here *node_here)
+{
+    os_set_numa_calls(mbind ? &(struct os_numa_calls){mbind, policy_at, nodes_of_pages, node_here}
+                            : NULL);
+}
+
 static void wb_flush(gcsim_mutator *m)
 {
     mcache_flush(mutator_of(m));

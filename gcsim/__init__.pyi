@@ -134,6 +134,9 @@ from gcsim._errors import (
     PanicError as PanicError,
 )
 from gcsim._errors import (
+    PlacementError as PlacementError,
+)
+from gcsim._errors import (
     ProfileFormatError as ProfileFormatError,
 )
 from gcsim._errors import (
@@ -276,6 +279,12 @@ from gcsim._metrics import (
 )
 from gcsim._metrics import (
     Metrics as Metrics,
+)
+from gcsim._placement import (
+    HugePages as HugePages,
+)
+from gcsim._placement import (
+    Placement as Placement,
 )
 from gcsim._pprof import (
     Profile as Profile,

@@ -131,6 +131,10 @@ class OptionError(Error, ValueError):
     """An option was given a word that it does not know."""
 
 
+class PlacementError(OptionError):
+    """The machine has no such memory nodes, or its kernel does not place memory as asked."""
+
+
 class BoundsError(Error, IndexError):
     """An index or slice bound lies outside the array, slice or batch."""
 

@@ -306,3 +306,12 @@ CORE void mcache_flush_pages(struct mutator *m)
         pagecache_flush(&m->pages, &h->pages);
     rt_unlock(&h->rt, &h->lock);
 }
+
+CORE bool mcache_page_is_released(const struct mheap *h, uint64_t page)
+{
+    for (const struct mutator *m = h->mutators; m; m = m->next)
+        if (m->pages.base == page / PAGECACHE_PAGES * PAGECACHE_PAGES &&
+            m->pages.cache >> page % PAGECACHE_PAGES & 1)
+            return m->pages.scav >> page % PAGECACHE_PAGES & 1;
+    return false;
+}

@@ -101,3 +101,5 @@ CORE void mcache_flush_pages(struct mutator *m);
 // all, and they are given back. World stopped.
 CORE void mcache_blacken(struct mutator *m);
 CORE void mcache_return_windows(struct mutator *m);
+// World stopped: does a mutator keep this free page without memory for itself?
+CORE bool mcache_page_is_released(const struct mheap *h, uint64_t page);

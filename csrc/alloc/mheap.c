@@ -139,7 +139,7 @@ static gcsim_status mheap_grow(struct mheap *h, uint64_t npages)
         !pagealloc_grow(&h->pages, h->grown_pages, ask, &commit))
         return GCSIM_NO_MEMORY;
     // Huge pages save most of the page faults and TLB misses of a large heap; a small one would pay for 2 MiB to use a few pages.
-    if (h->grown_pages >= HUGE_FROM_PAGES)
+    if (h->placement.huge_pages == GCSIM_HUGE_LARGE && h->grown_pages >= HUGE_FROM_PAGES)
         os_prefer_huge_pages(h->arena + (h->grown_pages << PAGE_SHIFT), ask << PAGE_SHIFT);
     EMIT(h, GROW, 0, h->grown_pages << PAGE_SHIFT, ask);
     count_add(&h->bytes.released, ask << PAGE_SHIFT);

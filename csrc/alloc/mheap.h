@@ -128,6 +128,11 @@ struct mheap {
     char *arena;          // first byte of page 0
     uint64_t arena_pages; // reserved
     uint64_t grown_pages; // in use or once used: pages [0, grown_pages)
+    struct {
+        uint32_t huge_pages, place; // as asked for: gcsim_huge_pages, gcsim_place
+        uint64_t nodes;
+        int32_t huge_refused; // errno
+    } placement;              // alloc/placement.h
 #if GCSIM_STEPS
     uint64_t used_pages; // behind the last page that a span ever had: what lies above reads as zero
 #endif

@@ -2,9 +2,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/mempolicy.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+
+#ifndef MADV_COLLAPSE // Linux 6.1
+#define MADV_COLLAPSE 25
+#endif
 
 // Per thread, so that a test that injects faults disturbs no other heap. Never set outside tests. In the static block: a thread's first look at a
 // variable of a loaded library allocates otherwise, for which malloc maps an arena of its own for the thread.
@@ -66,6 +72,108 @@ CORE uint64_t os_huge_page_bytes(void)
 }
 
 CORE void os_prefer_huge_pages(void *base, uint64_t bytes) { madvise(base, bytes, MADV_HUGEPAGE); }
+
+CORE int os_huge_pages(void *base, uint64_t bytes, enum os_huge what)
+{
+    static const int advice[] = {[OS_HUGE_PREFER] = MADV_HUGEPAGE,
+                                 [OS_HUGE_NEVER] = MADV_NOHUGEPAGE,
+                                 [OS_HUGE_COLLAPSE] = MADV_COLLAPSE};
+    if (os_fault())
+        return ENOMEM;
+    return madvise(base, bytes, advice[what]) == 0 ? 0 : errno;
+}
+
+// --- nodes of memory ---------------------------------------------------------------------------------------------
+
+enum { NODE_BITS = 64, PAGES_AT_ONCE = 256 };
+
+static int kernel_mbind(void *base, uint64_t bytes, int mode, uint64_t nodes)
+{
+    // The kernel takes one off the number of bits. A policy without nodes wants none at all.
+    long done = syscall(SYS_mbind, base, bytes, mode, nodes ? &nodes : NULL,
+                        nodes ? NODE_BITS + 1ul : 0ul, 0u);
+    return done == 0 ? 0 : errno;
+}
+
+static int kernel_policy_at(const void *at, int *mode, uint64_t *nodes)
+{
+    enum { KERNEL_NODES = 1024 }; // it wants room for all that it can have
+    uint64_t all[KERNEL_NODES / NODE_BITS] = {0};
+    if (syscall(SYS_get_mempolicy, mode, all, (unsigned long)KERNEL_NODES, at,
+                (unsigned long)MPOL_F_ADDR) != 0)
+        return errno;
+    *nodes = all[0];
+    return 0;
+}
+
+static int kernel_nodes_of_pages(void *const *pages, uint64_t n, int *nodes)
+{
+    return syscall(SYS_move_pages, 0, n, pages, NULL, nodes, 0) == 0 ? 0 : errno;
+}
+
+static uint32_t kernel_node_here(void)
+{
+    unsigned cpu = 0, node = 0;
+    return syscall(SYS_getcpu, &cpu, &node, NULL) == 0 ? node : 0;
+}
+
+static const struct os_numa_calls kernel_numa_calls = {kernel_mbind, kernel_policy_at,
+                                                       kernel_nodes_of_pages, kernel_node_here};
+static _Thread_local struct os_numa_calls os_numa_calls_here
+    __attribute__((tls_model("initial-exec"))); // never set outside tests
+
+CORE void os_set_numa_calls(const struct os_numa_calls *calls)
+{
+    os_numa_calls_here = calls ? *calls : (struct os_numa_calls){0};
+}
+
+static const struct os_numa_calls *numa_calls(void)
+{
+    return os_numa_calls_here.mbind ? &os_numa_calls_here : &kernel_numa_calls;
+}
+
+CORE int os_place(void *base, uint64_t bytes, enum os_place how, uint64_t nodes)
+{
+    static const int mode[] = {[OS_PLACE_DEFAULT] = MPOL_DEFAULT,
+                               [OS_PLACE_LOCAL] = MPOL_LOCAL,
+                               [OS_PLACE_INTERLEAVED] = MPOL_INTERLEAVE,
+                               [OS_PLACE_BOUND] = MPOL_BIND};
+    if (os_fault())
+        return ENOMEM;
+    bool named = how == OS_PLACE_INTERLEAVED || how == OS_PLACE_BOUND;
+    return numa_calls()->mbind(base, bytes, mode[how], named ? nodes : 0);
+}
+
+CORE int os_place_of(const void *at, enum os_place *how, uint64_t *nodes)
+{
+    int mode = MPOL_DEFAULT, failed = numa_calls()->policy_at(at, &mode, nodes);
+    *how = mode == MPOL_INTERLEAVE ? OS_PLACE_INTERLEAVED
+           : mode == MPOL_BIND     ? OS_PLACE_BOUND
+           : mode == MPOL_LOCAL    ? OS_PLACE_LOCAL
+                                   : OS_PLACE_DEFAULT;
+    return failed;
+}
+
+CORE int os_page_nodes(const void *base, uint64_t n, int32_t *nodes)
+{
+    void *pages[PAGES_AT_ONCE];
+    int found[PAGES_AT_ONCE];
+    uint64_t page_bytes = os_page_bytes();
+    for (uint64_t done = 0, some; done < n; done += some) {
+        some = n - done < PAGES_AT_ONCE ? n - done : PAGES_AT_ONCE;
+        for (uint64_t i = 0; i < some; i++)
+            pages[i] = (char *)(uintptr_t)base + (done + i) * page_bytes;
+        int failed = numa_calls()->nodes_of_pages(pages, some, found);
+        if (failed)
+            return failed;
+        for (uint64_t i = 0; i < some; i++)
+            nodes[done + i] =
+                found[i] >= 0 ? found[i] : -1; // an errno: none, or the shared page of zeros
+    }
+    return 0;
+}
+
+CORE uint32_t os_node_here(void) { return numa_calls()->node_here(); }
 
 CORE bool os_release(void *base, uint64_t bytes)
 {

@@ -1,4 +1,5 @@
-// Memory from the operating system, and writing to its files. The only file that calls mmap, mprotect, madvise, munmap and write.
+// Memory from the operating system, where it lies, and writing to its files. The only file that calls mmap, mprotect, madvise, munmap, mbind,
+// get_mempolicy, move_pages and write.
 //
 // Every call can fail in tests: `os_fault_countdown` (white-box) makes the n-th fallible call from now fail.
 #pragma once
@@ -22,8 +23,34 @@ CORE uint64_t os_huge_page_bytes(void);
 // Take a range away: its memory goes back, and touching it is a fault. Where the system keeps no more mappings it only reads as zero.
 CORE void os_fence(void *base, uint64_t bytes);
 
-// Ask for huge pages behind a range of large heaps; only a hint.
+// Huge pages behind a range, that of a heap made so: a hint, as madvise's; 0, or the errno with which the system has refused it. COLLAPSE makes them
+// of the pages that are there and of those that are missing, now.
+enum os_huge { OS_HUGE_PREFER, OS_HUGE_NEVER, OS_HUGE_COLLAPSE };
+CORE int os_huge_pages(void *base, uint64_t bytes, enum os_huge what);
+// The same as the first by default for large heaps, which nobody asked for: it never fails.
 CORE void os_prefer_huge_pages(void *base, uint64_t bytes);
+
+// --- nodes of memory (NUMA), by the kernel's calls alone. Nodes are 0 to 63; a set of them has a bit each.
+struct
+    os_numa_calls { // what they are made through, so that a test can play a machine with nodes for its thread. 0, or an errno
+    int (*mbind)(void *base, uint64_t bytes, int mode, uint64_t nodes);
+    int (*policy_at)(const void *at, int *mode, uint64_t *nodes);
+    int (*nodes_of_pages)(void *const *pages, uint64_t n, int *nodes);
+    uint32_t (*node_here)(void);
+};
+CORE void os_set_numa_calls(
+    const struct os_numa_calls *calls); // of this thread, copied; NULL: the kernel's
+
+enum os_place { OS_PLACE_DEFAULT, OS_PLACE_LOCAL, OS_PLACE_INTERLEAVED, OS_PLACE_BOUND };
+// From now on pages of the range come from: the node of the thread that touches them first (LOCAL), the set's nodes in turn, or these alone.
+// 0, or an errno.
+CORE int os_place(void *base, uint64_t bytes, enum os_place how, uint64_t nodes);
+// What the kernel has noted for an address (the default: what the process has, local as a rule). 0, or an errno.
+CORE int os_place_of(const void *at, enum os_place *how, uint64_t *nodes);
+// The nodes that n of the system's pages from `base` on lie on; -1 where there is no memory yet. 0, or an errno.
+CORE int os_page_nodes(const void *base, uint64_t n, int32_t *nodes);
+// The node of the processor that this thread is on now.
+CORE uint32_t os_node_here(void);
 
 // Write all of it; returns 0 or an errno (EAGAIN: a reader that takes nothing for a second).
 CORE int os_write(int fd, const char *bytes, uint64_t n);

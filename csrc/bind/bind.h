@@ -48,6 +48,7 @@ enum bind_error { // classes of gcsim/_errors.py
     ERR_OPTION,
     ERR_WORKLOAD,
     ERR_DEADLOCK,
+    ERR_PLACEMENT,
     BIND_ERRORS
 };
 
@@ -259,7 +260,9 @@ struct heap_object {
     uint32_t procs, mark, event_room;
     struct heap_switches debug;
     struct heap_barrier barrier;
-    uint32_t period_ms;            // gc_period; 0 = default
+    uint32_t period_ms;         // gc_period; 0 = default
+    uint32_t huge_pages, place; // gcsim_huge_pages, gcsim_place
+    uint64_t place_nodes;
     uint64_t reserve_bytes;        // as asked for; 0 = default
     PyThread_type_lock steps_lock; // step mode: held by the one call that runs without the GIL
     uint32_t watched;   // references are told of as they come and go: trace_refs, or step mode

@@ -94,6 +94,8 @@ BIND_COLD void *heap_raise_status(struct heap_object *h, gcsim_status status, co
         return bind_raise(state, ERR_STATE, "%s: does not fit what the heap is doing", what);
     case GCSIM_INTERRUPTED:
         return bind_raise(state, ERR_STATE, "%s: interrupted, and undone", what);
+    case GCSIM_NO_PLACE:
+        return bind_raise(state, ERR_PLACEMENT, "%s: the system does not do it here", what);
     case GCSIM_FORKED:
         heap_raise_forked(h, "do this");
         return NULL;

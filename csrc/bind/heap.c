@@ -298,7 +298,7 @@ struct heap_given { // the arguments of Heap(), NULL where not given
     PyObject *gogc, *memory_limit, *procs, *era, *barrier, *mark, *mode, *seed, *reserve, *events,
         *trace_refs, *green_tea, *clobber_free, *gcstoptheworld, *barrier_buffer, *debug,
         *gc_period, *stacks, *rescan_stacks, *allocate, *final_flush, *late_barrier,
-        *preempt_barrier, *roots, *pacer, *costs, *mem_profile_rate;
+        *preempt_barrier, *roots, *pacer, *costs, *mem_profile_rate, *huge_pages, *numa;
 };
 
 // In the order of heap_given.
@@ -329,6 +329,8 @@ static char *heap_given_names[] = {"gogc",
                                    "pacer",
                                    "costs",
                                    "mem_profile_rate",
+                                   "huge_pages",
+                                   "numa",
                                    NULL};
 
 static bool is_given(PyObject *value) { return value && value != Py_None; }
@@ -488,6 +490,31 @@ static int heap_numbers(struct heap_object *h, const struct heap_given *g)
     return switches_from_python(state, g->debug, &h->debug);
 }
 
+static const char *const heap_huge_words[] = {"default", "always", "never", NULL};
+
+// huge_pages=: None, True or "always", False or "never". numa=: gcsim/_placement.py knows the machine's nodes.
+static int heap_place(struct heap_object *h, const struct heap_given *g)
+{
+    if (g->huge_pages && PyBool_Check(g->huge_pages)) {
+        h->huge_pages = g->huge_pages == Py_True ? GCSIM_HUGE_ALWAYS : GCSIM_HUGE_NEVER;
+    } else {
+        int word = given_word(h->state, "huge_pages", g->huge_pages, heap_huge_words, no_words, 0);
+        if (word < 0)
+            return -1;
+        h->huge_pages = (uint32_t)word;
+    }
+    if (!is_given(g->numa))
+        return 0;
+    PyObject *module = PyImport_ImportModule("gcsim._placement");
+    PyObject *pair = module ? PyObject_CallMethod(module, "numa_option", "O", g->numa) : NULL;
+    unsigned long long nodes = 0;
+    int result = pair && PyArg_ParseTuple(pair, "IK", &h->place, &nodes) ? 0 : -1;
+    h->place_nodes = nodes;
+    Py_XDECREF(module);
+    Py_XDECREF(pair);
+    return result;
+}
+
 static int heap_open(struct heap_object *h, const struct heap_given *g)
 {
     int green_tea = is_true(g->green_tea, 1), trace = is_true(g->trace_refs, 0);
@@ -527,6 +554,9 @@ static int heap_open(struct heap_object *h, const struct heap_given *g)
         .costs = h->costs.each,
         .mem_profile_rate = h->sample_rate ? h->sample_rate : -1,
         .mem_profile_seed = h->seed,
+        .huge_pages = h->huge_pages,
+        .place = h->place,
+        .place_nodes = h->place_nodes,
     };
     if (trace && !(h->traces = PyDict_New()))
         return -1;
@@ -543,6 +573,10 @@ static int heap_open(struct heap_object *h, const struct heap_given *g)
             bind_raise(h->state, ERR_RANGE,
                        "costs: lock and wait cost at least 1 ns, and only step points whose arg is "
                        "an amount cost ns per unit");
+        else if (status == GCSIM_NO_PLACE)
+            bind_raise(h->state, ERR_PLACEMENT,
+                       "numa=: the system does not place memory so: it has no such nodes, or "
+                       "forbids mbind here");
         else if (status == GCSIM_NO_MEMORY)
             bind_raise(h->state, ERR_MEMORY,
                        "the system grants no address space for a heap; a limit (ulimit -v) may be "
@@ -591,12 +625,12 @@ static PyObject *heap_tp_new(PyTypeObject *type, PyObject *args, PyObject *kwarg
     if (!state)
         return NULL;
     if (!PyArg_ParseTupleAndKeywords(
-            args, kwargs, "|$OOOOOOOOOOOOOOOOOOOOOOOOOOO:Heap", heap_given_names, &g.gogc,
+            args, kwargs, "|$OOOOOOOOOOOOOOOOOOOOOOOOOOOOO:Heap", heap_given_names, &g.gogc,
             &g.memory_limit, &g.procs, &g.era, &g.barrier, &g.mark, &g.mode, &g.seed, &g.reserve,
             &g.events, &g.trace_refs, &g.green_tea, &g.clobber_free, &g.gcstoptheworld,
             &g.barrier_buffer, &g.debug, &g.gc_period, &g.stacks, &g.rescan_stacks, &g.allocate,
             &g.final_flush, &g.late_barrier, &g.preempt_barrier, &g.roots, &g.pacer, &g.costs,
-            &g.mem_profile_rate))
+            &g.mem_profile_rate, &g.huge_pages, &g.numa))
         return NULL;
     PyObject *era = NULL;
     struct heap_object *h = NULL;
@@ -608,7 +642,8 @@ static PyObject *heap_tp_new(PyTypeObject *type, PyObject *args, PyObject *kwarg
     }
     h->state = state;
     h->forks = h->settled_forks = bind_forks;
-    bool made = heap_words(h, &g) == 0 && heap_numbers(h, &g) == 0 && heap_open(h, &g) == 0;
+    bool made = heap_words(h, &g) == 0 && heap_numbers(h, &g) == 0 && heap_place(h, &g) == 0 &&
+                heap_open(h, &g) == 0;
     Py_XDECREF(era);
     if (!made) {
         Py_DECREF(h);
@@ -1226,7 +1261,7 @@ static PyType_Slot heap_slots[] = {
          "clobber_free=False, gcstoptheworld=0, barrier_buffer=512, debug=\"\",\n"
          "     gc_period=None, stacks=\"stopped\", rescan_stacks=None, allocate=\"black\", "
          "final_flush=True, late_barrier=False, preempt_barrier=False, roots=\"precise\", "
-         "pacer=\"runway\", costs=None, mem_profile_rate=None)\n--\n\n"
+         "pacer=\"runway\", costs=None, mem_profile_rate=None, huge_pages=None, numa=None)\n--\n\n"
          "A heap with Go's allocator and collector. Close it with `with` or close(); or it closes "
          "when it is collected.\n\n"
          "gogc          first gc_percent; None is off\n"
@@ -1288,6 +1323,14 @@ static PyType_Slot heap_slots[] = {
          "\"at-goal\" (before)\n"
          "mem_profile_rate  bytes per sample of the heap profile: 1 is each object, 0 none; None: "
          "512 KiB as in Go, 0 but with mode=\"threads\"\n"
+         "huge_pages    None: the part of a heap above its first 16 MiB asks for transparent huge "
+         "pages; True or \"always\": all of it;\n"
+         "              False or \"never\": none. A hint: heap.huge_pages says what came of it\n"
+         "numa          which memory nodes the pages come from: None: as the process has it; "
+         "\"local\": the node of the thread that\n"
+         "              touches a page first; \"interleaved\": all nodes in turn; \"bound:0\", "
+         "\"bound:0,2-3\": these alone. PlacementError:\n"
+         "              the machine has no such nodes. heap.placement says where pages are\n"
          "era           a Go version, \"1.0\" to \"1.26\": what is not given here is as it was "
          "then "
          "(gcsim.eras() says what that is)\n"

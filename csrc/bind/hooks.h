@@ -50,6 +50,12 @@ HOOK_NOARGS(heap_py_read_snapshot);
 HOOK_NOARGS(heap_py_breakdown);
 HOOK_NOARGS(heap_py_fragmentation);
 HOOK_NOARGS(heap_py_read_fragmentation);
+HOOK_NOARGS(heap_py_read_placement);
+HOOK_NOARGS(heap_py_collapse_huge_pages);
+HOOK_NOARGS(heap_py_page_nodes);
+static PyObject *heap_py_page_nodes_raw(PyObject *self, PyObject *args);
+static PyObject *heap_py_huge_pages(PyObject *self, void *closure);
+static PyObject *heap_py_placement(PyObject *self, void *closure);
 // specials.c: run the finalizers and cleanups that are ready, when a method has its result; NULL if one was interrupted.
 HOOK_FASTCALL(heap_py_set_finalizer);
 HOOK_FASTCALL(heap_py_add_cleanup);
@@ -185,6 +191,17 @@ static PyObject *heap_py_dump(PyObject *self, void *closure);
              "Raises ConversionError, RangeError, HeapMemoryError, ClosedHeapError, "              \
              "ForkedHeapError.")},                                                                 \
         {"_func", CHAN_FAST(heap_py_func), NULL},                                                  \
+        {"collapse_huge_pages", heap_py_collapse_huge_pages, METH_NOARGS,                          \
+         PyDoc_STR("collapse_huge_pages($self, /)\n--\n\nMakes huge pages now of the small ones "  \
+                   "behind spans, as far as the system does it: the bytes\nthat were made. Stops " \
+                   "the world for some at a time; Ctrl-C ends it early. PlacementError: the "      \
+                   "system\ndoes not do it here. heap.huge_pages says what there is.")},           \
+        {"page_nodes", heap_py_page_nodes, METH_O,                                                 \
+         PyDoc_STR("page_nodes($self, where, /)\n--\n\nThe memory node of each of the system's "   \
+                   "pages under a Ref, Slice or Array of the heap; None: it has no memory,\n"      \
+                   "nobody has touched it yet. PlacementError: the kernel does not tell.")},       \
+        {"_page_nodes", heap_py_page_nodes_raw, METH_VARARGS, NULL},                               \
+        {"_read_placement", heap_py_read_placement, METH_NOARGS, NULL},                            \
         {"_read_snapshot", heap_py_read_snapshot, METH_NOARGS, NULL},                              \
         {"graph", heap_py_graph, METH_NOARGS,                                                      \
          PyDoc_STR(                                                                                \
@@ -260,9 +277,18 @@ static PyObject *heap_py_dump(PyObject *self, void *closure);
     }
 
 #define HOOKS_HEAP_GETSET                                                                          \
-    {"pending_finalizers", heap_py_pending_finalizers, NULL,                                       \
-     "Finalizers and cleanups that are set and have not run; of a closed heap, that never will.",  \
+    {"huge_pages", heap_py_huge_pages, NULL,                                                       \
+     "Transparent huge pages: what was asked for, what the kernel allows, what there is. A "       \
+     "HugePages.",                                                                                 \
      NULL},                                                                                        \
+        {"placement", heap_py_placement, NULL,                                                     \
+         "Where the heap's pages are: memory nodes, and which mutator allocates where. A "         \
+         "Placement.",                                                                             \
+         NULL},                                                                                    \
+        {"pending_finalizers", heap_py_pending_finalizers, NULL,                                   \
+         "Finalizers and cleanups that are set and have not run; of a closed heap, that never "    \
+         "will.",                                                                                  \
+         NULL},                                                                                    \
         {"mem_profile_rate", heap_py_get_rate, heap_py_set_rate,                                   \
          "Bytes per sample of the heap profile, as runtime.MemProfileRate: 1 is each object, 0 "   \
          "off.\nTakes an int or a text such as \"512KiB\".",                                       \

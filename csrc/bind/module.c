@@ -197,6 +197,7 @@ static const char *const error_names[BIND_ERRORS] = {
     [ERR_OPTION] = "OptionError",
     [ERR_WORKLOAD] = "WorkloadError",
     [ERR_DEADLOCK] = "DeadlockError",
+    [ERR_PLACEMENT] = "PlacementError",
 };
 
 static int import_errors(struct bind_state *state)

@@ -1,5 +1,5 @@
-// Where a heap's memory lies: how it is cut up (watch/fragmentation.h). The numbers are gathered without the GIL; gcsim/_fragmentation.py makes
-// the values that users see.
+// Where a heap's memory lies: how it is cut up (watch/fragmentation.h), which pages are behind it (alloc/placement.h). The numbers are gathered
+// without the GIL; gcsim/_fragmentation.py and gcsim/_placement.py make the values that users see.
 #include "bind/bind.h"
 
 // --- fragmentation
@@ -69,4 +69,86 @@ static PyObject *heap_py_read_fragmentation(PyObject *self, PyObject *arg)
 static PyObject *heap_py_fragmentation(PyObject *self, PyObject *Py_UNUSED(unused))
 {
     return call_in("gcsim._fragmentation", "fragmentation", "(O)", self);
+}
+
+// --- placement
+
+// _read_placement() -> bytes of gcsim_placement, of the gcsim_cached_spans.
+static PyObject *heap_py_read_placement(PyObject *self, PyObject *Py_UNUSED(unused))
+{
+    struct heap_object *h = (struct heap_object *)self;
+    struct slow_call call;
+    gcsim_placement where;
+    gcsim_cached_span *spans = NULL;
+    uint64_t n = 1 << 8, room = 0;
+    while (n > room) {
+        PyMem_RawFree(spans);
+        room = n;
+        if (!(spans = PyMem_RawMalloc(room * sizeof *spans)))
+            return PyErr_NoMemory();
+        bool begun = slow_begin(h, &call, "see where it lies") == 0;
+        if (begun) {
+            h->api->placement(call.m, &where);
+            n = h->api->cached_spans(call.m, spans, room);
+            slow_end(&call);
+        }
+        if (!begun || slow_failed(&call, GCSIM_OK, "placement")) {
+            PyMem_RawFree(spans);
+            return NULL;
+        }
+    }
+    PyObject *result = Py_BuildValue("y#y#", &where, (Py_ssize_t)sizeof where, spans,
+                                     (Py_ssize_t)(n * sizeof *spans));
+    PyMem_RawFree(spans);
+    return result;
+}
+
+static PyObject *heap_py_collapse_huge_pages(PyObject *self, PyObject *Py_UNUSED(unused))
+{
+    struct heap_object *h = (struct heap_object *)self;
+    struct slow_call call;
+    uint64_t page = 0, bytes = 0, last;
+    do {
+        last = page;
+        if (slow_begin(h, &call, "make huge pages") < 0)
+            return NULL;
+        gcsim_status status = h->api->collapse_huge_pages(call.m, &page, &bytes);
+        slow_end(&call);
+        if (slow_failed(&call, status, "collapse_huge_pages"))
+            return NULL;
+    } while (page != last && PyErr_CheckSignals() == 0);
+    return PyErr_Occurred() ? NULL : PyLong_FromUnsignedLongLong(bytes);
+}
+
+// _page_nodes(address, pages) -> bytes of int32, -1 for none.
+static PyObject *heap_py_page_nodes_raw(PyObject *self, PyObject *args)
+{
+    struct heap_object *h = (struct heap_object *)self;
+    unsigned long long address, pages;
+    if (!PyArg_ParseTuple(args, "KK", &address, &pages) || heap_check_open(h) < 0)
+        return NULL;
+    if (pages > PY_SSIZE_T_MAX / sizeof(int32_t))
+        return PyErr_NoMemory();
+    PyObject *nodes = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)(pages * sizeof(int32_t)));
+    if (!nodes)
+        return NULL;
+    gcsim_status status = h->api->page_nodes(h->heap, (void *)(uintptr_t)address, pages,
+                                             (int32_t *)(void *)PyBytes_AS_STRING(nodes));
+    if (status == GCSIM_OK)
+        return nodes;
+    Py_DECREF(nodes);
+    return heap_raise_status(h, status, "the nodes of pages");
+}
+
+static PyObject *heap_py_page_nodes(PyObject *self, PyObject *where)
+{
+    return call_in("gcsim._placement", "page_nodes", "(OO)", self, where);
+}
+static PyObject *heap_py_huge_pages(PyObject *self, void *Py_UNUSED(closure))
+{
+    return call_in("gcsim._placement", "huge_pages", "(O)", self);
+}
+static PyObject *heap_py_placement(PyObject *self, void *Py_UNUSED(closure))
+{
+    return call_in("gcsim._placement", "placement", "(O)", self);
 }

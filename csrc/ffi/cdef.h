@@ -13,6 +13,12 @@ struct pacer;
 struct pagealloc_replay;
 struct world_log;
 
+/* The calls of base/os.h:os_numa_calls. */
+typedef int gcsim_mbind(void *base, uint64_t bytes, int mode, uint64_t nodes);
+typedef int gcsim_policy_at(const void *at, int *mode, uint64_t *nodes);
+typedef int gcsim_nodes_of_pages(void *const *pages, uint64_t n, int *nodes);
+typedef uint32_t gcsim_node_here(void);
+
 #define WB(ret, name, n, ...) ret (*name)(API_TYPES_##n(__VA_ARGS__));
 typedef struct gcsim_whitebox {
     uint32_t bytes; /* sizeof(gcsim_whitebox) */

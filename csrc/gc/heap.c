@@ -1,6 +1,7 @@
 // Making and unmaking a heap.
 #include "gc/heap.h"
 
+#include "alloc/placement.h"
 #include "base/bits.h"
 #include "base/os.h"
 #include "base/poison.h"
@@ -27,6 +28,7 @@ static const char *const status_texts[GCSIM_STATUSES] = {
     [GCSIM_INTERRUPTED] = "interrupted",
     [GCSIM_FORKED] = "the heap was made before a fork and this is the child",
     [GCSIM_DEADLOCK] = "everybody waits for somebody else",
+    [GCSIM_NO_PLACE] = "the operating system does not place memory as asked",
 };
 
 CORE const char *heap_status_text(gcsim_status status)
@@ -155,6 +157,8 @@ static gcsim_status heap_init(gcsim_heap *heap, struct world *w, uint64_t arena_
     h->efence = options->efence;
     gcsim_status status = mheap_init(h, w, arena_bytes);
     if (status == GCSIM_OK)
+        status = placement_init(h, options);
+    if (status == GCSIM_OK)
         status = types_init(&h->types, &h->meta, &h->rt);
     if (status != GCSIM_OK)
         return status;
@@ -192,7 +196,8 @@ CORE gcsim_heap *heap_make(const gcsim_options *given, gcsim_status *status)
     if (options.reserve_bytes > 1ull << 46 || options.mark_engine > GCSIM_MARK_ENGINES ||
         options.events > 1u << 28 || options.procs > GCSIM_MAX_PROCS ||
         options.shade_entries > SHADE_BUFFER + 1 || options.memory_limit < 0 ||
-        options.pacer >= GCSIM_PACERS || !barrier_options_fit(&options))
+        options.pacer >= GCSIM_PACERS || options.huge_pages >= GCSIM_HUGE_OPTIONS ||
+        options.place >= GCSIM_PLACES || !barrier_options_fit(&options))
         return NULL;
     uint64_t arena_bytes;
     struct world *w = reserve_world(&options, &arena_bytes);

@@ -8,16 +8,6 @@ enum { SLOT_WORDS = MARK_BYTES_PER_PAGE / 8 };
 
 // --- free pages --------------------------------------------------------------------------------------------------
 
-// A page of no span that the page allocator calls allocated: a mutator keeps it for itself. Whether it has memory only that one knows.
-static bool cached_is_released(const struct mheap *h, uint64_t page)
-{
-    for (const struct mutator *m = h->mutators; m; m = m->next)
-        if (m->pages.base == page / PAGECACHE_PAGES * PAGECACHE_PAGES &&
-            m->pages.cache >> page % PAGECACHE_PAGES & 1)
-            return m->pages.scav >> page % PAGECACHE_PAGES & 1;
-    return false;
-}
-
 // All free pages from `page` on.
 static gcsim_page_run free_run(const struct mheap *h, uint64_t page, gcsim_fragmentation *out)
 {
@@ -28,8 +18,8 @@ static gcsim_page_run free_run(const struct mheap *h, uint64_t page, gcsim_fragm
             chunk = pagealloc_chunk_of(&h->pages, page);
         bool cached = bits_test(chunk->allocated, page % CHUNK_PAGES);
         out->cached_pages += cached;
-        run.live +=
-            cached ? cached_is_released(h, page) : bits_test(chunk->scavenged, page % CHUNK_PAGES);
+        run.live += cached ? mcache_page_is_released(h, page)
+                           : bits_test(chunk->scavenged, page % CHUNK_PAGES);
     }
     return run;
 }

@@ -54,6 +54,7 @@ typedef enum gcsim_status {
     GCSIM_INTERRUPTED, /* the poll callback asked to stop; the operation was undone */
     GCSIM_FORKED,      /* the heap was made before a fork and this is the child */
     GCSIM_DEADLOCK, /* step instantiation: nobody can go on (steps.h: deadlock says why); the heap can only be destroyed */
+    GCSIM_NO_PLACE, /* the system does not place memory as asked: it has no such nodes, or forbids it */
     GCSIM_STATUSES
 } gcsim_status;
 
@@ -188,7 +189,27 @@ typedef struct gcsim_options {
        sample would be a step of its own; -1 = none. The seed decides which ones. */
     int64_t mem_profile_rate;
     uint64_t mem_profile_seed;
+    /* Where the objects' pages come from. huge_pages: gcsim_huge_pages, a hint that the system may refuse. place: gcsim_place, for the nodes of
+       place_nodes, a bit each; the system refuses nodes that it does not have: GCSIM_NO_PLACE. */
+    uint32_t huge_pages, place;
+    uint64_t place_nodes;
 } gcsim_options;
+
+typedef enum gcsim_huge_pages {
+    GCSIM_HUGE_LARGE = 0, /* the part of a heap above its first 16 MiB asks for them */
+    GCSIM_HUGE_ALWAYS = 1,
+    GCSIM_HUGE_NEVER = 2,
+    GCSIM_HUGE_OPTIONS
+} gcsim_huge_pages;
+
+typedef enum gcsim_place {
+    GCSIM_PLACE_DEFAULT =
+        0, /* as the process has it: the node of who touches a page first, as a rule */
+    GCSIM_PLACE_LOCAL = 1,       /* the node of who touches a page first */
+    GCSIM_PLACE_INTERLEAVED = 2, /* the nodes in turn */
+    GCSIM_PLACE_BOUND = 3,       /* these nodes alone */
+    GCSIM_PLACES
+} gcsim_place;
 
 /* What type_new copies. `mask` has one bit per 8-byte word of the first ptr_bytes, little endian, 1 = pointer. */
 typedef struct gcsim_type_desc {
@@ -720,6 +741,26 @@ typedef struct gcsim_page_map {
     uint64_t *slots;
     uint64_t slot_pages;
 } gcsim_page_map;
+
+/* Where a heap's pages are to lie, as asked and as the system has noted it. */
+typedef struct gcsim_placement {
+    char *arena;                          /* first byte of page 0 */
+    uint64_t bytes, reserved;             /* in use or once used; address space */
+    uint64_t page_bytes, huge_page_bytes; /* the system's; 0: it has no huge pages */
+    uint32_t huge_pages;                  /* gcsim_huge_pages */
+    int32_t huge_refused; /* errno with which the system refused that; 0 = it did not */
+    uint32_t place;       /* gcsim_place */
+    uint32_t noted_place; /* ... that the kernel has for the arena */
+    uint64_t place_nodes, noted_nodes;
+    int32_t not_noted;  /* errno, where the kernel does not tell; 0 = it does */
+    uint32_t node_here; /* of the processor that the caller is on */
+} gcsim_placement;
+
+/* A span that a mutator allocates from. */
+typedef struct gcsim_cached_span {
+    uint32_t mutator; /* gcsim_mutator.id */
+    uint32_t page, npages, span_class;
+} gcsim_cached_span;
 
 /* A heap as of one moment. The arrays are made by the call; snapshot_free gives them back. Addresses and offsets are in bytes, addresses from
    the arena's first; objects ascend by address. UINT32_MAX: no such number. */
