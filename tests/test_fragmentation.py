@@ -66,7 +66,18 @@ def counted_again(heap: gcsim.Heap) -> dict[str, Any]:
 
 
 def counted(f: gcsim.Fragmentation) -> dict[str, Any]:
-    names = ["spans", "span_bytes", "slots", "used", "live", "used_bytes", "live_bytes", "empty", "single", "fewest"]
+    names = [
+        "spans",
+        "span_bytes",
+        "slots",
+        "used",
+        "live",
+        "used_bytes",
+        "live_bytes",
+        "empty",
+        "single",
+        "fewest",
+    ]
     classes = {c.span_class: {k: getattr(c, k) for k in names if getattr(c, k)} for c in f.classes}
     return {
         "classes": classes,

@@ -28,6 +28,7 @@ LINES = 12
 
 # The sections of the chapter that a notebook is about.
 SECTIONS = {
+    "00_index": ("第11章",),
     "01_memory_layout": (
         "11.1.1 GO程序内存布局详解",
         "11.1.3 内存对齐优化",
@@ -164,7 +165,7 @@ def headings(notebook: Any) -> list[str]:
     """As their anchors read: what is shown, with hyphens for spaces (JupyterLab, nbconvert)."""
     words = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
     return [
-        re.sub(r"[`*]", "", line.lstrip("#").strip()).replace(" ", "-")
+        re.sub("`", "", line.lstrip("#").strip()).replace(" ", "-")
         for line in words.splitlines()
         if re.match(r"#+ ", line)
     ]
@@ -183,6 +184,52 @@ def test_links_to_notebooks_lead_to_headings(path: Path) -> None:
         assert target.exists(), f"{path.name}: there is no {name}"
         there = headings(load(target))
         assert not heading or there.count(heading) == 1, f"{path.name}: {name}#{heading}"
+
+
+# What the index has to lead to: the sections of the chapter, as the chapter calls them.
+CHAPTER = (
+    "11.1.1 GO程序内存布局详解",
+    "11.1.3 内存对齐优化",
+    "11.2.1 GO GC算法演进历史",
+    "11.2.2 GC调优",
+    "11.2.3 写屏障机制深度解析",
+    "11.3.3 减少指针使用",
+    "11.4.1 常见内存泄漏场景",
+    "11.4.2 内存泄漏检测工具",
+    "11.5.1 缓存友好的数据结构",
+    "11.6.1 内存使用分析",
+    "11.6.2 内存泄漏检测",
+    "11.7.1 内存分配器原理",
+)
+
+
+def rows_of_index(header: str) -> dict[str, list[tuple[str, str]]]:
+    """The rows of the table with this header in the index: what the first column says, the links."""
+    words = "\n".join(c.source for c in load(FOLDER / "00_index.ipynb").cells)
+    table = words[words.index(header) :].split("\n\n")[0].splitlines()[2:]
+    rows = (line.strip("| ").rsplit(" | ", 1) for line in table)
+    return {first: re.findall(r"\]\(([\w.]+\.ipynb)#([^)\s]+)\)", rest) for first, rest in rows}
+
+
+@pytest.mark.parametrize("section", CHAPTER)
+def test_the_index_leads_to_every_section_of_the_chapter(section: str) -> None:
+    begins = section.replace(" ", "-")
+    targets = rows_of_index("| section | runs in |")[section]
+    assert any(heading.startswith(begins) for _, heading in targets)
+
+
+def test_the_index_leads_to_all_that_the_interview_and_the_closing_program_are_about() -> None:
+    rows = rows_of_index("| section | runs in |")
+    assert set(rows) >= {*CHAPTER, "深度面试要点", "综合示例"}
+    headings = {heading for _, heading in rows["深度面试要点"]}
+    for point in SECTIONS["11_interview"]:
+        assert any(heading.startswith(point) for heading in headings)
+    assert ("00_index.ipynb", "The-closing-program") in rows["综合示例"]
+
+
+def test_every_erratum_has_the_run_that_shows_it() -> None:
+    errata = rows_of_index("| the chapter says | what runs |")
+    assert len(errata) >= 20 and all(errata.values())
 
 
 def test_machine_paths_are_recognised() -> None:
