@@ -385,6 +385,15 @@ static void api_goroutine_ready(gcsim_mutator *m, gcsim_goroutine *g, void *para
 static gcsim_status api_find_goroutine_leaks(gcsim_mutator *m) { return cycle_find_leaks(M(m)); }
 static const char *api_wait_reason_text(uint32_t reason) { return wait_reason_text(reason); }
 
+static int api_cas(gcsim_mutator *m, void **slot, void *old, void *ptr)
+{
+    return barrier_cas(M(m), slot, old, ptr);
+}
+static gcsim_status api_at_cycle_start(gcsim_mutator *m, gcsim_cycle_start run, void *arg)
+{
+    return cycle_at_start(M(m), run, arg);
+}
+
 #undef M
 #undef H
 

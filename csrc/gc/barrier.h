@@ -10,6 +10,7 @@
 #include "gc/heap.h"
 
 CORE void barrier_store(struct mutator *m, void **slot, void *ptr);
+CORE bool barrier_cas(struct mutator *m, void **slot, void *old, void *ptr);
 // The same for the core's own root slots, whatever the instantiation.
 CORE void barrier_root(struct mutator *m, void **slot, void *ptr);
 // count elements of a type, copied (ranges may overlap) or cleared, one word at a time: a pointer is never seen half-written.

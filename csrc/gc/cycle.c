@@ -116,6 +116,28 @@ static void start_team(struct mutator *m)
         start_workers(m);
 }
 
+CORE gcsim_status cycle_at_start(struct mutator *m, gcsim_cycle_start run, void *arg)
+{
+    struct mheap *h = mheap_of(m);
+    struct gc *gc = &heap_of(h)->gc;
+    uint32_t i = 0;
+    rt_lock(&h->rt, &gc->roots_lock); // the caller is inside: no cycle begins meanwhile
+    while (i < GCSIM_CYCLE_STARTS && gc->starts[i].run &&
+           (gc->starts[i].run != run || gc->starts[i].arg != arg))
+        i++;
+    if (i < GCSIM_CYCLE_STARTS)
+        gc->starts[i] = (struct cycle_start){run, arg};
+    rt_unlock(&h->rt, &gc->roots_lock);
+    return i < GCSIM_CYCLE_STARTS ? GCSIM_OK : GCSIM_HEAP_FULL;
+}
+
+// Before anything is marked, as Go clears its pools (mgc.go:clearpools).
+static void tell_of_start(gcsim_heap *heap)
+{
+    for (int i = 0; i < GCSIM_CYCLE_STARTS && heap->gc.starts[i].run; i++)
+        heap->gc.starts[i].run(heap, heap->gc.starts[i].arg);
+}
+
 // --- the stop that begins it -------------------------------------------------------------------------------------
 
 // Sweep termination: what waits is swept, what was dropped is no root any more, the record is opened. Then the barrier goes on, allocation
@@ -523,6 +545,7 @@ static gcsim_status cycle_start(struct mutator *m, gcsim_trigger why, uint64_t *
         return GCSIM_OK;
     }
     at_phase(h, CYCLE_QUIET);
+    tell_of_start(heap_of(h));
     bool stopped = leaks_begin(h) || gc->stop_the_world;
     gcsim_cycle *cycle = cycle_open(m, why, stop_ns, stopped);
     *number = gc->cycles;

@@ -26,6 +26,9 @@ CORE int64_t cycle_set_memory_limit(struct mutator *m,
                                     int64_t limit); // the same; negative: only tell
 CORE gcsim_status cycle_read(gcsim_heap *heap, uint64_t number, gcsim_cycle *out);
 
+// gcsim_api.at_cycle_start. cycle_rehearse is no cycle.
+CORE gcsim_status cycle_at_start(struct mutator *m, gcsim_cycle_start run, void *arg);
+
 // The parts of a cycle that stops the world: what begins it, in the stop that began at start_ns; marking, false if it was interrupted; its end.
 CORE gcsim_cycle *cycle_open(struct mutator *m, gcsim_trigger why, uint64_t start_ns, bool stopped);
 CORE bool cycle_mark_stopped(struct mutator *m);

@@ -241,6 +241,10 @@ struct gc {
     bool alone;           // ... and one thread marks so far: marks need no atomic claim
     uint32_t holds;       // calls that want no cycle by the heap trigger
     uint64_t cycles;      // started
+    struct cycle_start {
+        gcsim_cycle_start run;
+        void *arg;
+    } starts[GCSIM_CYCLE_STARTS]; // called as one begins; the first NULL ends them
     uint32_t ended; // low bits of the number of the last cycle whose marking ended: to wait on
 
     // Decisions (gc/pace.c). The pacer and the limiter are changed under their lock; `goal`, the two ratios and `limited` are what

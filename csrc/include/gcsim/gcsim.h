@@ -628,6 +628,10 @@ typedef struct gcsim_callback {
     gcsim_handle *object; /* of a finalizer; NULL for a cleanup: the object is gone */
 } gcsim_callback;
 
+/* What at_cycle_start is given. */
+#define GCSIM_CYCLE_STARTS 4
+typedef void (*gcsim_cycle_start)(gcsim_heap *heap, void *arg);
+
 /* Since the heap was made (runtime/metrics: /gc/finalizers/queued and so on); `ready` is how many wait to be taken now. */
 typedef struct gcsim_callback_counts {
     uint64_t finalizers_queued, finalizers_executed, cleanups_queued, cleanups_executed, ready;
