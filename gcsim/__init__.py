@@ -178,6 +178,8 @@ _LAZY = {
     "LeakSuspect": "_detectors",
     "SnapshotDetector": "_detectors",
     "compare_snapshots": "_detectors",
+    "Pool": "_pools",
+    "PoolCounts": "_pools",
     "LEAKS": "_leaks",
     "Leak": "_leaks",
     "MemoryGrowth": "_trackers",

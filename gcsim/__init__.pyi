@@ -286,6 +286,12 @@ from gcsim._placement import (
 from gcsim._placement import (
     Placement as Placement,
 )
+from gcsim._pools import (
+    Pool as Pool,
+)
+from gcsim._pools import (
+    PoolCounts as PoolCounts,
+)
 from gcsim._pprof import (
     Profile as Profile,
 )

@@ -14,7 +14,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gcsim import _conform_boxes, _conform_maps, _conform_pacer, _conform_slices, _gctrace
+from gcsim import (
+    _conform_boxes,
+    _conform_maps,
+    _conform_pacer,
+    _conform_pool,
+    _conform_slices,
+    _gctrace,
+)
 from gcsim._errors import DumpFormatError
 
 _MAX_DIFFERENCES = 5  # kept for printing
@@ -458,4 +465,5 @@ _BY_HEADER: dict[tuple[str, ...], Callable[[Iterator[_Row], Conformance], None]]
     ("seq", "step", "map", "assign"): _conform_maps.replay_hashed,
     ("type", "value", "size", "escapes"): _conform_boxes.replay_iface,
     ("elem", "elem_size", "elem_has_pointers", "cap"): _conform_boxes.replay_chan,
+    ("seq", "step", "op", "arg"): _conform_pool.replay_pool,
 }

@@ -308,10 +308,25 @@ def channels(heap: gcsim.Heap) -> Any:
         b.end()
 
 
+def pools(heap: gcsim.Heap) -> Any:
+    pool = gcsim.Pool(heap, lambda: heap.new(Node, n=9))
+    for n in range(20):
+        pool.put(heap.new(Node, n=n))
+    pool.put(heap.new_slice(i64, 5))
+    heap.collect()
+    assert isinstance(pool.get(), (gcsim.Ref, gcsim.Slice))  # other threads may collect too
+    heap.collect()
+    heap.collect()
+    assert pool.get().n == 9
+    heap.collect()  # the list of pools lets go of it
+    heap.collect()
+    return pool
+
+
 ALL: dict[str, Callable[[gcsim.Heap], Any]] = {
     f.__name__.strip("_"): f
     for f in (
         objects, large_objects, tiny_objects, strings, slices, fields, frames, globals_, weak_references,
-        finalizers, batches, results, handles, channels, collections, heaps, types, errors,
+        finalizers, batches, results, handles, channels, pools, collections, heaps, types, errors,
     )
 }  # fmt: skip

@@ -18,28 +18,39 @@ enum { SELECT_CASES = 64 }; // more are refused
 
 // --- the structs -------------------------------------------------------------------------------------------------
 
-// Something of gcsim._goroutines; new reference.
-static PyObject *lib_attribute(const char *name)
+// Something of a module; new reference.
+static PyObject *lib_attribute_of(const char *module_name, const char *name)
 {
-    PyObject *module = PyImport_ImportModule("gcsim._goroutines");
+    PyObject *module = PyImport_ImportModule(module_name);
     PyObject *value = module ? bind_attribute(module, name) : NULL;
     Py_XDECREF(module);
     return value;
 }
 
-static const gcsim_type *lib_type(struct heap_object *h, const char *name, size_t bytes)
+static PyObject *lib_attribute(const char *name)
 {
-    PyObject *cls = lib_attribute(name);
+    return lib_attribute_of("gcsim._goroutines", name);
+}
+
+static const gcsim_type *lib_type_in(struct heap_object *h, const char *module, const char *name,
+                                     size_t bytes)
+{
+    PyObject *cls = lib_attribute_of(module, name);
     struct type_object *type =
         cls && IS_STRUCT_CLASS(h->state, cls) ? class_type((struct struct_class *)cls) : NULL;
     const gcsim_type *t = type ? heap_type(h, type) : NULL;
     Py_XDECREF(cls);
     if (!type && !PyErr_Occurred())
-        bind_raise(h->state, ERR_TYPE_DEFINITION, "gcsim._goroutines.%s is no struct", name);
+        bind_raise(h->state, ERR_TYPE_DEFINITION, "%s.%s is no struct", module, name);
     if (t && t->bytes != bytes)
         return bind_raise(h->state, ERR_TYPE_DEFINITION, "%s takes %llu bytes, not %zu", name,
                           (unsigned long long)t->bytes, bytes);
     return t;
+}
+
+static const gcsim_type *lib_type(struct heap_object *h, const char *name, size_t bytes)
+{
+    return lib_type_in(h, "gcsim._goroutines", name, bytes);
 }
 
 static PyObject *bind_hide_fields(PyObject *module, PyObject *cls)

@@ -19,6 +19,7 @@
 #include "bind/goroutine.c"
 #include "bind/chan_bind.c"
 #include "bind/iface_bind.c"
+#include "bind/pool_bind.c"
 #include "bind/stacks_bind.c"
 #include "bind/results.c"
 #include "bind/events_bind.c"
@@ -138,6 +139,7 @@ static PyMethodDef module_methods[] = {
          "runtime/pprof has it: (objects, bytes).")},
     LAYOUT_BIND_METHODS,
     RUN_BIND_METHODS,
+    POOL_BIND_METHODS,
     EXPLORE_BIND_METHODS,
     {NULL, NULL, 0, NULL},
 };
