@@ -125,6 +125,9 @@ from gcsim._errors import (
     LostObjectError as LostObjectError,
 )
 from gcsim._errors import (
+    MissingKeyError as MissingKeyError,
+)
+from gcsim._errors import (
     NotThereYetError as NotThereYetError,
 )
 from gcsim._errors import (
@@ -274,6 +277,7 @@ from gcsim._leaks import (
 from gcsim._leaks import (
     Leak as Leak,
 )
+from gcsim._maps import Map as Map
 from gcsim._metrics import (
     Histogram as Histogram,
 )

@@ -146,6 +146,10 @@ class UnknownNameError(Error, KeyError):
         return str(self.args[0]) if self.args else ""
 
 
+class MissingKeyError(Error, KeyError):
+    """The map has no such key; the key is the error's only argument, as with a dict."""
+
+
 class ProgramError(Error, RuntimeError):
     """A function given to :func:`gcsim.explore` raises, or does not do the same each time.
 

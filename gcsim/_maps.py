@@ -1,13 +1,24 @@
-"""What the maps of csrc/lib/map.c need to know of a key type: how it is compared and hashed.
+"""Go's maps: ``gcsim.Map``, and what csrc/lib/map.c needs to know of a type ``map[K]V``.
 
-The rules are those of Go's compiler (cmd/compile/internal/types, alg.go and size.go, and walk.go's
-mapfast): which keys are plain memory, which have a fast routine, which cannot be keys.
+How keys are compared and hashed follows Go's compiler (cmd/compile/internal/types, alg.go and
+size.go, and walk.go's mapfast): which are plain memory, which have a fast routine, which cannot
+be keys.
 """
 
 from __future__ import annotations
 
-from gcsim._errors import NotThereYetError, TypeDefinitionError
-from gcsim._types import TypeInfo
+import functools
+from collections.abc import ItemsView, Iterator, Mapping, MutableMapping, ValuesView
+from itertools import islice
+from typing import Any, TypeVar
+
+from gcsim import _core
+from gcsim._errors import Error, MissingKeyError, NotThereYetError, TypeDefinitionError
+from gcsim._types import TypeExpr, TypeInfo, anonymous_struct, describe, struct_info, to_expr
+
+_SHOWN = 12  # entries in a repr
+_K = TypeVar("_K")
+_V = TypeVar("_V")
 
 #: enum map_key of lib/map.h.
 KEY_64, KEY_32, KEY_STRING, KEY_BYTES, KEY_OTHER = range(5)
@@ -117,3 +128,158 @@ def _add_memory(at: int, size: int, parts: list[_Part]) -> None:
         at, before, _ = parts.pop()
         size += before
     parts.append((at, size, PART_BYTES))
+
+
+# --- types ---------------------------------------------------------------------------------------
+
+_INDIRECT_ABOVE = 128  # bytes (internal/abi, map.go: MapMaxKeyBytes, MapMaxElemBytes)
+
+
+def map_info(key: Any, elem: Any) -> TypeInfo:
+    """The type ``map[K]V`` of two types as the vocabulary writes them."""
+    for given in (key, elem):
+        describe(given)  # what is no type says so itself
+    return describe(TypeExpr("map", (to_expr(key), to_expr(elem))))
+
+
+def _slot(info: TypeInfo) -> TypeInfo:
+    return describe(TypeExpr("pointer", (info,))) if info.bytes > _INDIRECT_ABOVE else info
+
+
+@functools.cache
+def _own_types() -> tuple[TypeInfo, TypeInfo, TypeInfo]:
+    """Map, table, and a pointer of a directory, as lib/map.h lays them out."""
+    u64, pointer = describe(TypeExpr("uint64")), describe(TypeExpr("unsafe.Pointer"))
+    u16, u8 = describe(TypeExpr("uint16")), describe(TypeExpr("uint8"))
+    table = anonymous_struct(
+        {
+            "used": u16,
+            "capacity": u16,
+            "growthLeft": u16,
+            "localDepth": u8,
+            "index": u64,
+            "groups": pointer,
+            "lengthMask": u64,
+        },
+        name="maps.table",
+    )
+    words = {"used": u64, "seed": u64, "dirPtr": pointer, "dirLen": u64}
+    small = dict.fromkeys(("globalDepth", "globalShift", "writing", "tombstonePossible"), u8)
+    mark = {"mark": describe(TypeExpr("uint32")), "clearSeq": u64}
+    return anonymous_struct({**words, **small, **mark}, name="maps.Map"), table, pointer
+
+
+def _has_interface(info: TypeInfo) -> bool:
+    if info.kind == "array":
+        return info.elem is not None and _has_interface(info.elem)
+    return info.kind == "interface" or any(_has_interface(f.type) for f in info.fields)
+
+
+def plan(info: TypeInfo) -> tuple[tuple[TypeInfo, ...], int, tuple[_Part, ...]]:
+    """For csrc/bind/map_bind.c: types of key, element, group, map, table and pointer; how keys are
+    compared, and their parts."""
+    key, elem = info.key, info.elem
+    assert key is not None and elem is not None
+    if _has_interface(key):
+        raise NotThereYetError(
+            f"map keys of type {key.name} are not there yet: what an interface holds would have to"
+            " be compared"
+        )
+    how, parts = key_plan(key)
+    slot = struct_info("slot", [("key", _slot(key), False), ("elem", _slot(elem), False)])
+    group = struct_info(
+        f"map.group[{key.name}]{elem.name}",
+        [
+            ("ctrls", describe(TypeExpr("uint64")), False),
+            ("slots", describe(TypeExpr("array", (slot,), 8)), False),
+        ],
+    )
+    return (key, elem, group, *_own_types()), how, tuple(parts)
+
+
+# --- gcsim.Map -----------------------------------------------------------------------------------
+
+
+class MapValues(ValuesView[_V]):
+    """The elements of a map, in an order of their own each time."""
+
+    __slots__ = ()
+
+    def __contains__(self, value: object) -> bool:
+        return any(value is v or value == v for v in self)
+
+    def __iter__(self) -> Iterator[_V]:
+        return self._mapping._iter_values()  # type: ignore[attr-defined,no-any-return]
+
+
+class MapItems(ItemsView[_K, _V]):
+    """The entries of a map, in an order of their own each time."""
+
+    __slots__ = ()
+
+    def __iter__(self) -> Iterator[tuple[_K, _V]]:
+        return self._mapping._iter_items()  # type: ignore[attr-defined,no-any-return]
+
+
+class Map(_core.Map[_K, _V], MutableMapping[_K, _V]):
+    """A Go map: what ``heap.new_map(K, V)`` makes, and what a field ``map_[K, V]`` reads as.
+
+    It is a reference: all that refer to one map see the same entries, and they live as long as
+    any does. As in Go it may be changed while it is iterated over; entries come in an order that
+    begins somewhere else each time, each NaN is a key of its own, and a nil map reads as empty
+    and raises PanicError when it is written to. Structs and arrays are read as copies. Keys of
+    another sort than the map's raise ConversionError or RangeError, keys that are not there
+    MissingKeyError (a KeyError).
+    """
+
+    __slots__ = ()
+    __hash__ = None  # type: ignore[assignment]
+
+    def values(self) -> MapValues[_V]:
+        """The elements."""
+        return MapValues(self)
+
+    def items(self) -> MapItems[_K, _V]:
+        """The entries, as pairs."""
+        return MapItems(self)
+
+    def popitem(self) -> tuple[_K, _V]:
+        """Take an entry away, any one; MissingKeyError if there is none."""
+        for key, value in self.items():
+            if key == key:  # a NaN can only be cleared
+                del self[key]
+                return key, value
+        raise MissingKeyError("popitem(): there is no entry that can be deleted")
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        if not isinstance(other, Mapping):
+            return NotImplemented
+        if len(self) != len(other):
+            return False
+        try:
+            return all(key in other and other[key] == value for key, value in self.items())
+        except (Error, TypeError):  # keys of another sort are not there
+            return False
+
+    def __repr__(self) -> str:
+        name = self.type.name
+        if self._closed:
+            return f"<{name} of a closed heap>"
+        if not self.address:
+            return f"<nil {name}>"
+        try:
+            return f"<{name} at {self.address:#x}, len {len(self)}: {{{self._shown()}}}>"
+        except Error as error:
+            return f"<{name} at {self.address:#x}: {error}>"
+
+    def _shown(self) -> str:
+        """Some entries, as fmt prints them: by rising key, where keys have an order."""
+        entries: list[tuple[Any, Any]] = list(islice(self.items(), 10_000))
+        try:
+            entries.sort(key=lambda entry: entry[0])
+        except TypeError:
+            entries.sort(key=lambda entry: repr(entry[0]))
+        shown = [f"{key!r}: {value!r}" for key, value in entries[:_SHOWN]]
+        return ", ".join(shown + ["..."] * (len(self) > _SHOWN))

@@ -70,6 +70,9 @@ enum bind_type {
     TYPE_CLEANUP,
     TYPE_BOX,
     TYPE_FUNC,
+    TYPE_MAP,
+    TYPE_MAP_ITER,
+    TYPE_MAP_CLASS, // gcsim._maps.Map, imported at first use
     TYPE_SPARE1,
     TYPE_SPARE2,
     TYPE_SPARE3,
@@ -119,6 +122,7 @@ struct type_object {
         cls; // borrowed: the class whose Refs point to such a value; NULL until type_class has made it
     PyObject *keep_cls; // owns cls where nobody else does (scalars, and structs without a class)
     PyObject *weakrefs;
+    struct map_kind *map; // of a map: map_bind.c; NULL before its first use
 };
 
 // The mirror of a TypeInfo, or of anything gcsim._types.describe understands (a struct class, i64, int, ptr["Node"]...). New reference.
@@ -232,8 +236,11 @@ struct heap_object {
     uint32_t types_room;
     uint32_t types_by_id_room;
     struct type_object **types_by_id; // strong, by gcsim_type.id: heap_type_of
-    uint32_t steps;                   // api->steps
-    uint32_t is_virtual;              // 1: and time is virtual
+    struct map_type **map_types;      // by type_object.serial: map_bind.c
+    uint32_t map_types_room;
+    uint64_t map_random; // state of chance of the heap's maps, from the seed
+    uint32_t steps;      // api->steps
+    uint32_t is_virtual; // 1: and time is virtual
     uint64_t seed;
     int64_t sample_rate; // mem_profile_rate
     struct {
@@ -268,6 +275,7 @@ struct heap_object {
     uint32_t watched;   // references are told of as they come and go: trace_refs, or step mode
     PyObject *types_at; // step mode: dict, address -> TypeInfo of the last object made there
     uint64_t stepped;   // cycles, so far
+    uint64_t rewinds;   // how often it went to another step
     struct heap_steps *stepping; // steps_bind.c: the cycle that is being stepped
     struct heap_object *rewound; // what stale references belong to in its stead: a closed heap
     struct heap_object *origin;  // of such a one; borrowed, NULL once that is gone
@@ -548,6 +556,10 @@ BIND PyObject *iface_object(struct heap_object *h, struct iface words, gcsim_han
 BIND PyObject *func_load(struct heap_object *h, void *address);
 BIND int func_word(struct heap_object *h, PyObject *value, void **out);
 BIND PyObject *func_make(struct heap_object *h, gcsim_handle *handle, const void *closure);
+// map_bind.c: a Map over a map in a field (nil too), and the address of one that may go there: 0 or -1.
+BIND PyObject *map_field_get(struct heap_object *h, struct type_object *type, void *address);
+BIND int map_address_for(struct heap_object *h, struct type_object *type, PyObject *value,
+                         void **out);
 // results.c: the Cycle that heap.collect() returns.
 BIND PyObject *cycle_result(struct heap_object *h, const gcsim_cycle *cycle);
 // tell.c: lines of traces. take: without the GIL, at the end of a long call; deliver: with it (call NULL: no

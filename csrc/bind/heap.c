@@ -479,7 +479,7 @@ static int heap_numbers(struct heap_object *h, const struct heap_given *g)
         return -1;
     }
     h->procs = (uint32_t)procs;
-    h->seed = (uint64_t)seed;
+    h->seed = h->map_random = (uint64_t)seed;
     h->debug = (struct heap_switches){.stop_the_world = (uint64_t)stopped,
                                       .shade_entries = (uint64_t)shades,
                                       .clobber_free = clobber != 0};
@@ -683,6 +683,7 @@ static void heap_free_lists(struct heap_object *h)
     Py_CLEAR(h->types_at);
     heap_callbacks_free(h);
     heap_roots_free(h);
+    map_types_free(h);
 }
 
 // No call is inside, nobody exports memory.

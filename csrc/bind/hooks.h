@@ -14,6 +14,12 @@
 
 // slice.c
 HOOK_FASTCALL(heap_py_new_slice);
+// map_bind.c
+struct map_kind;
+static int map_kind_visit(struct map_kind *kind, visitproc visit, void *arg);
+static void map_kind_free(struct map_kind *kind);
+static void map_types_free(struct heap_object *h);
+static PyObject *heap_py_new_map(PyObject *self, PyObject *args, PyObject *kwargs);
 // batch.c
 static PyObject *heap_py_build(PyObject *self, PyObject *args, PyObject *kwargs);
 // goroutine.c
@@ -126,6 +132,17 @@ static PyObject *heap_py_dump(PyObject *self, void *closure);
          PyDoc_STR(                                                                                \
              "new_slice($self, elem, n=0, cap=None, /)\n--\n\nA Slice of n zero elements, as "     \
              "Go's make([]T, n, cap).")},                                                          \
+        {"new_map", (PyCFunction)(void (*)(void))heap_py_new_map, METH_VARARGS | METH_KEYWORDS,    \
+         PyDoc_STR(                                                                                \
+             "new_map($self, key, elem, /, hint=0)\n--\n\nA Map, as Go's make(map[K]V, hint): "    \
+             "all "                                                                                \
+             "objects are those of Go 1.26.\n\n"                                                   \
+             "Above a hint of 8 there is room for so many entries at once; one that is negative "  \
+             "or "                                                                                 \
+             "absurd counts as 0. Keys are\nwhat Go compares, else TypeDefinitionError. Where "    \
+             "iterating begins, and hashes, follow from the heap's seed.\nRaises "                 \
+             "ConversionError, "                                                                   \
+             "ClosedHeapError, ForkedHeapError, HeapMemoryError.")},                               \
         {"build", (PyCFunction)(void (*)(void))heap_py_build, METH_VARARGS | METH_KEYWORDS,        \
          PyDoc_STR("build($self, type, count, /, *, links=None, roots=(), types=None, "            \
                    "type_of=None, counts=None, progress=None)\n"                                   \
@@ -321,6 +338,7 @@ CHAN_FASTCALL(PyObject, heap_py_func);
 static PyObject *heap_py_closure(PyObject *self, PyObject *args, PyObject *kwargs);
 
 static int slices_init(PyObject *module, struct bind_state *state);
+static int maps_init(PyObject *module, struct bind_state *state);
 static int batches_init(PyObject *module, struct bind_state *state);
 static int specials_init(PyObject *module, struct bind_state *state);
 static int goroutines_init(PyObject *module, struct bind_state *state);

@@ -15,6 +15,7 @@
 #include "bind/heap.c"
 
 #include "bind/slice.c"
+#include "bind/map_bind.c"
 #include "bind/batch.c"
 #include "bind/goroutine.c"
 #include "bind/chan_bind.c"
@@ -225,9 +226,10 @@ static int module_exec(PyObject *module)
     }
     return import_errors(state) < 0 || types_init(module, state) < 0 ||
                    refs_init(module, state) < 0 || heaps_init(module, state) < 0 ||
-                   slices_init(module, state) < 0 || batches_init(module, state) < 0 ||
-                   goroutines_init(module, state) < 0 || specials_init(module, state) < 0 ||
-                   boxes_init(module, state) < 0 || add_capsule(module, state) < 0
+                   slices_init(module, state) < 0 || maps_init(module, state) < 0 ||
+                   batches_init(module, state) < 0 || goroutines_init(module, state) < 0 ||
+                   specials_init(module, state) < 0 || boxes_init(module, state) < 0 ||
+                   add_capsule(module, state) < 0
                ? -1
                : 0;
 }

@@ -183,6 +183,8 @@ static int stage_add(struct stage *stage, struct type_object *type, uint64_t off
         result = func_word(h, value, &local.as.from);
         break;
     case GCSIM_KIND_MAP:
+        result = map_address_for(h, type, value, &local.as.from);
+        break;
     case GCSIM_KIND_CHAN:
     case BIND_KIND_UNSAFE_POINTER:
         if (value != Py_None)

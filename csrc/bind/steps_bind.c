@@ -507,6 +507,7 @@ static PyObject *heap_py_steps_goto(PyObject *self, PyObject *k)
                             "cannot rewind the heap: %llu views of its memory exist (memoryview, "
                             "NumPy array)",
                             (unsigned long long)h->exports);
+    h->rewinds++;
     gcsim_status status = stepping()->timeline_goto(h->stepping->t, step);
     if (status != GCSIM_OK)
         return heap_raise_status(h, status, "going to that step");

@@ -204,13 +204,16 @@ static int type_traverse(struct type_object *t, visitproc visit, void *arg)
     Py_VISIT(t->info);
     Py_VISIT(t->elem);
     Py_VISIT(t->keep_cls);
-    return 0;
+    return map_kind_visit(t->map, visit, arg);
 }
 
 static int type_clear(struct type_object *t)
 {
     Py_CLEAR(t->elem);
     Py_CLEAR(t->keep_cls);
+    struct map_kind *map = t->map;
+    t->map = NULL;
+    map_kind_free(map);
     return 0;
 }
 

@@ -387,7 +387,7 @@ static int func_set(struct heap_object *h, void *address, PyObject *value)
     return m ? 0 : -1;
 }
 
-// Maps, channels and unsafe pointers have no values of their own here yet: they are nil.
+// Channels and unsafe pointers have no values of their own here yet: they are nil.
 static PyObject *nil_get(struct heap_object *h, struct type_object *type, void *address)
 {
     if (!GCSIM_LOAD(AT(void *, address)))
@@ -404,6 +404,19 @@ static int nil_set(struct heap_object *h, struct type_object *type, void *addres
     bind_raise(h->state, ERR_NOT_THERE, "%s takes only None (nil) in this version",
                type_name(type));
     return -1;
+}
+
+static int map_set(struct heap_object *h, struct type_object *type, void *slot, PyObject *value)
+{
+    void *p;
+    if (heap_check_own(h, "store into it") < 0 || map_address_for(h, type, value, &p) < 0)
+        return -1;
+    gcsim_mutator *m = heap_enter(h);
+    if (!m)
+        return -1;
+    gcsim_store(m, slot, p);
+    heap_leave(h, m);
+    return 0;
 }
 
 // A struct by value: assignment copies all of it, with barriers.
@@ -456,6 +469,7 @@ BIND PyObject *value_get(struct heap_object *h, struct type_object *type, void *
         return ref;
     }
     case GCSIM_KIND_MAP:
+        return map_field_get(h, type, address);
     case GCSIM_KIND_CHAN:
     case BIND_KIND_UNSAFE_POINTER:
         return nil_get(h, type, address);
@@ -485,6 +499,7 @@ BIND int value_set(struct heap_object *h, struct type_object *type, void *addres
         elem = type->elem ? type->elem : type_elem(type);
         return elem ? pointer_set(h, elem, address, value) : -1;
     case GCSIM_KIND_MAP:
+        return map_set(h, type, address, value);
     case GCSIM_KIND_CHAN:
     case BIND_KIND_UNSAFE_POINTER:
         return nil_set(h, type, address, value);
