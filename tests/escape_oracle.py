@@ -15,6 +15,7 @@ tests need no Go. After a change there, or with another Go::
 from __future__ import annotations
 
 import gzip
+import os
 import re
 import subprocess
 import sys
@@ -46,24 +47,29 @@ def diagnostics_of(sources: Mapping[str, str], flags: str = "-m -l") -> dict[str
         for i, name in enumerate(names):
             (root / str(i)).mkdir()
             (root / str(i) / Path(name).name).write_text(sources[name])
-        command = ["go", "build", f"-gcflags={flags}", "./..."]
+        command = ["go", "build", f"-gcflags={flags}", "-o", os.devnull, "./..."]
         done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=600)
     if done.returncode:
         raise ValueError(f"go build {flags} fails:\n{done.stderr or done.stdout}")
     lines: dict[str, list[str]] = {name: [] for name in names}
     mine: list[str] = []
-    current, path, package = mine, "", ""
+    current, renamed = mine, ("", "", "")
+
+    def named(text: str) -> str:
+        folder, path, package = renamed
+        return text.replace(path, package).replace(f" at {folder}/", " at ")
+
     for line in (done.stdout + done.stderr).splitlines():
         if header := PACKAGE.fullmatch(line):
             mine = lines[names[int(header[1])]]
-            path = f"oracle/{header[1]}."
             package = _package(sources[names[int(header[1])]])
+            renamed = (header[1], f"oracle/{header[1]}.", package)
         elif place := PLACE.fullmatch(line):
             # Instances of a library's generics are compiled, and told of, in the package that needs them.
             current = [] if place[1] == "/" else mine
-            current.append(place[2].replace(path, package))
+            current.append(named(place[2]))
         else:  # the rest of a statement that an explanation prints over several lines
-            current.append(line.replace(path, package))
+            current.append(named(line))
     return lines
 
 

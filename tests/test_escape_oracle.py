@@ -54,3 +54,16 @@ def test_the_oracle_says_what_does_not_compile() -> None:
     program("go")
     with pytest.raises(ValueError, match=r"file\.go:2:16: .*undefined: x"):
         escape_oracle.diagnostics("package p\nvar y, _ = 1 + x, 2\n")
+
+
+def test_the_oracle_takes_commands_and_names_files_without_their_folder() -> None:
+    same_go()
+    source = "package main\n\nvar p *int\n\nfunc main() {\n\tx := 1\n\tp = &x\n}\n"
+    assert escape_oracle.diagnostics(source, "a.go") == ["a.go:6:2: moved to heap: x"]
+    assert escape_oracle.diagnostics(source, "a.go", "-m=2 -l") == [
+        "a.go:6:2: x escapes to heap in main:",
+        "a.go:6:2:   flow: {heap} ← &x:",
+        "a.go:6:2:     from &x (address-of) at a.go:7:6",
+        "a.go:6:2:     from p = &x (assign) at a.go:7:4",
+        "a.go:6:2: moved to heap: x",
+    ]
