@@ -22,6 +22,7 @@ from __future__ import annotations
 import os as _os
 import sys as _sys
 from _thread import get_ident as _get_ident
+from collections.abc import Sequence as _Sequence
 from importlib import import_module as _import_module
 
 from gcsim._core import (
@@ -113,6 +114,9 @@ from gcsim._types import (
 
 __version__ = build_info()["version"]
 
+_Sequence.register(Slice)
+_Sequence.register(Array)
+
 # Names that are looked up when they are first used: what they need is slow to import.
 _LAZY = {
     "Channel": "_goroutines",
@@ -120,6 +124,8 @@ _LAZY = {
     "Breakdown": "_breakdown",
     "boxing": "_boxes",
     "captured_by_value": "_boxes",
+    "Buffer": "_builders",
+    "Builder": "_builders",
     "Cycle": "_results",
     "Era": "_eras",
     "Exploration": "_explore",

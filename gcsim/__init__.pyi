@@ -10,6 +10,12 @@ from gcsim._boxes import captured_by_value as captured_by_value
 from gcsim._breakdown import (
     Breakdown as Breakdown,
 )
+from gcsim._builders import (
+    Buffer as Buffer,
+)
+from gcsim._builders import (
+    Builder as Builder,
+)
 from gcsim._core import (
     Array as Array,
 )

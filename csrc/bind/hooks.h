@@ -11,6 +11,7 @@
 #define HOOK_FAST(function) (PyCFunction)(void (*)(void))(function), METH_FASTCALL | METH_KEYWORDS
 
 #include "bind/chan_bind.h"
+#include "bind/text_bind.h"
 
 // slice.c
 HOOK_FASTCALL(heap_py_new_slice);
@@ -286,7 +287,7 @@ static PyObject *heap_py_dump(PyObject *self, void *closure);
                    "debug=1:\nGo's text instead.")},                                               \
         {"_mem_profile", heap_py_mem_profile, METH_NOARGS, NULL},                                  \
         {"_goroutine_stacks", heap_py_goroutine_stacks, METH_NOARGS, NULL}, CHAN_HEAP_METHODS,     \
-        {"_trace", heap_py_trace, METH_VARARGS, NULL},                                             \
+        TEXT_HEAP_METHODS, {"_trace", heap_py_trace, METH_VARARGS, NULL},                          \
         {"_cycles_from", heap_py_cycles_from, METH_O, NULL},                                       \
         {"_read_metrics", heap_py_read_metrics, METH_NOARGS, NULL},                                \
     {                                                                                              \

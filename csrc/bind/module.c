@@ -21,6 +21,7 @@
 #include "bind/chan_bind.c"
 #include "bind/iface_bind.c"
 #include "bind/pool_bind.c"
+#include "bind/text_bind.c"
 #include "bind/stacks_bind.c"
 #include "bind/results.c"
 #include "bind/events_bind.c"
@@ -122,6 +123,8 @@ static PyMethodDef module_methods[] = {
                "For gcsim.captured_by_value.")},
     {"hide_fields", bind_hide_fields, METH_O,
      PyDoc_STR("hide_fields($module, cls, /)\n--\n\nFor gcsim._goroutines.")},
+    {"add_text_methods", bind_add_text_methods, METH_VARARGS,
+     PyDoc_STR("add_text_methods($module, builder, buffer, /)\n--\n\nFor gcsim._builders.")},
     {"parse_go_dump", bind_parse_go_dump, METH_O,
      PyDoc_STR("parse_go_dump($module, dump, /)\n--\n\nFor gcsim.open_go_dump.")},
     {"load_graph", (PyCFunction)(void (*)(void))bind_load_graph, METH_FASTCALL,

@@ -310,10 +310,40 @@ static PyObject *slice_append_staged(struct row_object *row, struct stage *stage
     return row_make(h, row->elem, NULL, s, handle);
 }
 
+// One number or pointer for which there is room: converted, then written and rooted in one go.
+static PyObject *slice_append_one(struct row_object *row, PyObject *value)
+{
+    struct heap_object *h = row->heap;
+    struct type_object *elem = row->elem;
+    bool is_pointer = elem->kind == GCSIM_KIND_POINTER;
+    struct scalar scalar;
+    void *p = NULL;
+    if (is_pointer ? !elem->elem || ref_address_for(h, elem->elem, value, &p) < 0
+                   : scalar_convert(h->state, elem, value, &scalar) < 0)
+        return NULL;
+    gcsim_mutator *m = heap_check_own(h, "append") == 0 ? heap_enter(h) : NULL;
+    if (!m)
+        return NULL;
+    char *at = row_at(row, row->s.len);
+    gcsim_handle *handle = h->api->handle_new(m, row->s.ptr);
+    if (handle && is_pointer)
+        gcsim_store(m, at, p);
+    else if (handle)
+        scalar_write(elem->kind, at, &scalar);
+    gcsim_status status = m->status;
+    heap_leave(h, m);
+    struct slice s = {row->s.ptr, row->s.len + 1, row->s.cap};
+    return handle ? row_make(h, elem, NULL, s, handle) : ref_no_handle(h, status);
+}
+
 static PyObject *slice_py_append(struct row_object *row, PyObject *const *args, Py_ssize_t nargs)
 {
+    uint32_t kind = row->elem->kind;
     if (heap_check_own(row->heap, "append") < 0)
         return NULL;
+    if (nargs == 1 && row->s.len < row->s.cap &&
+        (is_scalar(kind) || (kind == GCSIM_KIND_POINTER && row->elem->elem)))
+        return slice_append_one(row, args[0]);
     if (nargs == 0)
         return Py_NewRef(row);
     struct stage stage = {.heap = row->heap};
@@ -322,6 +352,133 @@ static PyObject *slice_py_append(struct row_object *row, PyObject *const *args, 
                            : NULL;
     stage_drop(&stage);
     return result;
+}
+
+// Moves what lies behind `at` up by n and writes the staged values there, in one go: none of them may be lost on its way.
+static int row_write_inserted(struct row_object *row, struct slice s, int64_t at, int64_t n,
+                              struct stage *stage)
+{
+    struct heap_object *h = row->heap;
+    uint64_t each, bytes = row->elem->bytes;
+    const gcsim_type *t = elements_type(h, row->elem, &each);
+    gcsim_mutator *m = t && heap_check_own(h, "insert") == 0 ? heap_enter(h) : NULL;
+    if (!m)
+        return -1;
+    stage_take_copies(stage);
+    int64_t moved = (row->s.len - at) * (int64_t)each;
+    if (bytes)
+        slice_copy(m, t, (struct slice){slice_at(s, bytes, at + n), moved, moved},
+                   (struct slice){slice_at(s, bytes, at), moved, moved});
+    stage_write(stage, m, slice_at(s, bytes, at));
+    heap_leave(h, m);
+    return 0;
+}
+
+// insert(at, *values): Go's slices.Insert. A negative `at` counts from the end.
+static PyObject *slice_py_insert(struct row_object *row, PyObject *const *args, Py_ssize_t nargs)
+{
+    struct heap_object *h = row->heap;
+    int64_t at;
+    if (heap_check_own(h, "insert") < 0)
+        return NULL;
+    if (nargs == 0)
+        return bind_raise(h->state, ERR_CONVERSION, "insert takes an index and values");
+    Py_ssize_t given = PyNumber_AsSsize_t(args[0], NULL); // clipped: far outside
+    if (given == -1 && PyErr_Occurred())
+        return PyErr_ExceptionMatches(PyExc_TypeError)
+                   ? (PyErr_Clear(),
+                      bind_raise(h->state, ERR_CONVERSION, "an index is an int, not %s",
+                                 Py_TYPE(args[0])->tp_name))
+                   : NULL;
+    at = given < 0 ? given + row->s.len : given;
+    if (at < 0 || at > row->s.len)
+        return raise_named(h->state, "BoundsError",
+                           "values cannot be inserted at %R into a slice of %s of length %lld",
+                           args[0], row_type_name(row), (long long)row->s.len);
+    if (--nargs == 0)
+        return Py_NewRef(row);
+    struct stage stage = {.heap = h};
+    struct slice s;
+    gcsim_handle *handle = NULL;
+    PyObject *result = NULL;
+    if (stage_values(&stage, row->elem, args + 1, nargs) == 0 && stage_make_room(&stage, 1) == 0 &&
+        heap_check_own(h, "insert") == 0 && row_extend(row, nargs, &s, &handle) == 0) {
+        if (row_write_inserted(row, s, at, nargs, &stage) == 0)
+            result = row_make(h, row->elem, NULL, s, handle);
+        else if (handle)
+            heap_unroot(h, handle);
+    }
+    stage_drop(&stage);
+    return heap_then(h, result);
+}
+
+// grow(n): Go's slices.Grow. What lies between length and capacity comes along.
+static PyObject *slice_py_grow(struct row_object *row, PyObject *value)
+{
+    struct heap_object *h = row->heap;
+    gcsim_handle *handle = NULL;
+    struct slice s;
+    int64_t n, len = row->s.len;
+    if (count_from_python(h->state, "the number of elements", value, &n) < 0 ||
+        heap_check_own(h, "grow it") < 0)
+        return NULL;
+    if (n <= row->s.cap - len)
+        return Py_NewRef(row);
+    struct row_object whole = *row; // as append(s[:cap], ...) sees it
+    whole.s.len = row->s.cap;
+    if (row_extend(&whole, n - (row->s.cap - len), &s, &handle) < 0)
+        return NULL;
+    s.len = len;
+    return heap_then(h, row_make(h, row->elem, NULL, s, handle));
+}
+
+// clear(): Go's clear(s).
+static PyObject *row_py_clear(struct row_object *row, PyObject *Py_UNUSED(unused))
+{
+    struct heap_object *h = row->heap;
+    uint64_t each;
+    const gcsim_type *t =
+        heap_check_own(h, "clear it") == 0 ? elements_type(h, row->elem, &each) : NULL;
+    gcsim_mutator *m = t ? heap_enter(h) : NULL;
+    if (!m)
+        return NULL;
+    if (row->elem->bytes) {
+        int64_t n = row->s.len * (int64_t)each;
+        slice_clear(m, t, (struct slice){row->s.ptr, n, n});
+    }
+    heap_leave(h, m);
+    Py_RETURN_NONE;
+}
+
+// index(value, start=0, stop=len), as collections.abc.Sequence has it.
+static PyObject *row_py_index(struct row_object *row, PyObject *const *args, Py_ssize_t nargs)
+{
+    Py_ssize_t bound[2] = {0, PY_SSIZE_T_MAX};
+    if (nargs < 1 || nargs > 3)
+        return bind_raise(row->heap->state, ERR_CONVERSION,
+                          "index takes a value, start and stop, not %zd arguments", nargs);
+    for (Py_ssize_t i = 1; i < nargs; i++) {
+        if (args[i] == Py_None)
+            continue;
+        bound[i - 1] = PyNumber_AsSsize_t(args[i], NULL); // clipped
+        if (bound[i - 1] == -1 && PyErr_Occurred())
+            return NULL;
+    }
+    PySlice_AdjustIndices(row->s.len, &bound[0], &bound[1], 1);
+    for (Py_ssize_t i = bound[0]; i < bound[1]; i++) {
+        PyObject *item = row_item(row, i);
+        int equal = item ? PyObject_RichCompareBool(item, args[0], Py_EQ) : -1;
+        Py_XDECREF(item);
+        if (equal)
+            return equal < 0 ? NULL : PyLong_FromSsize_t(i);
+    }
+    PyErr_Format(PyExc_ValueError, "%R is not in the %s", args[0], row->array ? "array" : "slice");
+    return NULL;
+}
+static PyObject *row_py_count(PyObject *row, PyObject *value)
+{
+    Py_ssize_t n = PySequence_Count(row, value);
+    return n < 0 ? NULL : PyLong_FromSsize_t(n);
 }
 
 // copy_from(source): Go's copy. Returns how many.
@@ -677,6 +834,15 @@ static PyObject *heap_py_new_slice(PyObject *self, PyObject *const *args, Py_ssi
         {"__reduce_ex__", (PyCFunction)row_no_copy, METH_O,                                        \
          PyDoc_STR("Raises: list(...) gives values.")},                                            \
         {"__copy__", slice_same, METH_NOARGS, PyDoc_STR("The same: it is a reference.")},          \
+        {"clear", (PyCFunction)row_py_clear, METH_NOARGS,                                          \
+         PyDoc_STR("clear($self, /)\n--\n\nZeroes all elements, as Go's clear: what they "         \
+                   "pointed to is not kept any more.")},                                           \
+        {"index", (PyCFunction)(void (*)(void))row_py_index, METH_FASTCALL,                        \
+         PyDoc_STR("index($self, value, start=0, stop=None, /)\n--\n\nWhere the first equal "      \
+                   "element is. ValueError "                                                       \
+                   "if there is none.")},                                                          \
+        {"count", row_py_count, METH_O,                                                            \
+         PyDoc_STR("count($self, value, /)\n--\n\nHow many elements are equal to it.")},           \
     {                                                                                              \
         "copy_from", (PyCFunction)slice_copy_from, METH_O,                                         \
             PyDoc_STR("copy_from($self, source, /)\n--\n\nGo's copy(self, source): the shorter "   \
@@ -687,6 +853,14 @@ static PyMethodDef slice_methods[] = {
     {"append", (PyCFunction)(void (*)(void))slice_py_append, METH_FASTCALL,
      PyDoc_STR("append($self, /, *values)\n--\n\nA new Slice with the values behind, as Go's "
                "append: it shares the array while that has room.")},
+    {"insert", (PyCFunction)(void (*)(void))slice_py_insert, METH_FASTCALL,
+     PyDoc_STR("insert($self, index, /, *values)\n--\n\nA new Slice with the values before an "
+               "element, as Go's slices.Insert: in the same array while that has room. BoundsError "
+               "outside 0 to len; a negative index counts from the end.")},
+    {"grow", (PyCFunction)slice_py_grow, METH_O,
+     PyDoc_STR(
+         "grow($self, n, /)\n--\n\nA Slice of the same elements with room for n more, as Go's "
+         "slices.Grow: itself if there is room, else a copy in a new array.")},
     {"reslice", (PyCFunction)(void (*)(void))slice_reslice, METH_FASTCALL,
      PyDoc_STR("reslice($self, start=0, stop=None, max=None, /)\n--\n\nGo's s[start:stop:max]: up "
                "to the capacity, BoundsError outside.")},

@@ -30,6 +30,7 @@ struct stage {
     uint64_t raw_bytes;
     char *
         copies; // room for what structs and arrays are copied from: a value may lie where one before it is written
+    bool copied; // they are there
 };
 
 static int slice_words_for(struct heap_object *h, struct type_object *type, PyObject *value,
@@ -215,12 +216,12 @@ static uint64_t copied_bytes(const struct staged *item)
     return copied ? item->heap_type->bytes * item->count : 0;
 }
 
-static int stage_make_room(struct stage *stage)
+static int stage_make_room(struct stage *stage, size_t least)
 {
     uint64_t bytes = 0;
     for (size_t i = 0; i < stage->n; i++)
         bytes += copied_bytes(&stage->items[i]);
-    if (stage->n < 2 || !bytes)
+    if (stage->n < least || !bytes || stage->copies)
         return 0;
     if (!(stage->copies = PyMem_Malloc((size_t)bytes)))
         PyErr_NoMemory();
@@ -246,13 +247,14 @@ static int stage_values(struct stage *stage, struct type_object *elem, PyObject 
     for (Py_ssize_t i = 0; i < n; i++)
         if (stage_add(stage, elem, (uint64_t)i * elem->bytes, values[i]) < 0)
             return -1;
-    return stage_make_room(stage);
+    return stage_make_room(stage, 2);
 }
 
 // Go evaluates all values before it stores the first.
 static void stage_take_copies(struct stage *stage)
 {
-    char *at = stage->copies;
+    char *at = stage->copied ? NULL : stage->copies;
+    stage->copied = true;
     for (size_t i = 0; at && i < stage->n; i++) {
         struct staged *item = &stage->items[i];
         uint64_t bytes = copied_bytes(item);

@@ -298,14 +298,18 @@ BIND int string_allocate(struct heap_object *h, PyObject *value, gcsim_handle **
                          uint64_t *length)
 {
     PyObject *bytes = NULL;
+    int from_row;
     *handle = NULL;
     *length = 0;
     if (PyBytes_Check(value))
         bytes = Py_NewRef(value);
     else if (PyUnicode_Check(value))
         bytes = PyUnicode_AsEncodedString(value, "utf-8", "surrogateescape");
+    else if ((from_row = string_from_row(h, value, handle, length)) != 0)
+        return from_row < 0 ? -1 : 0;
     else
-        bind_raise(h->state, ERR_CONVERSION, "string takes str or bytes, not %s",
+        bind_raise(h->state, ERR_CONVERSION,
+                   "string takes str, bytes, or a slice of bytes or runes, not %s",
                    Py_TYPE(value)->tp_name);
     if (!bytes) {
         if (PyErr_ExceptionMatches(PyExc_UnicodeError)) {

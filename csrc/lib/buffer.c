@@ -1,6 +1,6 @@
 #include "lib/buffer.h"
 
-#include <string.h>
+#include "alloc/sizeclass.h"
 
 LIB struct slice buffer_bytes(const struct buffer *b)
 {
@@ -16,59 +16,57 @@ LIB void buffer_reset(struct buffer *b)
 
 // --- room ----------------------------------------------------------------------------------------------------------
 
-// A new array for `want` bytes, or twice the part that is not read, with what is not read at its beginning (buffer.go:growSlice).
-static gcsim_status buffer_move(gcsim_mutator *m, const gcsim_type *byte, struct buffer *b,
-                                int64_t want)
+// (buffer.go:grow, growSlice)
+LIB gcsim_status buffer_plan(const struct buffer *b, int64_t n, int64_t *cap)
 {
-    int64_t left = buffer_len(b), twice = 2 * (b->buf.cap - b->off);
-    struct slice longer, unread = buffer_bytes(b);
-    gcsim_status status = bytes_make(m, byte, NULL, want < twice ? twice : want, &longer);
-    if (status != GCSIM_OK)
-        return status;
-    slice_copy(m, byte, longer, unread);
-    longer.len = left;
-    slice_put(m, &b->buf, longer);
-    return GCSIM_OK;
+    int64_t left = buffer_len(b), off = left ? b->off : 0, want; // an empty one begins anew
+    *cap = 0;
+    if (n < 0)
+        return GCSIM_BAD_SIZE;
+    if (n <= b->buf.cap - off - left)
+        return GCSIM_OK;
+    if (!b->buf.ptr && n <= BUFFER_SMALL) {
+        *cap = BUFFER_SMALL;
+        return GCSIM_OK;
+    }
+    if (n <= b->buf.cap / 2 - left)
+        return GCSIM_OK; // what is left slides down
+    if (__builtin_add_overflow(left + off, n, &want))
+        return GCSIM_BAD_SIZE;
+    want = want < 2 * (b->buf.cap - off) ? 2 * (b->buf.cap - off) : want;
+    *cap = (int64_t)roundupsize((uint64_t)want, true);
+    return (uint64_t)want <= SLICE_MAX_BYTES ? GCSIM_OK : GCSIM_BAD_SIZE;
 }
 
-// Makes it n bytes longer; *at: where they begin (buffer.go:grow).
-static gcsim_status buffer_extend(gcsim_mutator *m, const gcsim_type *byte, struct buffer *b,
-                                  int64_t n, char **at)
+LIB void buffer_move(gcsim_mutator *m, const gcsim_type *byte, struct buffer *b, int64_t n,
+                     void *array, int64_t cap)
 {
-    gcsim_status status = GCSIM_OK;
-    int64_t left = buffer_len(b), cap = b->buf.cap, want;
+    int64_t left = buffer_len(b);
     if (left == 0 && b->off != 0)
         buffer_reset(b);
-    if (n > buffer_available(b)) {
-        if (!b->buf.ptr && n <= BUFFER_SMALL) {
-            struct slice small;
-            status = slice_make(m, byte, 0, BUFFER_SMALL, &small);
-            if (status == GCSIM_OK)
-                slice_put(m, &b->buf, small);
-        } else if (n <= cap / 2 - left) {
-            memmove(b->buf.ptr, (char *)b->buf.ptr + b->off, (size_t)left);
-        } else if (__builtin_add_overflow(2 * cap, n, &want)) {
-            status = GCSIM_BAD_SIZE;
-        } else {
-            status = buffer_move(m, byte, b, left + b->off + n);
-        }
-        if (status != GCSIM_OK)
-            return status;
+    if (array) {
+        struct slice longer = {array, left, cap};
+        slice_copy(m, byte, longer, buffer_bytes(b));
+        slice_put(m, &b->buf, longer);
+        b->off = 0;
+    } else if (n > buffer_available(b)) {
+        memmove(b->buf.ptr, (char *)b->buf.ptr + b->off, (size_t)left);
         b->off = 0;
         GCSIM_STORE(&b->buf.len, left);
     }
-    *at = (char *)b->buf.ptr + b->buf.len;
-    GCSIM_STORE(&b->buf.len, b->buf.len + n);
-    return GCSIM_OK;
 }
 
 LIB gcsim_status buffer_grow(gcsim_mutator *m, const gcsim_type *byte, struct buffer *b, int64_t n)
 {
-    char *at;
-    gcsim_status status = n < 0 ? GCSIM_BAD_SIZE : buffer_extend(m, byte, b, n, &at);
-    if (status == GCSIM_OK)
-        GCSIM_STORE(&b->buf.len, b->buf.len - n);
-    return status;
+    int64_t cap;
+    gcsim_status status = buffer_plan(b, n, &cap);
+    if (status != GCSIM_OK)
+        return status;
+    void *array = cap ? m->api->new_array(m, byte, (uint64_t)cap) : NULL;
+    if (cap && !array)
+        return m->status;
+    buffer_move(m, byte, b, n, array, cap);
+    return GCSIM_OK;
 }
 
 // --- writing -------------------------------------------------------------------------------------------------------
@@ -76,21 +74,15 @@ LIB gcsim_status buffer_grow(gcsim_mutator *m, const gcsim_type *byte, struct bu
 LIB gcsim_status buffer_write(gcsim_mutator *m, const gcsim_type *byte, struct buffer *b,
                               const void *bytes, int64_t len)
 {
-    char *at;
-    if (len < 0)
-        return GCSIM_BAD_SIZE;
+    gcsim_status status = GCSIM_OK;
     b->last_read = BUFFER_INVALID;
-    if (len > buffer_available(b)) {
-        gcsim_status status = buffer_extend(m, byte, b, len, &at);
-        if (status != GCSIM_OK)
-            return status;
-    } else {
-        at = (char *)b->buf.ptr + b->buf.len;
+    if ((uint64_t)len > (uint64_t)buffer_available(b))
+        status = buffer_grow(m, byte, b, len);
+    if (status == GCSIM_OK && len) {
+        memmove((char *)b->buf.ptr + b->buf.len, bytes, (size_t)len);
         GCSIM_STORE(&b->buf.len, b->buf.len + len);
     }
-    if (len)
-        memmove(at, bytes, (size_t)len);
-    return GCSIM_OK;
+    return status;
 }
 
 // Room for the longest rune is made, whichever it is (buffer.go:WriteRune).

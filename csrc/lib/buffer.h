@@ -4,6 +4,8 @@
 // that write are polls: the buffer must be rooted across them, and so must what is written. GCSIM_BAD_SIZE where Go panics.
 #pragma once
 
+#include <string.h>
+
 #include "lib/string.h"
 
 struct buffer {
@@ -20,6 +22,12 @@ static inline int64_t buffer_len(const struct buffer *b) { return b->buf.len - b
 static inline int64_t buffer_available(const struct buffer *b) { return b->buf.cap - b->buf.len; }
 // What has not been read: shares the array, until the next write.
 LIB struct slice buffer_bytes(const struct buffer *b);
+
+// Making room, in two steps for who must not collect between them: how large the new array is that `n` more bytes take, 0: none is
+// needed. Then there is room for them, in that array if there is one.
+LIB gcsim_status buffer_plan(const struct buffer *b, int64_t n, int64_t *cap);
+LIB void buffer_move(gcsim_mutator *m, const gcsim_type *byte, struct buffer *b, int64_t n,
+                     void *array, int64_t cap);
 
 LIB gcsim_status buffer_write(gcsim_mutator *m, const gcsim_type *byte, struct buffer *b,
                               const void *bytes, int64_t len);

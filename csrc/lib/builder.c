@@ -1,9 +1,8 @@
 #include "lib/builder.h"
 
-#include <string.h>
+#include "alloc/sizeclass.h"
 
-// It lies where it was first written to (builder.go:copyCheck).
-static gcsim_status builder_check(gcsim_mutator *m, struct builder *b)
+LIB gcsim_status builder_check(gcsim_mutator *m, struct builder *b)
 {
     if (b->addr == b)
         return GCSIM_OK;
@@ -13,48 +12,61 @@ static gcsim_status builder_check(gcsim_mutator *m, struct builder *b)
     return GCSIM_OK;
 }
 
-LIB gcsim_status builder_write(gcsim_mutator *m, const gcsim_type *byte, struct builder *b,
-                               const void *bytes, int64_t len)
+LIB gcsim_status builder_plan(const struct builder *b, int64_t n, bool grows, int64_t *cap)
 {
-    struct slice longer;
-    int64_t at = b->buf.len;
+    int64_t want;
+    *cap = 0;
+    if (n < 0)
+        return GCSIM_BAD_SIZE;
+    if (b->buf.cap - b->buf.len >= n)
+        return GCSIM_OK;
+    if (__builtin_add_overflow(grows ? 2 * b->buf.cap : b->buf.len, n, &want))
+        return GCSIM_BAD_SIZE;
+    if (!grows)
+        return slice_grown_cap(1, true, want, b->buf.cap, cap) ? GCSIM_OK : GCSIM_BAD_SIZE;
+    *cap = (int64_t)roundupsize((uint64_t)want, true);
+    return (uint64_t)*cap <= SLICE_MAX_BYTES ? GCSIM_OK : GCSIM_BAD_SIZE;
+}
+
+LIB void builder_move(gcsim_mutator *m, const gcsim_type *byte, struct builder *b, void *array,
+                      int64_t cap)
+{
+    struct slice longer = {array, b->buf.len, cap};
+    slice_copy(m, byte, longer, b->buf);
+    slice_put(m, &b->buf, longer);
+}
+
+static gcsim_status builder_room(gcsim_mutator *m, const gcsim_type *byte, struct builder *b,
+                                 int64_t n, bool grows)
+{
+    int64_t cap;
     gcsim_status status = builder_check(m, b);
     if (status == GCSIM_OK)
-        status = slice_extend(m, byte, b->buf, len, &longer);
-    if (status != GCSIM_OK)
+        status = builder_plan(b, n, grows, &cap);
+    if (status != GCSIM_OK || !cap)
         return status;
-    if (len)
-        memcpy((char *)longer.ptr + at, bytes, (size_t)len);
-    slice_put(m, &b->buf, longer);
+    void *array = m->api->new_array(m, byte, (uint64_t)cap);
+    if (!array)
+        return m->status;
+    builder_move(m, byte, b, array, cap);
     return GCSIM_OK;
 }
 
-LIB gcsim_status builder_write_rune(gcsim_mutator *m, const gcsim_type *byte, struct builder *b,
-                                    int32_t rune)
+LIB gcsim_status builder_write_slow(gcsim_mutator *m, const gcsim_type *byte, struct builder *b,
+                                    const void *bytes, int64_t len)
 {
-    char bytes[UTF8_MAX];
-    return builder_write(m, byte, b, bytes, utf8_put(bytes, rune));
+    gcsim_status status = builder_room(m, byte, b, len, false);
+    if (status == GCSIM_OK && len) {
+        memcpy((char *)b->buf.ptr + b->buf.len, bytes, (size_t)len);
+        GCSIM_STORE(&b->buf.len, b->buf.len + len);
+    }
+    return status;
 }
 
 LIB gcsim_status builder_grow(gcsim_mutator *m, const gcsim_type *byte, struct builder *b,
                               int64_t n)
 {
-    int64_t want;
-    struct slice longer;
-    gcsim_status status = builder_check(m, b);
-    if (status != GCSIM_OK || n < 0)
-        return status != GCSIM_OK ? status : GCSIM_BAD_SIZE;
-    if (b->buf.cap - b->buf.len >= n)
-        return GCSIM_OK;
-    if (__builtin_add_overflow(2 * b->buf.cap, n, &want))
-        return GCSIM_BAD_SIZE;
-    status = bytes_make(m, byte, NULL, want, &longer);
-    if (status != GCSIM_OK)
-        return status;
-    longer.len = b->buf.len;
-    slice_copy(m, byte, longer, b->buf);
-    slice_put(m, &b->buf, longer);
-    return GCSIM_OK;
+    return builder_room(m, byte, b, n, true);
 }
 
 LIB void builder_reset(gcsim_mutator *m, struct builder *b)
