@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from gcsim import _core
 from gcsim._errors import ConversionError
 from gcsim._struct import struct
-from gcsim._types import array, ptr, slice_, u64
+from gcsim._types import array, iface, ptr, u64
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,17 +90,21 @@ class PoolCounts(NamedTuple):
 class Pool:
     """A sync.Pool: values to use again, of which a collection may drop any.
 
-    ``put(x)`` keeps a reference or a slice of this heap, ``get()`` gives one back or what ``new()``
-    returns. As in Go each of `heap`'s processors has a private value and a chain of its own, from
-    which the others take the oldest; when a cycle begins all values become victims, and those that
-    were are dropped. So a value lives through one collection without a ``put``, not through two,
-    and the pool itself does not keep it alive any longer. Putting a slice allocates 24 bytes, its
-    header, as in Go; put a reference instead.
+    ``put(x)`` keeps a value, ``get()`` gives one back, or what ``new()`` returns. As in Go each of
+    `heap`'s processors has a private value and a chain of its own, from which the others take the
+    oldest; when a cycle begins all values become victims, and those that were are dropped. So a
+    value lives through one collection without a ``put``, not through two, and the pool keeps
+    itself alive no longer.
+
+    A value is an interface in Go: a reference as it is; anything else, a slice say, is copied into
+    a `Box` with each put and each new, which allocates what Go allocates (24 bytes for a slice).
+    ``get()`` gives the Box then, ``.value`` is what was put, and the Box itself can be put again
+    for nothing.
 
     Everything that the pool needs is allocated on the heap, in Go's sizes. A pool may be used by
     several threads. `new` is a Python function; what it closes over is not seen by the collector.
 
-    Raises ConversionError for anything but a reference or slice, WrongHeapError for another heap's,
+    Raises ConversionError for what is no value of Go, WrongHeapError for another heap's,
     ClosedHeapError, ForkedHeapError, HeapMemoryError.
     """
 
@@ -116,16 +120,7 @@ class Pool:
 
     def put(self, value: Any, /) -> None:
         """Keep `value` for a later get. None is nothing, as nil in Go."""
-        if type(value) is _core.Slice:
-            box: Any = self._heap.new(slice_[value.elem], value=value)
-            _core.pool_put(self._ref, box, True)
-        elif value is None or isinstance(value, _core.Ref):
-            _core.pool_put(self._ref, value, False)
-        else:
-            raise ConversionError(
-                f"a pool holds references and slices of its heap, not {type(value).__name__}:"
-                " put a reference to an object that holds the value"
-            )
+        _core.pool_put(self._ref, value)
 
     def get(self) -> Any:
         """A value that was put; else what `new` returns; else None."""
@@ -133,11 +128,8 @@ class Pool:
         if value is None and self.new is not None:
             value = self.new()
             self.made += 1
-            if not (value is None or isinstance(value, (_core.Ref, _core.Slice))):
-                raise ConversionError(
-                    f"new returned {type(value).__name__}: a pool holds references and slices of"
-                    " its heap"
-                )
+            if not isinstance(value, _core.Ref):
+                value = self._heap.box(iface, value)
         return value
 
     @property

@@ -314,7 +314,7 @@ def pools(heap: gcsim.Heap) -> Any:
         pool.put(heap.new(Node, n=n))
     pool.put(heap.new_slice(i64, 5))
     heap.collect()
-    assert isinstance(pool.get(), (gcsim.Ref, gcsim.Slice))  # other threads may collect too
+    assert pool.get() is not None
     heap.collect()
     heap.collect()
     assert pool.get().n == 9

@@ -74,14 +74,22 @@ def test_a_slice_is_put_with_its_header(heap: gcsim.Heap) -> None:
     pool = Pool(heap)
     data = heap.new_slice(u8, 10, 64)
     pool.put(data)
-    pool.get()
+    box = pool.get()
     before = heap.memstats()
-    pool.put(data)  # every call, as in Go
-    after = heap.memstats()
-    assert after.total_alloc - before.total_alloc == 24
+    pool.put(box)  # an interface is what it is
+    assert heap.memstats().total_alloc == before.total_alloc
+    pool.get()
+    pool.put(data)  # every call makes a new one, as in Go
+    assert heap.memstats().total_alloc - before.total_alloc == 24
     heap.collect()
-    got = pool.get()
+    got = pool.get().value
     assert got == data and (len(got), got.cap, got.address) == (10, 64, data.address)
+    for value in (5, 3000, "x" * 50, "", 2.5, True):
+        pool.put(value)
+        heap.collect()
+        assert pool.get().value == value
+    fresh = Pool(heap, lambda: heap.new_slice(u8, 100))
+    assert len(fresh.get().value) == 100
 
 
 def test_the_pool_does_not_keep_itself(heap: gcsim.Heap) -> None:
@@ -113,21 +121,22 @@ def test_many_pools_are_all_aged(heap: gcsim.Heap) -> None:
 
 def test_what_is_no_value_of_the_heap_is_refused(heap: gcsim.Heap) -> None:
     pool = Pool(heap)
-    for bad in (1, "x", [heap.new(Node)], object()):
-        with pytest.raises(gcsim.ConversionError, match="references and slices of its heap"):
+    for bad in ([heap.new(Node)], object(), Node):
+        with pytest.raises(gcsim.ConversionError):
             pool.put(bad)
     with gcsim.Heap() as other:
         with pytest.raises(gcsim.WrongHeapError):
             pool.put(other.new(Node))
         with pytest.raises(gcsim.WrongHeapError):
             pool.put(other.new_slice(u8, 3))
+        with pytest.raises(gcsim.WrongHeapError):
+            pool.put(other.box(i64, 3000))
     with pytest.raises(gcsim.ConversionError, match="new is a function"):
         Pool(heap, 3)  # type: ignore[arg-type]
     with pytest.raises(gcsim.ConversionError, match="made of a Heap"):
         Pool("heap")  # type: ignore[arg-type]
-    wrong = Pool(heap, lambda: 5)
-    with pytest.raises(gcsim.ConversionError, match="new returned int"):
-        wrong.get()
+    with pytest.raises(gcsim.ConversionError):
+        Pool(heap, object).get()
 
     def fails() -> Any:
         raise ZeroDivisionError

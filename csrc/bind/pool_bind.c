@@ -1,15 +1,12 @@
 // sync.Pool in Python: what gcsim.Pool is made of, over lib/pool.
 //
 // The objects are structs of gcsim/_pools.py, laid out as those of the library. An operation makes what the pool lacks by calls that can wait and
-// collect; then, in one short call, it goes on. What is put in is a pointer, or the header of a slice in an object of its own, as Go
-// makes an interface of it; the lowest bit of a value's type tells them apart.
+// collect; then, in one short call, it goes on. What is in a pool is interface values, as iface_bind.c makes them.
 #include "bind/bind.h"
 
 #include "lib/pool.h"
 
 #include "lib/pool.c"
-
-enum { BOXED = 1 }; // the value is what the pointer leads to
 
 static const gcsim_type *pool_type(struct heap_object *h, const char *name, size_t bytes)
 {
@@ -105,6 +102,7 @@ static int pool_operate(struct heap_object *h, struct pool *pool, struct eface *
         enum pool_part missing =
             handle ? pool_get(m, pool, &parts, x) : pool_put(m, pool, *x, &parts);
         bool got = handle && missing == POOL_DONE && x->type;
+        got = got && leads_to_arena(m, x->ptr); // else it is no object, and needs no root
         if (got)
             *handle = h->api->handle_new(m, x->ptr);
         heap_leave(h, m);
@@ -125,18 +123,18 @@ static int pool_operate(struct heap_object *h, struct pool *pool, struct eface *
 static PyObject *bind_pool_put(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
 {
     struct heap_object *h;
-    void *p;
-    if (nargs != 3)
-        return bind_raise(PyModule_GetState(module), ERR_CONVERSION, "pool_put(pool, ref, boxed)");
+    struct iface words;
+    PyObject *owner = NULL;
+    if (nargs != 2)
+        return bind_raise(PyModule_GetState(module), ERR_CONVERSION, "pool_put(pool, value)");
     struct pool *pool = pool_address(module, args[0], &h);
-    if (!pool || ref_address_for(h, NULL, args[1], &p) < 0)
-        return NULL;
-    struct type_object *type = p ? ref_type_of(h->state, args[1]) : NULL;
-    const gcsim_type *t = type ? heap_type(h, type) : NULL;
-    if (p && !t)
-        return NULL;
-    struct eface x = {(uint64_t)(uintptr_t)t | (args[2] == Py_True ? BOXED : 0), p};
-    return p && pool_operate(h, pool, &x, NULL) < 0 ? NULL : Py_NewRef(Py_None);
+    int result = !pool ? -1 : iface_words(h, args[1], &words, &owner);
+    if (result == 0 && words.type) {
+        struct eface x = {words.type, words.data};
+        result = pool_operate(h, pool, &x, NULL);
+    }
+    Py_XDECREF(owner);
+    return result < 0 ? NULL : Py_NewRef(Py_None);
 }
 
 static PyObject *bind_pool_get(PyObject *module, PyObject *ref)
@@ -147,29 +145,7 @@ static PyObject *bind_pool_get(PyObject *module, PyObject *ref)
     struct pool *pool = pool_address(module, ref, &h);
     if (!pool || pool_operate(h, pool, &x, &handle) < 0)
         return NULL;
-    if (!x.type)
-        return Py_NewRef(Py_None);
-    struct type_object *type =
-        heap_type_of(h, (const gcsim_type *)(uintptr_t)(x.type & ~(uint64_t)BOXED));
-    PyObject *value = NULL;
-    if (!type) {
-        heap_unroot(h, handle);
-        return bind_raise(h->state, ERR_CONVERSION, "the pool holds a type of C");
-    }
-    Py_INCREF(type);
-    if (x.type & BOXED) {
-        value = value_get(h, type, x.ptr);
-        heap_unroot(h, handle);
-    } else {
-        PyTypeObject *cls = type_class(type);
-        if (cls)
-            value = ref_from_handle(h, cls, handle);
-        else
-            heap_unroot(h, handle);
-        Py_XDECREF(cls);
-    }
-    Py_DECREF(type);
-    return value;
+    return iface_object(h, (struct iface){x.type, x.ptr}, handle);
 }
 
 static PyObject *bind_pool_counts(PyObject *module, PyObject *ref)
@@ -217,7 +193,7 @@ static PyObject *bind_pool_rings(PyObject *module, PyObject *ref)
         {"pool_make", bind_pool_make, METH_O,                                                      \
          PyDoc_STR("pool_make($module, heap, /)\n--\n\nFor gcsim.Pool.")},                         \
         {"pool_put", (PyCFunction)(void (*)(void))bind_pool_put, METH_FASTCALL,                    \
-         PyDoc_STR("pool_put($module, pool, ref, boxed, /)\n--\n\nFor gcsim.Pool.")},              \
+         PyDoc_STR("pool_put($module, pool, value, /)\n--\n\nFor gcsim.Pool.")},                   \
         {"pool_get", bind_pool_get, METH_O,                                                        \
          PyDoc_STR("pool_get($module, pool, /)\n--\n\nFor gcsim.Pool.")},                          \
     {                                                                                              \
