@@ -5,6 +5,21 @@ from typing import Any, Final
 from gcsim import lab as lab
 from gcsim import litmus as litmus
 from gcsim import lowlevel as lowlevel
+from gcsim._allocators import (
+    ArenaBytes as ArenaBytes,
+)
+from gcsim._allocators import (
+    BatchAllocator as BatchAllocator,
+)
+from gcsim._allocators import (
+    MemoryPool as MemoryPool,
+)
+from gcsim._allocators import (
+    ObjectPool as ObjectPool,
+)
+from gcsim._allocators import (
+    next_power_of_2 as next_power_of_2,
+)
 from gcsim._boxes import boxing as boxing
 from gcsim._boxes import captured_by_value as captured_by_value
 from gcsim._breakdown import (
@@ -174,6 +189,9 @@ from gcsim._errors import (
 )
 from gcsim._errors import (
     UnsupportedDumpError as UnsupportedDumpError,
+)
+from gcsim._errors import (
+    UseAfterResetError as UseAfterResetError,
 )
 from gcsim._errors import (
     WorkloadError as WorkloadError,

@@ -123,6 +123,10 @@ class PanicError(Error, RuntimeError):
     """What a goroutine did panics in Go, or ends the program; the message is Go's."""
 
 
+class UseAfterResetError(StateError):
+    """Bytes of an arena were used after it was reset; allocate anew."""
+
+
 class DeadlockError(StateError):
     """Nobody in a heap of coroutines can go on; the message says who waits for what."""
 
