@@ -39,6 +39,7 @@
 #include "gc/world.c"
 #include "gc/scan.c"
 #include "gc/mark.c"
+#include "gc/stack.c"
 #include "gc/roots.c"
 #include "gc/leaks.c"
 #include "gc/specials.c"

@@ -239,6 +239,13 @@ static void wb_limiter_start_transition(struct limiter *l, uint32_t enable, int6
 #define wb_map_check   map_replay_check
 
 #define wb_time_bucket time_bucket
+static uint32_t wb_stack_is_short(uint64_t size, uint64_t used, uint64_t frame)
+{
+    return stack_is_short(size, used, frame);
+}
+#define wb_stack_grown    stack_grown
+#define wb_stack_shrunk   stack_shrunk
+#define wb_stack_starting stack_starting
 static uint64_t wb_trace_text(uint32_t line, const gcsim_cycle *cycle, uint32_t machine, char *out)
 {
     return trace_text(out, (enum trace_line)line, cycle, machine);

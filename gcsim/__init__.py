@@ -135,6 +135,7 @@ _LAZY = {
     "Film": "_film",
     "Fragmentation": "_fragmentation",
     "GCTrace": "_gctrace",
+    "GoroutineStack": "_goroutines",
     "GCStats": "_results",
     "Handle": "_handles",
     "HeapGraph": "_graph",

@@ -232,6 +232,7 @@ from gcsim._goroutines import (
 from gcsim._goroutines import (
     Cond as Cond,
 )
+from gcsim._goroutines import GoroutineStack as GoroutineStack
 from gcsim._goroutines import (
     LeakedGoroutine as LeakedGoroutine,
 )

@@ -336,3 +336,42 @@ def replay_chan(rows: Iterator[dict[str, str]], result: Conformance) -> None:
                 [str(a) for a in read_allocations(row["allocs"])],
             ),
         )
+
+
+# --- stacks of goroutines
+
+
+def replay_stack_sizes(rows: Iterator[dict[str, str]], result: Conformance) -> None:
+    """What a stack grows to, and what a collection shrinks it to."""
+    from gcsim.lowlevel import whitebox_fast
+
+    for row in rows:
+        size, used, new = (int(row[name]) for name in ("old_size", "used", "new_size"))
+        where = f"{row['kind']} {row['func']} {size}, {used} used"
+        if row["kind"] == "grow":
+            frame = int(row["max_sp_delta"])
+            short = bool(whitebox_fast.stack_is_short(size, used, frame))
+            ours = (short, int(whitebox_fast.stack_grown(size, used, frame)))
+            result.check(f"{where}, frame {frame}", ours, (True, new))
+        elif row["kind"] == "shrink":
+            result.check(where, int(whitebox_fast.stack_shrunk(size, used)), new)
+        else:
+            raise DumpFormatError(f"a stack does not {row['kind']!r}")
+
+
+def replay_starting_stacks(rows: Iterator[dict[str, str]], result: Conformance) -> None:
+    """The stack that goroutines begin with after a collection."""
+    from gcsim.lowlevel import whitebox_fast
+
+    for row in rows:
+        scanned, stacks = int(row["scanned_stack_bytes"]), int(row["scanned_stacks"])
+        ours = int(whitebox_fast.stack_starting(scanned, stacks))
+        result.check(f"gc {row['gc']}", ours, int(row["starting_stack"]))
+
+
+def note_stack_depths(rows: Iterator[dict[str, str]], result: Conformance) -> None:
+    """An illustration: how deep a recursion gets depends on the compiler's frames."""
+    result.not_replayed = sum(1 for _ in rows)
+    result.notes.append(
+        f"{result.not_replayed} rows not replayed: the compiler's frames decide these depths"
+    )

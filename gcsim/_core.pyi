@@ -33,6 +33,7 @@ from gcsim._globals import Globals as _Globals
 from gcsim._goroutines import (
     Channel,
     Cond,
+    GoroutineStack,
     LeakedGoroutine,
     Mutex,
     Receive,
@@ -234,6 +235,8 @@ class Batch(Generic[_T_co]):
 
 @final
 class Goroutine:
+    @property
+    def stack(self) -> GoroutineStack: ...
     @property
     def name(self) -> str: ...
     @property

@@ -155,6 +155,21 @@ class Selected(NamedTuple):
     ok: bool
 
 
+class GoroutineStack(NamedTuple):
+    """The stack of a goroutine as Go's run-time system would make it (runtime/stack.go). Bytes.
+
+    size    2,048 for a new goroutine (one that takes a dead one's place begins with what the stacks
+            scanned by the last collection used on average); doubled when a frame does not fit,
+            halved by a collection that finds less than a quarter in use
+    used    by frames: their slots, and 24 bytes each
+    memory  that the frames really take here: whole pages, which do not shrink (StackInuse)
+    """
+
+    size: int
+    used: int
+    memory: int
+
+
 class LeakedGoroutine(NamedTuple):
     """A goroutine that nothing can wake: blocked on what only such goroutines reach.
 

@@ -4,6 +4,7 @@
 struct goroutine_object;
 
 // 0 if the calling thread may use it and it is not blocked; `doing` completes "cannot ...".
+static PyObject *lib_attribute(const char *name); // of gcsim._goroutines; new reference
 static int goroutine_check_runs(struct goroutine_object *g, const char *doing);
 static void goroutine_leave_queues(gcsim_mutator *m, gcsim_goroutine *g);
 

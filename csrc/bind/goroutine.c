@@ -795,6 +795,17 @@ static PyObject *goroutine_ended(struct goroutine_object *g, void *Py_UNUSED(clo
     return PyBool_FromLong(!goroutine_lives(g));
 }
 
+static PyObject *goroutine_stack(struct goroutine_object *g, void *Py_UNUSED(closure))
+{
+    if (goroutine_check(g) < 0)
+        return NULL;
+    unsigned long long size = g->g->go_stack, used = g->g->used, memory = g->g->stack_bytes;
+    PyObject *cls = lib_attribute("GoroutineStack");
+    PyObject *stack = cls ? PyObject_CallFunction(cls, "KKK", size, used, memory) : NULL;
+    Py_XDECREF(cls);
+    return stack;
+}
+
 static PyObject *goroutine_repr(struct goroutine_object *g)
 {
     if (!goroutine_lives(g))
@@ -1214,6 +1225,10 @@ static PyGetSetDef goroutine_getset[] = {
      NULL},
     {"ended", (getter)goroutine_ended, NULL, "whether it has ended, or its heap is closed", NULL},
     {"frames", (getter)goroutine_frames, NULL, "the frames as a tuple, innermost first", NULL},
+    {"stack", (getter)goroutine_stack, NULL,
+     "the stack that Go would give it, a GoroutineStack: it grows with frames, and a collection "
+     "halves it if hardly used",
+     NULL},
     CHAN_GOROUTINE_GETSET,
     {NULL, NULL, NULL, NULL, NULL},
 };

@@ -9,6 +9,7 @@
 #include "gc/memprofile.h"
 #include "gc/pace.h"
 #include "gc/roots.h"
+#include "gc/stack.h"
 #include "gc/specials.h"
 #include "gc/sweep.h"
 #include "gc/team.h"
@@ -151,6 +152,7 @@ CORE gcsim_cycle *cycle_open(struct mutator *m, gcsim_trigger why, uint64_t star
     gc->bytes_marked = gc->objects_marked = gc->scan_work = gc->pointers = gc->rescans = 0;
     gc->stack_work = roots_stack_bytes(heap_of(h)) + gc->extra_stacks;
     gc->globals_work = gc->extra_globals;
+    roots_count_stacks(heap_of(h));
     gc->cycles++;
     gcsim_cycle *cycle = cycle_record(h);
     *cycle = (gcsim_cycle){.number = gc->cycles,
@@ -213,6 +215,7 @@ static void cycle_close_marking(struct mheap *h)
     assist_wake_all(h);
     gc->revived_bytes = 0;
     gc->weak_blocked = 0;
+    gc->starting_stack = stack_starting(gc->scanned_stack_bytes, gc->scanned_stacks);
     barrier_switch(h, false);
     gc->stopped = gc->alone = false;
     STEP(h, MARK_DONE, 0, 0, gc->bytes_marked);

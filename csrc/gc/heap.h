@@ -263,6 +263,10 @@ struct gc {
     double bytes_per_work;
     uint64_t globals_scan; // bytes of globals
     uint64_t extra_globals, extra_stacks;
+    uint64_t go_stacks; // all goroutines' go_stack
+    uint64_t
+        starting_stack; // go_stack of the next goroutine that is made of a dead one; 0 before the first cycle
+    uint64_t scanned_stack_bytes, scanned_stacks; // by this cycle
 
     // Proportional sweeping (mgcsweep.go:deductSweepCredit): pages swept must keep up with bytes allocated.
     double sweep_ratio;        // pages per byte; 0: nothing is owed

@@ -54,7 +54,8 @@ static void feed(struct mheap *h)
     struct pacer *p = &gc->pacer;
     p->heap_live = GCSIM_LOAD(&h->heap_live);
     p->heap_scan = GCSIM_LOAD(&h->heap_scan);
-    p->max_stack_scan = GCSIM_LOAD(&h->bytes.stacks) + gc->extra_stacks;
+    p->max_stack_scan =
+        GCSIM_LOAD(&gc->go_stacks) + gc->extra_stacks; // (mgcpacer.go:addScannableStack)
     p->globals_scan = GCSIM_LOAD(&gc->globals_scan) + gc->extra_globals;
     if (gc->phase == GC_MARK) {
         p->heap_scan_work = (int64_t)GCSIM_LOAD(&gc->scan_work);

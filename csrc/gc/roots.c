@@ -4,6 +4,7 @@
 #include "gc/barrier.h"
 #include "gc/leaks.h"
 #include "gc/specials.h"
+#include "gc/stack.h"
 
 #define NO_FRAME UINT64_MAX
 
@@ -190,11 +191,14 @@ CORE gcsim_goroutine *goroutine_make(struct mutator *m, uint32_t name)
         return NULL;
     rt_lock(&h->rt, &gc->roots_lock);
     struct goroutine *g = gc->dead_goroutines;
+    uint64_t go_stack = g && gc->starting_stack ? gc->starting_stack : STACK_MIN; // (proc.go:gfget)
     if (g)
         gc->dead_goroutines = g->next;
     else
         g = meta_alloc(&h->meta, &h->rt, sizeof *g);
     if (g) {
+        g->pub.go_stack = go_stack;
+        count_add(&gc->go_stacks, go_stack);
         // next_serial goes on: frames of the one before in its place stay told apart. Whoever still knows that one looks at its id.
         g->pub.stack = stack->base;
         g->pub.stack_bytes = PAGE_BYTES;
@@ -242,7 +246,8 @@ CORE void goroutine_finish(struct mutator *m, gcsim_goroutine *pub)
         gc->last_goroutine = g->before;
     g->before = NULL;
     g->pub.stack = NULL;
-    g->pub.stack_bytes = g->pub.used = 0;
+    count_add(&gc->go_stacks, -g->pub.go_stack);
+    g->pub.stack_bytes = g->pub.used = g->pub.go_stack = 0;
     g->pub.top = NO_FRAME;
     g->pub.in_use = g->pub.name = g->pub.depth = 0;
     g->pub.waiting = NULL;
@@ -314,8 +319,16 @@ CORE uint64_t goroutine_push(struct mutator *m, gcsim_goroutine *g, const gcsim_
         m->pub.status = GCSIM_BAD_SIZE;
         return NO_FRAME;
     }
+    uint64_t frame_bytes = need - g->used, go_stack = g->go_stack;
+    if (stack_is_short(go_stack, g->used, frame_bytes) &&
+        !(go_stack = stack_grown(go_stack, g->used, frame_bytes))) {
+        m->pub.status = GCSIM_BAD_SIZE; // stack overflow
+        return NO_FRAME;
+    }
     if (need > g->stack_bytes && !stack_grow(m, g, need))
         return NO_FRAME;
+    count_add(&heap_of(mheap_of(m))->gc.go_stacks, go_stack - g->go_stack);
+    g->go_stack = go_stack;
     uint64_t offset = g->used;
     gcsim_frame *frame = gcsim_frame_at(g, offset);
     memset(frame, 0, need - offset);
@@ -344,6 +357,19 @@ CORE uint64_t roots_stack_bytes(gcsim_heap *heap)
     for (struct goroutine *g = heap->gc.goroutines; g; g = g->next)
         bytes += g->pub.used;
     return bytes;
+}
+
+CORE void roots_count_stacks(gcsim_heap *heap)
+{
+    struct gc *gc = &heap->gc;
+    gc->scanned_stack_bytes = gc->scanned_stacks = 0;
+    for (struct goroutine *g = gc->goroutines; g; g = g->next) {
+        uint64_t shrunk = stack_shrunk(g->pub.go_stack, g->pub.used);
+        count_add(&gc->go_stacks, shrunk - g->pub.go_stack);
+        g->pub.go_stack = shrunk;
+        gc->scanned_stack_bytes += g->pub.used;
+        gc->scanned_stacks++;
+    }
 }
 
 // --- batches -----------------------------------------------------------------------------------------------------

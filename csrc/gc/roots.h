@@ -47,7 +47,9 @@ CORE void roots_visit_frames(struct mheap *h, const struct mutator *owner, mark_
 CORE bool roots_may_wait(struct mutator *m);
 CORE bool roots_next(struct mutator *m, mark_visit visit, void *ctx);
 CORE bool roots_are_left(struct mheap *h);
+// Bytes of frames. count: at the beginning of a cycle, whose scan of the stacks they are: stacks in little use are halved, as in Go.
 CORE uint64_t roots_stack_bytes(gcsim_heap *heap);
+CORE void roots_count_stacks(gcsim_heap *heap);
 // Marks are final: entries of weak batches whose object has none become NULL, piece by piece while the program runs. Until that is done
 // nothing is swept, so that an entry never leads to another object.
 CORE void roots_begin_clearing(struct mheap *h); // world stopped

@@ -2,6 +2,7 @@
 #include "watch/verify_parts.h"
 
 #include "alloc/mcache.h"
+#include "gc/stack.h"
 
 #include <sched.h>
 
@@ -228,7 +229,7 @@ static void check_blocked(struct verify *v, const struct goroutine *g)
 static void check_goroutines(struct verify *v)
 {
     struct gc *gc = &heap_of(v->h)->gc;
-    uint64_t n = 0, most = v->h->meta.used / sizeof(struct goroutine) + 1;
+    uint64_t n = 0, most = v->h->meta.used / sizeof(struct goroutine) + 1, go_stacks = 0;
     for (struct goroutine *g = gc->goroutines; g; g = g->next) {
         if (!HOLDS(v, STACKS, verify_is_record(v->h, g, sizeof *g) && ++n <= most && g->pub.in_use,
                    "the list of goroutines is broken"))
@@ -237,8 +238,16 @@ static void check_goroutines(struct verify *v)
         if (HOLDS(v, STACKS, s && (uint64_t)s->npages * PAGE_BYTES == g->pub.stack_bytes,
                   "goroutine %u: %llu bytes", g->pub.id, (ull)g->pub.stack_bytes))
             check_frames(v, &g->pub);
+        HOLDS(v, STACKS,
+              g->pub.go_stack >= STACK_MIN && !(g->pub.go_stack & (g->pub.go_stack - 1)) &&
+                  g->pub.used < g->pub.go_stack,
+              "goroutine %u: %llu bytes in Go's stack of %llu", g->pub.id, (ull)g->pub.used,
+              (ull)g->pub.go_stack);
+        go_stacks += g->pub.go_stack;
         check_blocked(v, g);
     }
+    HOLDS(v, STACKS, go_stacks == gc->go_stacks, "%llu bytes of Go's stacks, %llu are counted",
+          (ull)go_stacks, (ull)gc->go_stacks);
     for (struct goroutine *g = gc->dead_goroutines; g; g = g->next)
         if (!HOLDS(v, STACKS,
                    verify_is_record(v->h, g, sizeof *g) && ++n <= most && !g->pub.in_use &&

@@ -382,6 +382,8 @@ struct gcsim_goroutine {
     void *param;          /* what woke it last (Go: g.param), until it blocks again */
     uint32_t wait_reason; /* gcsim_wait_reason */
     uint32_t leaked; /* 1: nothing can wake it, as find_goroutine_leaks found when it ran last */
+    uint64_t
+        go_stack; /* bytes of the stack that Go would give it: grows with frames, is halved by collections (gc/stack.h) */
 };
 
 typedef struct gcsim_goroutine_info { /* as it was when listed */
