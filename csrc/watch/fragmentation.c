@@ -59,7 +59,7 @@ static void count_asked(gcsim_class_use *use, const gcsim_span *s, const uint64_
         }
 }
 
-static gcsim_page_run count_objects(const struct mheap *h, const gcsim_span *s,
+static gcsim_page_run count_in_span(const struct mheap *h, const gcsim_span *s,
                                     gcsim_fragmentation *out, uint64_t live[SLOT_WORDS])
 {
     gcsim_class_use *use = &out->classes[s->span_class];
@@ -126,7 +126,7 @@ CORE uint64_t fragmentation_read(const struct mheap *h, gcsim_fragmentation *out
             run = free_run(h, page, out);
             count_free(out, &run);
         } else if (s->state == GCSIM_SPAN_IN_USE) {
-            run = count_objects(h, s, out,
+            run = count_in_span(h, s, out,
                                 page < map->slot_pages ? map->slots + page * SLOT_WORDS : bits);
         } else {
             run = count_manual(s, out);
