@@ -1,6 +1,6 @@
 """The command line: ``python -m gcsim demo``, ``conform FILE...``, ``run WORKLOAD``,
 ``serve WORKLOAD``, ``explore``, ``gctrace FILE``, ``bench-report FILE...``, ``heap FILE``,
-``convert FROM TO``.
+``convert FROM TO``, ``learn``.
 
 Exit status: 0 all is as it should be; 1 a comparison differs, or a workload fails; 2 wrong
 arguments, a file that cannot be read or written or does not compile, a missing package, or a
@@ -17,7 +17,6 @@ from pathlib import Path
 
 _LATER = {
     "escape": "predict what escapes to the heap",
-    "learn": "work through the exercises",
     "quiz": "questions about a heap",
 }
 
@@ -104,6 +103,12 @@ def _convert(args: argparse.Namespace) -> int:
     return main(args)
 
 
+def _learn(args: argparse.Namespace) -> int:
+    from gcsim._learn.main import main
+
+    return main(args)
+
+
 def _later(args: argparse.Namespace) -> int:
     print(f"python -m gcsim {args.command}: not there yet", file=sys.stderr)
     return 2
@@ -119,6 +124,9 @@ def _parser(arguments: Sequence[str] = ()) -> argparse.ArgumentParser:
     from gcsim._heap_files import add_arguments as add_convert_arguments
     from gcsim._heap_report import ABOUT as about_heap
     from gcsim._heap_report import add_arguments as add_heap_arguments
+    from gcsim._learn.main import ABOUT as about_learn
+    from gcsim._learn.main import STATUS as learn_status
+    from gcsim._learn.main import add_arguments as add_learn_arguments
     from gcsim._run import STATUS, add_arguments, choose
     from gcsim._serve_main import STATUS as serve_status
     from gcsim._serve_main import add_arguments as add_serve_arguments
@@ -236,6 +244,9 @@ def _parser(arguments: Sequence[str] = ()) -> argparse.ArgumentParser:
 
     convert = command("convert", _convert, "write a heap in another form", about_convert)
     add_convert_arguments(convert)
+
+    about = f"{about_learn} {learn_status}"
+    add_learn_arguments(command("learn", _learn, "work through the exercises", about))
 
     for name, help in _LATER.items():
         later = command(name, _later, f"{help} (not there yet)", f"To {help}: not there yet.")

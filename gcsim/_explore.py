@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import os
+import random
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -48,6 +49,8 @@ BARRIERS = (
     "yuasa-store-first",
     "dijkstra-store-first",
 )
+
+_SHAPE = {"mutators": 2, "objects": 2, "locals": 1, "fields": 1}  # as `explore` has them
 
 #: Of the tri-colour abstraction, to be checked at every state; each has what stands before it.
 INVARIANTS = ("none", "weak", "strong")
@@ -387,6 +390,31 @@ def explore(
         file=file,
         progress=progress,
     )
+
+
+def random_schedules(program: Any, n: int, seed: int, **options: Any) -> str | None:
+    """The first of n random schedules that loses an object, in words; None: none did.
+
+    ``options`` are those of ``explore`` that shape the program and the collector.
+    """
+    from gcsim._steps import SteppedCycle
+
+    shape = {k: options.pop(k) for k in ("mutators", "objects", "locals", "fields") if k in options}
+    setup = Setup(program=of(program, **_SHAPE | shape), **options)
+    dice = random.Random(seed)
+    for _ in range(n):
+        with setup.heap() as heap:
+            cycle = SteppedCycle._of_stage(heap, "random", dice.randrange(1 << 31))
+            marked = False
+            while cycle.step():
+                if cycle.phase == "mark":
+                    marked = True
+                elif marked:  # it has ended just now
+                    view = _with_losses(cycle.view())
+                    if lost := [o.name for o in view.objects if o.lost]:
+                        return f"{setup}: {', '.join(lost)} lost by {cycle.schedule}\n{view}"
+                    break
+    return None
 
 
 def explore_all(

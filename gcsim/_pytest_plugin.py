@@ -12,7 +12,9 @@ the same names, for a part of a test::
         with gc_limit(heap, allocs=10):
             serve()
 
-Pytest loads this file whenever it starts, so nothing is imported before a test asks for it. Of
+Heaps to test with, seeds, schedules and exercises are in ``_pytest_fixtures``.
+
+Pytest loads both files whenever it starts, so nothing is imported before a test asks for it. Of
 heaps being made and closed it learns from Python's audit events (``gcsim.Heap`` and
 ``gcsim.Heap.close``), which it listens to from the first such test on.
 """
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
     from gcsim._core import Heap
     from gcsim._results import Cycle
     from gcsim._snapshot import Snapshot
+
+pytest_plugins = ("gcsim._pytest_fixtures",)
 
 _LIMITS = ("live", "allocs", "bytes")
 _SHOWN = 5  # suspects in a message

@@ -227,12 +227,14 @@ class SteppedCycle:
         self._state()  # names are given in the order of the beginning
 
     @classmethod
-    def _of_stage(cls, heap: _core.Heap, schedule: str) -> SteppedCycle:
-        """The actors of the heap's stage, under a schedule that an exploration found."""
+    def _of_stage(cls, heap: _core.Heap, schedule: str, seed: int = 0) -> SteppedCycle:
+        """The actors of the heap's stage, under a schedule that an exploration found, or one of
+        the words of ``__init__``."""
         self = cls.__new__(cls)
         self._heap = heap
         self._names = _Letters()
-        heap._steps_begin(_TEXT, 0, schedule, 0, 1, 0, True)
+        kind = _SCHEDULES.get(schedule, _TEXT)
+        heap._steps_begin(kind, seed, schedule if kind == _TEXT else None, 0, 1, 0, True)
         self._token = heap._steps_token()
         self._state()
         return self

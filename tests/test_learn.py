@@ -1,0 +1,400 @@
+"""The exercises: stubs do not pass, solutions do, mistakes and tricks are seen, and the way through."""
+
+from __future__ import annotations
+
+import json
+import os
+import runpy
+import shutil
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gcsim import _errors
+from gcsim._learn import HINTS, TESTS, Exercise, catalogue, find
+from gcsim._learn.course import STATE, open_course, start
+from gcsim._learn.judge import Verdict, judge
+from gcsim.learn import Graph, NotStarted, exact, random_graph, smallest, todo
+
+KEY = Path(__file__).parent / "exercises"  # solutions and mistakes: no part of the package
+EVERY = list(catalogue().values())
+names = pytest.mark.parametrize("exercise", EVERY, ids=lambda e: e.name)
+
+
+def solution(exercise: Exercise) -> Path:
+    return (KEY / exercise.name / exercise.file).with_stem("solution")
+
+
+def mutants(exercise: Exercise) -> dict[str, str]:
+    """Mistakes by name, each the text of a student's file."""
+    told = runpy.run_path(str(KEY / exercise.name / "mutants.py"))["MUTANTS"]
+    right = solution(exercise).read_text()
+    return {
+        name: made if isinstance(made, str) else edited(right, made) for name, made in told.items()
+    }
+
+
+def edited(text: str, edits: list[tuple[str, str]]) -> str:
+    for old, new in edits:
+        assert old in text, old
+        text = text.replace(old, new)
+    return text
+
+
+def written(path: Path, text: str) -> Path:
+    path.write_text(text)
+    return path
+
+
+# ---- each exercise ----
+
+
+@names
+def test_it_is_whole(exercise: Exercise) -> None:
+    assert len(exercise.hints) == HINTS and all(len(hint) > 30 for hint in exercise.hints)
+    assert exercise.title and exercise.section
+    notebook = exercise.notebook.split("#")[0]
+    assert (Path(__file__).parents[1] / notebook).is_file(), f"{notebook} is not there"
+    assert notebook in (exercise.path / "README.md").read_text()
+    assert all(exercise.cases.values()), "each test says in its docstring why it matters"
+    assert sorted(p.name for p in exercise.path.iterdir() if p.name != "__pycache__") == sorted(
+        ["README.md", "exercise.toml", exercise.file, TESTS]
+    )
+    assert len(mutants(exercise)) >= 8
+
+
+@names
+def test_the_stub_is_not_started(exercise: Exercise) -> None:
+    verdict = judge(exercise, exercise.path / exercise.file)
+    assert verdict.outcome == "not started", verdict
+
+
+@names
+def test_the_solution_passes_with_fresh_seeds(exercise: Exercise) -> None:
+    for seed in (1, 20, 300, 4000, 50000):
+        verdict = judge(exercise, solution(exercise), seed=seed)
+        assert verdict.passed, verdict
+        assert verdict.seconds < 60  # its own limit is of a quiet machine
+
+
+@pytest.mark.slow
+@names
+def test_mistakes_are_seen(exercise: Exercise, tmp_path: Path) -> None:
+    for name, text in mutants(exercise).items():
+        file = written(tmp_path / exercise.file, text)
+        verdict = judge(exercise, file)
+        assert verdict.outcome in ("failed", "timeout", "memory", "crashed"), (
+            f"{name}: {verdict.outcome}: {verdict.message}"
+        )
+
+
+def test_hints_are_true_and_give_no_solution_away() -> None:
+    for exercise in EVERY:
+        text = solution(exercise).read_text()
+        handed_out = "".join(
+            (exercise.path / n).read_text() for n in ("README.md", exercise.file, TESTS)
+        )
+        body = [line.strip() for line in text.splitlines() if len(line.strip()) > 45]
+        own = [line for line in body if not line.startswith("def ") and not line[0].isdigit()]
+        given = [line for line in own if line in handed_out]
+        assert not given, f"{exercise.name}: {given}"
+
+
+# ---- tricks ----
+
+MARK = "06_mark"
+TRICKS = {
+    "ends the process": "import os\nos._exit(0)\n",
+    "ends it in the function": "import os\ndef mark(*args): os._exit(0)\n",
+    "raises SystemExit": "def mark(*args): raise SystemExit(0)\n",
+    "skips its test": "import unittest\ndef mark(*args): raise unittest.SkipTest('no')\n",
+    "never ends": "def mark(*args):\n    while True: pass\n",
+    "patches gcsim": "import sys\nlearn = sys.modules['gcsim.learn']\nlearn.smallest = lambda *args: None\ndef mark(*args): pass\n",
+    "patches pytest": "import sys\nsys.modules['_pytest.python'].Function.runtest = lambda self: None\ndef mark(*args): pass\n",
+    "patches a builtin": "import builtins\nbuiltins.sorted = lambda *args, **more: []\ndef mark(*args): pass\n",
+    "replaces a module": "import sys, types\nsys.modules['gcsim.learn'] = types.ModuleType('x')\ndef mark(*args): pass\n",
+    "imports pytest": "import pytest\ndef mark(*args): pytest.skip()\n",
+    "looks at frames": "import sys\ndef mark(*args):\n    sys._getframe(1).f_locals['exercise'] = None\n",
+    "looks through a traceback": "def mark(*args):\n    try:\n        1 / 0\n    except ZeroDivisionError as e:\n        e.__traceback__.tb_frame.f_back.f_locals.clear()\n",
+    "swaps a function's code": "import sys\ndef none(*args): return None\ndef mark(*args):\n    sys.modules['gcsim.learn'].exact.__code__ = none.__code__\n",
+    "searches all objects": "import sys\ndef mark(*args):\n    sys.modules['gc'].get_objects()\n",
+    "reads the answers": "import gcsim\ndef mark(*args): pass\n",
+    "writes verdicts": 'import os\ndef mark(*args):\n    for fd in range(3, 20):\n        try: os.write(fd, b\'{"case": "test_a_long_list", "outcome": "passed", "message": ""}\\n{"done": 0, "broken": null}\\n\')\n        except OSError: pass\n',
+    "starts a process": "import subprocess, sys\ndef mark(*args): subprocess.run([sys.executable, '-c', ''])\n",
+    "kills itself": "import os, signal\ndef mark(*args): os.kill(os.getpid(), signal.SIGKILL)\n",
+    "takes all memory": "def mark(*args):\n    kept = []\n    while True: kept.append(bytearray(1 << 26))\n",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TRICKS)
+def test_tricks_do_not_pass(name: str, tmp_path: Path) -> None:
+    file = written(tmp_path / "exercise.py", TRICKS[name])
+    verdict = judge(catalogue()[MARK], file, seconds=20)
+    assert not verdict.passed and verdict.outcome != "not started", verdict
+
+
+def test_an_object_equal_to_everything(tmp_path: Path) -> None:
+    text = "class E(int):\n    __eq__ = lambda *a: True\n    __le__ = __lt__ = __ge__ = __eq__\n    __hash__ = int.__hash__\n"
+    text += "def layout(fields): return E(), E(), [E() for f in fields]\n"
+    text += "def best_order(fields): return [E(i) for i in range(len(fields))]\n"
+    verdict = judge(catalogue()["01_struct_layout"], written(tmp_path / "exercise.py", text))
+    assert verdict.outcome == "failed"
+    assert all(c.outcome == "failed" for c in verdict.cases), verdict
+
+
+# ---- what the judge says ----
+
+
+def judged(tmp_path: Path, text: str, **options: float) -> Verdict:
+    return judge(catalogue()[MARK], written(tmp_path / "exercise.py", text), **options)  # type: ignore[arg-type]
+
+
+def test_a_syntax_error_is_shown_as_python_shows_it(tmp_path: Path) -> None:
+    verdict = judged(tmp_path, "def mark(roots\n")
+    assert verdict.outcome == "failed"
+    assert "SyntaxError" in str(verdict) and "line 1" in str(verdict)
+    assert "child.py" not in str(verdict)
+
+
+def test_an_exception_is_the_students_own_traceback(tmp_path: Path) -> None:
+    verdict = judged(
+        tmp_path, "def mark(*args):\n    return helper()\n\ndef helper():\n    return 1 / 0\n"
+    )
+    assert "ZeroDivisionError" in str(verdict) and "line 5, in helper" in str(verdict)
+    assert "_pytest" not in str(verdict) and "test_exercise" not in verdict.cases[0].message
+
+
+def test_a_failing_graph_is_shrunk_and_drawn(tmp_path: Path) -> None:
+    text = edited(
+        solution(catalogue()[MARK]).read_text(),
+        [("in pointers(grey.pop()):", "in pointers(grey.pop())[1:]:")],
+    )
+    verdict = judged(tmp_path, text)
+    drawn = [
+        c.message
+        for c in verdict.cases
+        if c.name.startswith("test_any_graph") and c.outcome == "failed"
+    ]
+    forms = ("0\n  0 -> 1, nil\n  1 -> nil, nil\n", "1\n  0 -> nil, nil\n  1 -> 0, nil\n")
+    least = [f"roots: {form}alive: [0, 1]" for form in forms]
+    assert drawn and all(any(text in d for text in least) for d in drawn), drawn
+    assert "In Go:" in str(verdict)
+
+
+def test_half_of_an_exercise_is_unfinished(tmp_path: Path) -> None:
+    exercise = catalogue()["02_size_classes"]
+    stub = (exercise.path / exercise.file).read_text()
+    half = edited(stub, [('todo("find the slot")', "return 16")])
+    verdict = judge(exercise, written(tmp_path / "exercise.py", half))
+    assert verdict.outcome == "failed" and "unfinished" in verdict.message
+
+
+def test_the_last_case_is_named_where_there_is_no_end(tmp_path: Path) -> None:
+    verdict = judged(tmp_path, TRICKS["never ends"], seconds=3)
+    assert verdict.outcome == "timeout" and "test_small_graphs" in verdict.message
+
+
+def test_what_a_child_started_is_ended_too(tmp_path: Path) -> None:
+    left = tmp_path / "left"
+    text = f"import os, threading, time\ndef late():\n    time.sleep(6)\n    open({str(left)!r}, 'w')\nthreading.Thread(target=late).start()\ndef mark(*args): pass\n"
+    assert judged(tmp_path, text, seconds=10).outcome == "failed"
+    assert not left.exists()
+
+
+# ---- the course ----
+
+
+def learn(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(Path(_errors.__file__).parents[1])}
+    return subprocess.run(
+        [sys.executable, "-P", "-m", "gcsim", "learn", *words],
+        cwd=cwd, env=environment, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+
+
+def test_the_first_exercise_as_a_new_user(tmp_path: Path) -> None:
+    """Four commands after the installation: start, (edit,) verify, and one hint on the way."""
+    assert "learn start my-course" in learn(cwd=tmp_path).stdout
+    begun = learn("start", "my-course", cwd=tmp_path)
+    assert begun.returncode == 0 and "Edit:" in begun.stdout
+    course = tmp_path / "my-course"
+    first = EVERY[0]
+    assert f"{first.name}/{first.file}" in learn("next", cwd=course).stdout
+    before = learn("verify", cwd=course)
+    assert before.returncode == 1 and "not started" in before.stdout
+    assert "hint 1 of 3" in learn("hint", cwd=course).stdout
+    shutil.copy(solution(first), course / first.name / first.file)
+    after = learn("verify", cwd=course)
+    assert after.returncode == 0 and f"{first.name}: passed" in after.stdout
+    assert f"next: {EVERY[1].name}" in after.stdout
+    told = json.loads(learn("progress", "--json", cwd=course).stdout)
+    assert told["passed"] == 1 and told["exercises"][first.name] == "passed"
+    assert learn("list", cwd=course).stdout.startswith(f"ok {first.name}")
+
+
+def test_no_solution_reaches_a_students_folder(tmp_path: Path) -> None:
+    start(tmp_path / "c")
+    handed_out = [p for p in (tmp_path / "c").rglob("*") if p.is_file()]
+    assert not [p for p in handed_out if "solution" in p.name or "mutants" in p.name]
+    assert not list(Path(_errors.__file__).parent.rglob("solution.*"))
+
+
+def test_start_changes_nothing_that_is_there(tmp_path: Path) -> None:
+    _, copied = start(tmp_path)
+    assert copied == len(EVERY)
+    mine = tmp_path / MARK / "exercise.py"
+    mine.write_text("# mine\n")
+    _, again = start(tmp_path)
+    assert again == 0 and mine.read_text() == "# mine\n"
+
+
+def test_plain_pytest_shows_the_same(tmp_path: Path) -> None:
+    course, _ = start(tmp_path / "c")
+    shutil.copy(solution(catalogue()[MARK]), course.file(catalogue()[MARK]))
+    environment = {**os.environ, "PYTHONPATH": str(Path(_errors.__file__).parents[1])}
+    environment |= {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    command = [sys.executable, "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+
+    def run(*more: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*command, *more, MARK, "02_size_classes"],
+            cwd=course.path, env=environment, capture_output=True, text=True, timeout=300,
+        )  # fmt: skip
+
+    done = run("-p", "gcsim._pytest_plugin", "--hint")
+    assert ("3 passed" in done.stdout and "5 failed" in done.stdout) or "failed" in done.stdout, (
+        done.stdout
+    )
+    assert "not started" in done.stdout and "hint:" in done.stdout
+    assert open_course(course.path).passed(catalogue()[MARK])
+    without = run()
+    assert without.returncode != 0 and "passed" not in without.stdout
+    assert "plugin of gcsim is not loaded" in without.stdout + without.stderr
+
+
+def test_edited_tests_do_not_count_and_are_noticed(tmp_path: Path) -> None:
+    course, _ = start(tmp_path)
+    exercise = catalogue()[MARK]
+    (course.folder(exercise) / TESTS).write_text("def test_nothing(): pass\n")
+    (course.folder(exercise) / "conftest.py").write_text("raise SystemExit(0)\n")
+    assert course.edited(exercise) == [TESTS]
+    done = learn("verify", MARK, cwd=tmp_path)
+    assert done.returncode == 1 and "was edited" in done.stdout
+
+
+def test_reset_keeps_what_was_written(tmp_path: Path) -> None:
+    course, _ = start(tmp_path)
+    exercise = catalogue()[MARK]
+    course.file(exercise).write_text("# mine\n")
+    done = learn("reset", "6", cwd=tmp_path)
+    assert done.returncode == 0 and "exercise.1.py.old" in done.stdout
+    assert (course.folder(exercise) / "exercise.1.py.old").read_text() == "# mine\n"
+    assert course.file(exercise).read_text() == (exercise.path / "exercise.py").read_text()
+
+
+def test_hints_get_plainer_and_the_last_stays(tmp_path: Path) -> None:
+    course, _ = start(tmp_path)
+    exercise = catalogue()[MARK]
+    assert [course.hint(exercise)[0] for _ in range(5)] == [1, 2, 3, 3, 3]
+    assert open_course(tmp_path).hint(exercise) == (3, exercise.hints[2])
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root writes anywhere")
+def test_a_read_only_folder(tmp_path: Path) -> None:
+    course, _ = start(tmp_path / "c")
+    course.path.chmod(stat.S_IRUSR | stat.S_IXUSR)
+    try:
+        done = learn("verify", MARK, cwd=course.path)
+    finally:
+        course.path.chmod(stat.S_IRWXU)
+    assert done.returncode == 1 and "not started" in done.stdout
+
+
+def test_two_at_once_lose_no_verdict(tmp_path: Path) -> None:
+    course, _ = start(tmp_path)
+    for exercise in EVERY[:2]:
+        shutil.copy(solution(exercise), course.file(exercise))
+    running = [
+        subprocess.Popen(
+            [
+                sys.executable,
+                "-P",
+                "-m",
+                "gcsim",
+                "learn",
+                "verify",
+                exercise.name,
+                "--dir",
+                str(tmp_path),
+            ],
+            env={**os.environ, "PYTHONPATH": str(Path(_errors.__file__).parents[1])},
+            stdout=subprocess.DEVNULL,
+        )
+        for exercise in EVERY[:2]
+    ]
+    assert [process.wait(timeout=300) for process in running] == [0, 0]
+    assert all(open_course(tmp_path).passed(exercise) for exercise in EVERY[:2])
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["verify"], "learn start"),
+        (["hint", "nothing"], "learn start"),
+        (["start", "file"], "is a file"),
+    ],
+)
+def test_wrong_commands_say_what_to_do(words: list[str], said: str, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = learn(*words, cwd=tmp_path)
+    assert done.returncode == 2 and said in done.stderr and "Traceback" not in done.stderr
+
+
+def test_an_exercise_that_there_is_not(tmp_path: Path) -> None:
+    start(tmp_path)
+    done = learn("verify", "99", cwd=tmp_path)
+    assert done.returncode == 2 and "learn list" in done.stderr
+
+
+def test_a_damaged_state(tmp_path: Path) -> None:
+    start(tmp_path)
+    (tmp_path / STATE).write_text("{")
+    with pytest.raises(_errors.OptionError, match="damaged"):
+        open_course(tmp_path)
+
+
+def test_find() -> None:
+    assert find("6") is find("06") is find("mark") is catalogue()[MARK]
+    assert find("none") is None and find("_") is None
+
+
+# ---- what tests are written with ----
+
+
+def test_exact_asks_types() -> None:
+    class Any:
+        def __eq__(self, other: object) -> bool:
+            return True
+
+    exact([1, (2, "a"), {"b": None}], [1, (2, "a"), {"b": None}])
+    for got in (1.0, True, Any(), [1], None):
+        with pytest.raises(AssertionError):
+            exact(got, 1)
+    for wrong in ([1, 2], [1, (2, "a"), 3], [1, (2, "b"), {}], [1, [2, "a"], {"b": None}]):
+        with pytest.raises(AssertionError):
+            exact(wrong, [1, (2, "a"), {"b": None}])
+
+
+def test_todo_and_graphs() -> None:
+    with pytest.raises(NotStarted, match="the sum"):
+        todo("the sum")
+    graph = random_graph(7)
+    assert graph == random_graph(7) != random_graph(8)
+    assert graph.without(0).pointers != graph.pointers
+    small = smallest(random_graph(3, objects=20), lambda g: len(g.reachable) >= 3)
+    assert len(small.pointers) == len(small.reachable) == 3
+    assert str(Graph(((1, None), ()), (0,))) == "roots: 0\n  0 -> 1, nil\n  1 -> (no pointers)"
