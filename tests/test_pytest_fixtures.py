@@ -7,13 +7,6 @@ from typing import Any
 
 import pytest
 
-import gcsim._detectors
-import gcsim._explore
-import gcsim._film
-import gcsim._graph
-import gcsim._pytest_fixtures
-import gcsim._snapshot
-
 pytest_plugins = "pytester"
 HEAD = """
 import gcsim, pytest

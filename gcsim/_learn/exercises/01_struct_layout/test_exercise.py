@@ -2,6 +2,7 @@
 
 import random
 from itertools import count
+from typing import Literal
 
 import pytest
 
@@ -19,8 +20,20 @@ BOOL, INT16, INT32, INT64, STRING, SLICE, EMPTY = (
     (24, 8),
     (0, 1),
 )
-TYPES = [bool_, u8, i16, i32, i64, f64, string, ptr[i64], slice_[u8], array[u8, 3], array[i16, 5]]
-TYPES += [array[i32, 0], array[i64, 0]]
+TYPES = [
+    bool_,
+    u8,
+    i16,
+    i32,
+    i64,
+    f64,
+    string,
+    ptr[i64],
+    slice_[u8],
+    array[u8, Literal[3]],
+    array[i16, Literal[5]],
+]
+TYPES += [array[i32, Literal[0]], array[i64, Literal[0]]]
 _numbers = count()
 
 
