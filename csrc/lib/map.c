@@ -119,13 +119,13 @@ static double part_float(const struct map_part *part, const void *p)
     memcpy(&f, p, sizeof f);
     return f;
 }
-static struct string part_string(const void *p)
+static struct map_text part_string(const void *p)
 {
-    struct string s;
+    struct map_text s;
     memcpy(&s, p, sizeof s);
     return s;
 }
-static bool text_equal(struct string a, struct string b)
+static bool text_equal(struct map_text a, struct map_text b)
 {
     return a.len == b.len && (a.ptr == b.ptr || !memcmp(a.ptr, b.ptr, (size_t)a.len));
 }
@@ -175,7 +175,7 @@ MAP_INLINE uint64_t key_hash(const struct map_type *t, enum map_key how, const v
     case MAP_KEY_32:
         return hash_short(read32(key), seed);
     case MAP_KEY_STRING: {
-        struct string s = part_string(key);
+        struct map_text s = part_string(key);
         return hash_memory(s.ptr, (uint64_t)s.len, seed);
     }
     case MAP_KEY_BYTES:
@@ -365,7 +365,7 @@ MAP_INLINE void key_store(gcsim_mutator *m, const struct map_type *t, enum map_k
     } else if (how == MAP_KEY_32) {
         memcpy(to, from, 4);
     } else if (how == MAP_KEY_STRING) {
-        struct string s = part_string(from);
+        struct map_text s = part_string(from);
         gcsim_store(m, to, (void *)(uintptr_t)s.ptr);
         GCSIM_STORE((int64_t *)to + 1, s.len);
     } else {
@@ -394,15 +394,22 @@ static void slot_copy(gcsim_mutator *m, const struct map_type *t, char *to, char
 
 // --- finding: groups from h1 on, 1, 2, 3 ... further, up to one with an empty slot --------------------------------
 
+// The number of its slot, or -1.
+MAP_INLINE int group_index(const struct map_type *t, enum map_key how, const char *group,
+                           uint64_t word, uint64_t bytes7, const void *key)
+{
+    for (uint64_t match = ctrl_match(word, bytes7); match; match &= match - 1) {
+        uint32_t i = first_slot(match);
+        if (key_equal(t, how, key, slot_key(t, slot_at(t, group, i))))
+            return (int)i;
+    }
+    return -1;
+}
 MAP_INLINE char *group_find(const struct map_type *t, enum map_key how, const char *group,
                             uint64_t word, uint64_t bytes7, const void *key)
 {
-    for (uint64_t match = ctrl_match(word, bytes7); match; match &= match - 1) {
-        char *slot = slot_at(t, group, first_slot(match));
-        if (key_equal(t, how, key, slot_key(t, slot)))
-            return slot;
-    }
-    return NULL;
+    int i = group_index(t, how, group, word, bytes7, key);
+    return i < 0 ? NULL : slot_at(t, group, (uint32_t)i);
 }
 
 MAP_INLINE char *table_find(const struct map_type *t, enum map_key how,
@@ -927,29 +934,37 @@ static void table_remove(struct map *map, struct map_table *table, char *group, 
     }
 }
 
-LIB bool map_delete(gcsim_mutator *m, const struct map_type *t, struct map *map, const void *key)
+MAP_INLINE bool entry_delete(gcsim_mutator *m, const struct map_type *t, enum map_key how,
+                             struct map *map, const void *key)
 {
-    struct map_table *table = NULL;
-    char *groups, *slot = map ? map_find(t, map, key) : NULL;
-    if (!slot)
+    if (!map || !map->used)
         return false;
-    if (map->dir_len) {
-        table = table_of(map, map_hash(t, key, map->seed)); // no NaN was found
-        groups = table->groups;
-    } else {
-        groups = map->dir;
+    uint64_t hash = key_hash(t, how, key, map->seed), at = hash >> 7;
+    struct map_table *table = map->dir_len ? table_of(map, hash) : NULL;
+    char *group = table ? group_at(t, table, at & table->mask) : map->dir;
+    int i;
+    for (uint64_t step = 1;; group = group_at(t, table, (at += step++) & table->mask)) {
+        uint64_t word = ctrl_word(group);
+        if ((i = group_index(t, how, group, word, hash_bytes7(hash), key)) >= 0)
+            break;
+        if (!table || ctrl_empty(word))
+            return false;
     }
-    uint64_t at = (uint64_t)(slot - groups);
-    char *group = groups + at / t->group_bytes * t->group_bytes;
-    uint32_t i = t->slot_bytes ? (uint32_t)(slot - group - 8) / t->slot_bytes : 0;
-    slot_clear(m, t, slot);
+    slot_clear(m, t, slot_at(t, group, (uint32_t)i));
     if (table)
-        table_remove(map, table, group, i);
+        table_remove(map, table, group, (uint32_t)i);
     else
-        ctrl_set(group, i, CTRL_EMPTY);
+        ctrl_set(group, (uint32_t)i, CTRL_EMPTY);
     if (--map->used == 0)
         map->seed = map_random(t);
     return true;
+}
+
+LIB bool map_delete(gcsim_mutator *m, const struct map_type *t, struct map *map, const void *key)
+{
+#define DELETE(how) entry_delete(m, t, how, map, key)
+    MAP_BY_KEY(t, DELETE)
+#undef DELETE
 }
 
 static void groups_clear(gcsim_mutator *m, const struct map_type *t, char *groups, uint64_t n)

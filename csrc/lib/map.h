@@ -8,7 +8,12 @@
 // again at the map and goes on from there. Who is alone with the map calls map_new, map_slot and map_clone, which do both.
 #pragma once
 
-#include "lib/string.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "gcsim/gcsim.h"
+
+#define LIB static __attribute__((unused))
 
 enum {
     MAP_SLOTS = 8,            // of a group
@@ -51,6 +56,11 @@ enum map_key {
     MAP_KEY_OTHER, // in parts
 };
 enum map_part_kind { MAP_PART_BYTES, MAP_PART_FLOAT32, MAP_PART_FLOAT64, MAP_PART_STRING };
+// A key that is a string, as it lies in memory (lib/string.h).
+struct map_text {
+    const char *ptr;
+    int64_t len;
+};
 struct map_part {
     uint32_t offset, bytes, kind; // enum map_part_kind; padding and blank fields belong to none
 };

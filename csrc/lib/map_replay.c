@@ -160,7 +160,7 @@ static gcsim_status replay_make(struct map_replay *r, struct map_plan *p)
 
 static gcsim_status replay_key(struct map_replay *r, uint64_t k, bool stays)
 {
-    struct string *s = (struct string *)(void *)r->key;
+    struct map_text *s = (struct map_text *)(void *)r->key;
     if (r->t.how != MAP_KEY_STRING) {
         r->key[0] = k;
         return GCSIM_OK;

@@ -61,6 +61,7 @@ class Sizes:
     python_depth: int = 19
     resident: int = 10_000_000
     alloc_rounds: int = 2
+    map_entries: int = 1_000_000
 
 
 FULL = Sizes()
@@ -77,9 +78,21 @@ SHORT = Sizes(
     python_depth=12,
     resident=1_000_000,
     alloc_rounds=1,
+    map_entries=50_000,
 )
 
-TABLE = ("trees", "alloc", "mark", "empty", "store", "stops", "python", "resident", "instructions")
+TABLE = (
+    "trees",
+    "alloc",
+    "mark",
+    "empty",
+    "store",
+    "stops",
+    "python",
+    "resident",
+    "maps",
+    "instructions",
+)
 
 GOS = ("go", "go nogreenteagc", "go GOGC=400")
 BDWGC = ("bdwgc 1", "bdwgc 2")
@@ -387,6 +400,32 @@ def resident(s: Sizes) -> list[Case]:
                 Row("  after a collection", "collected_ratio", "", peer="go", **limits),
             ],
         ),
+    ]
+
+
+def maps(s: Sizes) -> list[Case]:
+    """Go's maps in C (csrc/lib/map.c): small enough for the caches, and far larger."""
+    rows = [
+        Row("insert, growing", "ns_insert", "ns", peer="go", bar=by(1.3)),
+        Row("  look up, there", "ns_hit", "ns", peer="go", bar=by(1.3)),
+        Row("  look up, not there", "ns_miss", "ns", peer="go", bar=by(1.3)),
+        Row("  delete and insert", "ns_churn", "ns", peer="go"),
+    ]
+    sorts = {
+        "int": "uint64 -> uint64",
+        "string": "string -> uint64",
+        "pointer": "string -> pointer",
+    }
+    return [
+        Case(
+            f"maps {sort} {count}",
+            "maps",
+            f"a map of {count:,} entries, {about}",
+            works(("gcsim", "go"), "maps", sort, count, max(1, s.map_entries // count)),
+            rows,
+        )
+        for sort, about in sorts.items()
+        for count in (1000, s.map_entries)
     ]
 
 
@@ -786,7 +825,7 @@ def growth(s: Sizes) -> list[Case]:
 
 # ---- choosing ----
 
-EVERY = (trees, alloc, mark, empty, store, stops, pythons, resident, counted)
+EVERY = (trees, alloc, mark, empty, store, stops, pythons, resident, maps, counted)
 BEYOND = (allocs, graphs, whole_programs, recorded, curves, faces)
 
 

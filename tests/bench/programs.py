@@ -188,7 +188,8 @@ def has_library(header: str, library: str) -> bool:
 def work_of_c(memory: str, library: str = "") -> Path:
     """The works on gcsim, bdwgc or malloc, as memory.h beside them chooses."""
     files, table = _files("c"), flags()
-    sources = [*files, HERE / "bench.h", *(ROOT / "csrc/include").rglob("*.*")]
+    heads = [p for part in ("include", "lib") for p in (ROOT / "csrc" / part).rglob("*.*")]
+    sources = [*files, HERE / "bench.h", *heads]
     parts = _words([f for f in files if f.suffix == ".c"])
     if memory == "gcsim":
         core = _core("core_fast")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 @dataclass(frozen=True)
 class Mutant:
     name: str
-    part: str  # barrier, termination, sweep, roots, leaks, mark, allocation, switches
+    part: str  # barrier, termination, sweep, roots, leaks, mark, allocation, switches, maps
     file: str  # below csrc
     find: str  # there exactly once
     replace: str
@@ -790,5 +790,42 @@ MUTANTS = [
         "            return false;",
         "released pages are those of the statistics (watch/fragmentation.h)",
         ("test_snapshot.fast",),
+    ),
+    # --- maps
+    Mutant(
+        "a-full-group-forgets-what-was-deleted",
+        "maps",
+        "lib/map.c",
+        "ctrl_set(group, i, CTRL_DELETED);",
+        "ctrl_set(group, i, CTRL_EMPTY);",
+        "a search goes past a tombstone (lib/map.c: each key lies in a group that its probe sequence reaches)",
+        ("test_map.fast",),
+    ),
+    Mutant(
+        "pruning-takes-every-tombstone",
+        "maps",
+        "lib/map.c",
+        "                    group_set_add(&needed, at & table->mask);",
+        "                    ;",
+        "tombstones on a live key's way stay (lib/map.c:tombstones_needed)",
+        ("test_map.fast",),
+    ),
+    Mutant(
+        "an-iteration-believes-the-old-table",
+        "maps",
+        "lib/map.c",
+        "if (iter_slots(t, it, table->groups, table->capacity, table->index == -1))",
+        "if (iter_slots(t, it, table->groups, table->capacity, false))",
+        "keys of a table that was replaced are looked up (lib/map.c:iter_entry)",
+        ("test_map.fast",),
+    ),
+    Mutant(
+        "a-doubled-directory-names-last-places",
+        "maps",
+        "lib/map.c",
+        "            table->index = 2 * i;",
+        "            table->index = 2 * i + 1;",
+        "a table knows the first of its places (lib/map.h: index)",
+        ("test_map.fast",),
     ),
 ]

@@ -20,6 +20,7 @@ static const struct work {
     {"spikes", "HIGH_BYTES TIMES", 2, work_spikes, false},
     {"recording", "FILE TIMES", 2, work_recording, false},
     {"resident", "OBJECTS", 1, work_resident, false},
+    {"maps", "int|string|pointer ENTRIES ROUNDS", 3, work_maps, !MEMORY_MAPS},
 };
 
 int main(int argc, char **argv)

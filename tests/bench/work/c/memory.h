@@ -7,6 +7,7 @@
 //   MEMORY_FREES     1: objects are freed with `drop`; 0: `drop` does nothing
 //   MEMORY_COLLECTS  1: `collect` is a full collection
 //   MEMORY_BARRIER   1: `put` does more while the collector marks
+//   MEMORY_MAPS      1: there are maps that live in its objects
 //   struct thread    a thread that allocates; `roots` are ROOTS slots that keep what they point to
 //   struct kind      objects of one size with pointers in their first words
 //   make             a new object, zeroed

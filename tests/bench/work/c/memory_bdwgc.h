@@ -3,7 +3,13 @@
 #define GC_THREADS
 #include <gc.h>
 
-enum { MEMORY_PRECISE = 0, MEMORY_FREES = 0, MEMORY_COLLECTS = 1, MEMORY_BARRIER = 0 };
+enum {
+    MEMORY_PRECISE = 0,
+    MEMORY_FREES = 0,
+    MEMORY_COLLECTS = 1,
+    MEMORY_BARRIER = 0,
+    MEMORY_MAPS = 0
+};
 enum { MOST_STOPS = 1 << 16 };
 
 struct thread {

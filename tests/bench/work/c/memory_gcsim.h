@@ -1,6 +1,12 @@
 // memory.h on gcsim, with the options that a heap has when nobody says otherwise.
 
-enum { MEMORY_PRECISE = 1, MEMORY_FREES = 0, MEMORY_COLLECTS = 1, MEMORY_BARRIER = 1 };
+enum {
+    MEMORY_PRECISE = 1,
+    MEMORY_FREES = 0,
+    MEMORY_COLLECTS = 1,
+    MEMORY_BARRIER = 1,
+    MEMORY_MAPS = 1
+};
 
 struct thread {
     struct bench b;

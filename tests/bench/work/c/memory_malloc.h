@@ -1,6 +1,12 @@
 // memory.h on malloc and free: those of the C library, or of what is linked in front of it.
 
-enum { MEMORY_PRECISE = 0, MEMORY_FREES = 1, MEMORY_COLLECTS = 0, MEMORY_BARRIER = 0 };
+enum {
+    MEMORY_PRECISE = 0,
+    MEMORY_FREES = 1,
+    MEMORY_COLLECTS = 0,
+    MEMORY_BARRIER = 0,
+    MEMORY_MAPS = 0
+};
 
 struct thread {
     void **roots;

@@ -15,6 +15,7 @@ uint64_t work_lru(struct thread *t, char **words);
 uint64_t work_list(struct thread *t, char **words);
 uint64_t work_spikes(struct thread *t, char **words);
 uint64_t work_recording(struct thread *t, char **words);
+uint64_t work_maps(struct thread *t, char **words);
 uint64_t work_resident(struct thread *t, char **words);
 
 static inline void print_seconds(uint64_t start)

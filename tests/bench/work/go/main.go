@@ -35,6 +35,7 @@ var works = map[string]work{
 	"spikes":    {2, spikes},
 	"recording": {2, recording},
 	"resident":  {1, resident},
+	"maps":      {3, maps},
 }
 
 func die(what string) {
