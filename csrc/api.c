@@ -10,6 +10,7 @@
 #include "gc/world.h"
 #include "lib/bulk.h"
 #include "watch/fragmentation.h"
+#include "watch/mapping.h"
 #include "watch/metrics.h"
 #include "watch/objects.h"
 #include "watch/snapshot.h"
@@ -372,6 +373,15 @@ static gcsim_status api_snapshot(gcsim_mutator *m, gcsim_snapshot *out)
 {
     return snapshot_take(M(m), out);
 }
+static gcsim_status api_map_file(int32_t fd, uint64_t offset, uint64_t bytes, gcsim_mapping *out)
+{
+    return mapping_make(fd, offset, bytes, out);
+}
+static gcsim_status api_unmap_file(gcsim_mutator *m, gcsim_mapping *mapping, uint64_t *pointers)
+{
+    return mapping_close(M(m), mapping, pointers);
+}
+static void api_unmap_now(gcsim_mapping *mapping) { mapping_unmake(mapping); }
 static void api_snapshot_free(gcsim_snapshot *s) { snapshot_free(s); }
 static void api_goroutine_park(gcsim_mutator *m, gcsim_goroutine *g, uint32_t reason, void *waiting)
 {

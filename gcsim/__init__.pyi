@@ -146,6 +146,9 @@ from gcsim._errors import (
     LostObjectError as LostObjectError,
 )
 from gcsim._errors import (
+    MappingError as MappingError,
+)
+from gcsim._errors import (
     MissingKeyError as MissingKeyError,
 )
 from gcsim._errors import (
@@ -301,6 +304,9 @@ from gcsim._leaks import (
 )
 from gcsim._leaks import (
     Leak as Leak,
+)
+from gcsim._mapped import (
+    MappedFile as MappedFile,
 )
 from gcsim._maps import Map as Map
 from gcsim._metrics import (

@@ -46,6 +46,7 @@ from gcsim._goroutines import (
 )
 from gcsim._graph import HeapGraph
 from gcsim._handles import Handle
+from gcsim._mapped import MappedFile
 from gcsim._maps import Map as _Map
 from gcsim._metrics import Metrics
 from gcsim._placement import HugePages, Placement
@@ -514,6 +515,21 @@ class Heap:
     @property
     def placement(self) -> Placement: ...
     def page_nodes(self, where: Any, /) -> tuple[int | None, ...]: ...
+    def map_file(
+        self,
+        path: str | bytes | PathLike[str] | PathLike[bytes] | int,
+        type: Any = None,
+        /,
+        *,
+        offset: _Size = 0,
+        length: _Size | None = None,
+        writable: bool = False,
+    ) -> MappedFile: ...
+    def _map_file(
+        self, fd: int, offset: int, bytes: int, writable: bool, /
+    ) -> tuple[int, int, int, int] | int: ...
+    def _mapped_slice(self, number: int, elem: Any, /) -> Slice[Any]: ...
+    def _unmap_file(self, number: int, /) -> int: ...
     def _read_placement(self) -> tuple[bytes, bytes]: ...
     def _page_nodes(self, address: int, pages: int, /) -> bytes: ...
     def _read_fragmentation(self, slot_pages: int, /) -> tuple[bytes, bytes, bytes]: ...

@@ -139,6 +139,13 @@ class PlacementError(OptionError):
     """The machine has no such memory nodes, or its kernel does not place memory as asked."""
 
 
+class MappingError(Error, OSError):
+    """A file cannot be mapped: there is none, it may not be read, or it is no regular file.
+
+    ``errno`` is the system's reason, where it gave one.
+    """
+
+
 class BoundsError(Error, IndexError):
     """An index or slice bound lies outside the array, slice or batch."""
 

@@ -182,6 +182,50 @@ CORE bool os_release(void *base, uint64_t bytes)
     return madvise(base, bytes, MADV_DONTNEED) == 0;
 }
 
+// --- bytes of files ----------------------------------------------------------------------------------------------
+
+CORE bool os_never_shrinks(int fd)
+{
+    int seals = fcntl(fd, F_GET_SEALS);
+    return seals >= 0 && seals & F_SEAL_SHRINK;
+}
+
+CORE int os_map_file(int fd, uint64_t offset, uint64_t bytes, char **base)
+{
+    if (os_fault())
+        return ENOMEM;
+    char *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, (off_t)offset);
+    *base = p == MAP_FAILED ? NULL : p;
+    return *base ? 0 : errno;
+}
+
+CORE int os_copy_file(int fd, uint64_t offset, uint64_t *bytes, char **base)
+{
+    if (os_fault())
+        return ENOMEM;
+    char *p = mmap(NULL, *bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (p == MAP_FAILED)
+        return errno;
+    uint64_t done = 0;
+    while (done < *bytes) {
+        ssize_t n = os_fault() ? (errno = EIO, -1)
+                               : pread(fd, p + done, *bytes - done, (off_t)(offset + done));
+        if (n == 0)
+            break; // it has become shorter
+        if (n < 0 && errno != EINTR) {
+            int failed = errno;
+            munmap(p, *bytes);
+            return failed;
+        }
+        done += n > 0 ? (uint64_t)n : 0;
+    }
+    *bytes = done;
+    *base = p;
+    return 0;
+}
+
+CORE void os_unmap_file(char *base, uint64_t bytes) { munmap(base, bytes); }
+
 CORE int os_write(int fd, const char *bytes, uint64_t n)
 {
     enum { PATIENCE_MS = 1000 };

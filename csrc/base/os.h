@@ -52,6 +52,14 @@ CORE int os_page_nodes(const void *base, uint64_t n, int32_t *nodes);
 // The node of the processor that this thread is on now.
 CORE uint32_t os_node_here(void);
 
+// Bytes of a file as memory outside of any reservation. os_copy_file reads them, as many as there are now: *bytes says how many, the rest is zero.
+// os_map_file maps them, from a multiple of os_page_bytes on; a page behind the file's end is fatal to who reads it, so only where
+// os_never_shrinks: a memory file whose size is sealed. What is written to either stays here. 0, or an errno.
+CORE int os_copy_file(int fd, uint64_t offset, uint64_t *bytes, char **base);
+CORE int os_map_file(int fd, uint64_t offset, uint64_t bytes, char **base);
+CORE bool os_never_shrinks(int fd);
+CORE void os_unmap_file(char *base, uint64_t bytes);
+
 // Write all of it; returns 0 or an errno (EAGAIN: a reader that takes nothing for a second).
 CORE int os_write(int fd, const char *bytes, uint64_t n);
 

@@ -93,7 +93,7 @@ struct bind_state {
     PyObject *type_objects; // WeakValueDictionary: TypeInfo -> Type
     PyObject *describe;     // gcsim._types.describe, imported at first use
     uint32_t type_serials;
-    uint64_t heap_serials;
+    uint64_t heap_serials, mapped_serials;
     uint32_t free_count;
     void *free_refs[REF_FREELIST]; // memory of Refs to use again
     gcsim_capi capi;               // what the capsule points to
@@ -193,7 +193,9 @@ enum heap_attention { // any bit sends heap_enter the long way
     HEAP_STEPPED =
         32, /* a cycle is being stepped: who is about to touch the heap says so first (steps_bind.c) */
     HEAP_UNSOUND = 64, /* step mode: objects may get lost, so who follows a pointer asks (lost.c) */
-    HEAP_DEAD = 128    /* everybody in it waits for somebody else */
+    HEAP_DEAD = 128,   /* everybody in it waits for somebody else */
+    HEAP_READ_ONLY =
+        256 /* files are mapped for reading: who stores asks (placement_bind.c). heap_enter does not mind */
 };
 
 struct heap_deferred { // something to drop whose owner died when no mutator could be had
@@ -268,6 +270,7 @@ struct heap_object {
     struct heap_switches debug;
     struct heap_barrier barrier;
     uint32_t period_ms;         // gc_period; 0 = default
+    struct mapped_file *mapped; // placement_bind.c: files as memory, until they are closed
     uint32_t huge_pages, place; // gcsim_huge_pages, gcsim_place
     uint64_t place_nodes;
     uint64_t reserve_bytes;        // as asked for; 0 = default
@@ -345,6 +348,18 @@ static inline int heap_check_lost(struct heap_object *h, const void *address)
     return BIND_LIKELY(!(h->attention & HEAP_UNSOUND)) ? 0 : heap_lost_long_way(h, address);
 }
 
+// Does the address lie in a file that is mapped for reading? check: 0, or -1 with StateError.
+BIND_COLD bool heap_read_only_long_way(struct heap_object *h, const void *address);
+BIND_COLD int heap_raise_read_only(struct heap_object *h);
+static inline bool heap_is_read_only(struct heap_object *h, const void *address)
+{
+    return BIND_UNLIKELY(h->attention & HEAP_READ_ONLY) && heap_read_only_long_way(h, address);
+}
+static inline int heap_check_writable(struct heap_object *h, const void *address)
+{
+    return heap_is_read_only(h, address) ? heap_raise_read_only(h) : 0;
+}
+
 // Number of forks this process has gone through; a pthread_atfork handler counts.
 static volatile uint32_t bind_forks;
 
@@ -357,9 +372,10 @@ static inline void heap_attend(struct heap_object *h, uint32_t set, uint32_t cle
 // False also where it is to be told of first: heap_check_own.
 static inline bool heap_is_own(struct heap_object *h)
 {
-    return BIND_LIKELY(h->heap != NULL &&
-                       !(h->attention & (HEAP_CLOSING | HEAP_STEPPED | HEAP_UNSOUND)) &&
-                       h->forks == bind_forks);
+    return BIND_LIKELY(
+        h->heap != NULL &&
+        !(h->attention & (HEAP_CLOSING | HEAP_STEPPED | HEAP_UNSOUND | HEAP_READ_ONLY)) &&
+        h->forks == bind_forks);
 }
 
 // 0, or -1 with ClosedHeapError or ForkedHeapError: for calls that change the heap. `doing` completes "cannot ...".
@@ -396,7 +412,7 @@ static inline bool heap_mutator_goes_in(gcsim_mutator *m)
 
 static inline gcsim_mutator *heap_enter(struct heap_object *h)
 {
-    if (BIND_UNLIKELY(h->attention || !h->idle_count))
+    if (BIND_UNLIKELY((h->attention & ~HEAP_READ_ONLY) || !h->idle_count))
         return heap_enter_long_way(h, NULL);
     gcsim_mutator *m = h->idle[h->idle_count - 1];
     return BIND_LIKELY(heap_mutator_goes_in(m)) ? m : heap_enter_long_way(h, m);
@@ -404,7 +420,7 @@ static inline gcsim_mutator *heap_enter(struct heap_object *h)
 
 static inline gcsim_mutator *heap_try_enter(struct heap_object *h)
 {
-    if (BIND_UNLIKELY((h->attention & ~HEAP_DEFERRED) || !h->idle_count))
+    if (BIND_UNLIKELY((h->attention & ~(HEAP_DEFERRED | HEAP_READ_ONLY)) || !h->idle_count))
         return NULL;
     gcsim_mutator *m = h->idle[h->idle_count - 1];
     if (BIND_LIKELY(heap_mutator_goes_in(m)))

@@ -695,6 +695,7 @@ static void heap_finish(struct heap_object *h)
     h->heap = NULL;
     heap_attend(h, HEAP_CLOSED, UINT32_MAX);
     h->api->heap_destroy(heap);
+    mapped_free(h);
     tell_deliver(h, NULL, told);
     tell_nobody(h);
 }

@@ -60,6 +60,11 @@ HOOK_NOARGS(heap_py_read_fragmentation);
 HOOK_NOARGS(heap_py_read_placement);
 HOOK_NOARGS(heap_py_collapse_huge_pages);
 HOOK_NOARGS(heap_py_page_nodes);
+static PyObject *heap_py_map_file(PyObject *self, PyObject *args);
+static PyObject *heap_py_mapped_slice(PyObject *self, PyObject *args);
+static PyObject *heap_py_map_file_value(PyObject *self, PyObject *args, PyObject *kwargs);
+HOOK_NOARGS(heap_py_unmap_file);
+static void mapped_free(struct heap_object *h);
 static PyObject *heap_py_page_nodes_raw(PyObject *self, PyObject *args);
 static PyObject *heap_py_huge_pages(PyObject *self, void *closure);
 static PyObject *heap_py_placement(PyObject *self, void *closure);
@@ -218,6 +223,20 @@ static PyObject *heap_py_dump(PyObject *self, void *closure);
          PyDoc_STR("page_nodes($self, where, /)\n--\n\nThe memory node of each of the system's "   \
                    "pages under a Ref, Slice or Array of the heap; None: it has no memory,\n"      \
                    "nobody has touched it yet. PlacementError: the kernel does not tell.")},       \
+        {"map_file", (PyCFunction)(void (*)(void))heap_py_map_file_value,                          \
+         METH_VARARGS | METH_KEYWORDS,                                                             \
+         PyDoc_STR(                                                                                \
+             "map_file($self, path, type=None, /, *, offset=0, length=None, "                      \
+             "writable=False)\n--\n\n"                                                             \
+             "A file's bytes as memory outside the heap, a MappedFile: read as a slice of a "      \
+             "pointer-free type (None: bytes),\nnever scanned, pointers into it allowed. "         \
+             "path: a path, or an open file's descriptor. What becomes of the file "               \
+             "afterwards\ncannot hurt: it is copied, unless it is a memory file whose size "       \
+             "is sealed. Raises MappingError, RangeError,\nConversionError, "                      \
+             "HeapMemoryError, ClosedHeapError, ForkedHeapError.")},                               \
+        {"_map_file", heap_py_map_file, METH_VARARGS, NULL},                                       \
+        {"_mapped_slice", heap_py_mapped_slice, METH_VARARGS, NULL},                               \
+        {"_unmap_file", heap_py_unmap_file, METH_O, NULL},                                         \
         {"_page_nodes", heap_py_page_nodes_raw, METH_VARARGS, NULL},                               \
         {"_read_placement", heap_py_read_placement, METH_NOARGS, NULL},                            \
         {"_read_snapshot", heap_py_read_snapshot, METH_NOARGS, NULL},                              \

@@ -154,7 +154,9 @@ static int elements_copy(struct heap_object *h, struct type_object *type, struct
 {
     uint64_t each;
     const gcsim_type *t =
-        heap_check_own(h, "store into it") == 0 ? elements_type(h, type, &each) : NULL;
+        heap_check_own(h, "store into it") == 0 && heap_check_writable(h, to.ptr) == 0
+            ? elements_type(h, type, &each)
+            : NULL;
     gcsim_mutator *m = t ? heap_enter(h) : NULL;
     if (!m)
         return -1;
@@ -299,7 +301,7 @@ static PyObject *slice_append_staged(struct row_object *row, struct stage *stage
     struct slice s;
     if (heap_check_own(h, "append") < 0 || row_extend(row, n, &s, &handle) < 0)
         return NULL;
-    gcsim_mutator *m = heap_enter(h);
+    gcsim_mutator *m = heap_check_writable(h, s.ptr) == 0 ? heap_enter(h) : NULL;
     if (!m) {
         if (handle)
             heap_unroot(h, handle);
@@ -627,6 +629,11 @@ static int row_getbuffer(struct row_object *row, Py_buffer *view, int flags)
                    "rows of arrays are contiguous in C's order only");
         return -1;
     }
+    bool read_only = heap_is_read_only(row->heap, row->s.ptr);
+    if (read_only && flags & PyBUF_WRITABLE) {
+        PyErr_SetString(PyExc_BufferError, "the file is mapped for reading");
+        return -1;
+    }
     Py_ssize_t *dims = PyMem_New(Py_ssize_t, 2 * (size_t)ndim);
     if (!dims) {
         PyErr_NoMemory();
@@ -643,6 +650,7 @@ static int row_getbuffer(struct row_object *row, Py_buffer *view, int flags)
                         .len = bytes,
                         .itemsize = (Py_ssize_t)t->bytes,
                         .ndim = ndim,
+                        .readonly = read_only,
                         .format = flags & PyBUF_FORMAT ? (char *)buffer_formats[t->kind] : NULL,
                         .shape = flags & PyBUF_ND ? dims : NULL,
                         .strides = (flags & PyBUF_STRIDES) == PyBUF_STRIDES ? dims + ndim : NULL,

@@ -317,6 +317,8 @@ static int values_store(struct heap_object *h, struct type_object *elem, char *a
         result = stage_values(&stage, elem, values, n);
     if (result == 0)
         result = heap_check_own(h, "store into it"); // again: conversions can close it
+    if (result == 0)
+        result = heap_check_writable(h, at);
     gcsim_mutator *m = result == 0 ? heap_enter(h) : NULL;
     if (m) {
         stage_write(&stage, m, at);

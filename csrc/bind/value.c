@@ -430,6 +430,8 @@ static int struct_set(struct heap_object *h, struct type_object *type, void *add
     void *from;
     if (heap_check_own(h, "store into it") < 0 || ref_address_for(h, type, value, &from) < 0)
         return -1;
+    if (heap_check_writable(h, address) < 0)
+        return -1;
     if (!from) {
         bind_raise(h->state, ERR_CONVERSION,
                    "a %s by value takes a reference to one to copy, not None", type_name(type));
@@ -508,7 +510,8 @@ BIND int value_set(struct heap_object *h, struct type_object *type, void *addres
     case BIND_KIND_UNSAFE_POINTER:
         return nil_set(h, type, address, value);
     }
-    if (scalar_convert(h->state, type, value, &s) < 0 || heap_check_own(h, "store into it") < 0)
+    if (scalar_convert(h->state, type, value, &s) < 0 || heap_check_own(h, "store into it") < 0 ||
+        heap_check_writable(h, address) < 0)
         return -1;
     scalar_write(type->kind, address, &s);
     return 0;

@@ -1,11 +1,15 @@
 // instantiations: fast step
 //
 // Where the pages of a heap come from: what is asked of the kernel for each option, on a machine with nodes that is played here and on this one;
-// advice and placement that are refused; huge pages that are made only where every page has memory.
+// advice and placement that are refused; huge pages that are made only where every page has memory. And files as memory, which go when
+// nothing in the heap points into them.
 #include "harness.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/mempolicy.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 // --- a machine with four nodes -----------------------------------------------------------------------------------
 
@@ -249,8 +253,86 @@ static void huge_pages_are_made_where_there_is_memory(void)
     close_heap(m);
 }
 
+// --- files as memory ----------------------------------------------------------------------------------------------
+
+static int memory_file(int seals)
+{
+    int fd = memfd_create("file", MFD_ALLOW_SEALING);
+    INVARIANT(fd >= 0);
+    for (uint64_t i = 0; i < 4096; i++)
+        INVARIANT(write(fd, &i, 8) == 8);
+    INVARIANT(fcntl(fd, F_ADD_SEALS, seals) == 0);
+    return fd;
+}
+
+static gcsim_mapping map(int fd, uint64_t offset)
+{
+    gcsim_mapping file;
+    INVARIANT(API->map_file(fd, offset, 4096 * 8 - offset, &file) == GCSIM_OK && !file.error);
+    return file;
+}
+
+static void a_file_is_gone_when_nothing_points_into_it(int seals, uint32_t kind)
+{
+    int fd = memory_file(seals);
+    mut *m = open_heap(small_heap);
+    gcsim_mapping file = map(fd, 0);
+    const gcsim_type *node = make_type(m->heap, "node", 2, 1);
+    uint64_t pointers = 0, *numbers = (uint64_t *)(void *)file.base;
+    bool ok = EXPECT(file.kind == kind && file.bytes == 4096 * 8 && numbers[4095] == 4095);
+    gcsim_handle *object = API->handle_new(m, gcsim_new(m, node)),
+                 *root = API->handle_new(m, &numbers[7]);
+    gcsim_store(m, (void **)object->ptr, &numbers[4095]); // the last word of it
+    gcsim_goroutine *g = API->goroutine_new(m, 0);
+    uint64_t at = API->frame_push(m, g, node, 0);
+    *(void **)gcsim_frame_slots(g, at) = numbers;
+    ok &= EXPECT(API->collect(m) == GCSIM_OK && verifies(m)) &&
+          EXPECT(API->unmap_file(m, &file, &pointers) == GCSIM_BAD_STATE && pointers == 3) &&
+          EXPECT(*(uint64_t *)*(void **)object->ptr == 4095 && file.base == (char *)numbers);
+    API->handle_drop(m->heap, root);
+    API->frame_pop(m, g);
+    API->goroutine_end(m, g);
+    ok &= EXPECT(API->unmap_file(m, &file, &pointers) == GCSIM_BAD_STATE && pointers == 1);
+    gcsim_store(m, (void **)object->ptr, (char *)numbers + file.bytes); // just behind it
+    ok &= EXPECT(API->unmap_file(m, &file, &pointers) == GCSIM_OK && pointers == 0) &&
+          EXPECT(file.base == NULL && API->unmap_file(m, &file, &pointers) == GCSIM_OK);
+    API->unmap_now(&file); // nothing is left to do
+    check(ok && verifies(m), "a file (kind %u) goes when nothing points into it", kind);
+    close_heap(m);
+    close(fd);
+}
+
+static void what_becomes_of_the_file_does_not_matter(void)
+{
+    int fd = memory_file(F_SEAL_GROW);
+    gcsim_mapping file = map(fd, 8);
+    bool ok = EXPECT(file.kind == GCSIM_MAPPED_COPY && ftruncate(fd, 100) == 0) &&
+              EXPECT(*(uint64_t *)(void *)(file.base + 8) == 2);
+    API->unmap_now(&file);
+    // It was cut off before it was read: as many bytes as there were.
+    ok &= EXPECT(API->map_file(fd, 0, 4096 * 8, &file) == GCSIM_OK && file.bytes == 100);
+    API->unmap_now(&file);
+    ok &= EXPECT(API->map_file(-1, 0, 8, &file) == GCSIM_BAD_STATE && file.error == EBADF) &&
+          EXPECT(API->map_file(fd, 0, 0, &file) == GCSIM_OK && file.base == NULL);
+    close(fd);
+    fd = memory_file(F_SEAL_SHRINK);
+    for (uint64_t n = 1; n < 4; n++) {
+        uint64_t before = reserved_bytes();
+        os_fail_after(n);
+        gcsim_status status = API->map_file(fd, n, 8, &file); // a copy: it does not begin at a page
+        bool reached = os_fail_after(0) == 0;
+        ok &= EXPECT((status == GCSIM_OK) != reached && reserved_bytes() == before);
+        API->unmap_now(&file);
+    }
+    close(fd);
+    check(ok, "a file that is cut off, one that is none, and requests that fail");
+}
+
 int main(void)
 {
+    a_file_is_gone_when_nothing_points_into_it(F_SEAL_GROW, GCSIM_MAPPED_COPY);
+    a_file_is_gone_when_nothing_points_into_it(F_SEAL_SHRINK, GCSIM_MAPPED_FILE);
+    what_becomes_of_the_file_does_not_matter();
     the_arena_is_placed_as_asked();
     what_the_kernel_refuses_is_said();
     nodes_of_pages_are_asked_page_by_page();

@@ -710,6 +710,39 @@ CORE gcsim_status snapshot_take(struct mutator *m, gcsim_snapshot *out)
     return c.status;
 }
 
+static uint64_t count_into(const struct copy *c, const char *from, uint64_t bytes)
+{
+    const struct copied_root *roots = (const void *)c->roots.items;
+    char *const *targets = (char *const *)(const void *)c->targets.items;
+    uint64_t n = 0;
+    for (uint64_t i = 0; i < c->roots.n; i++)
+        n += (uint64_t)((const char *)roots[i].ptr - from) < bytes;
+    for (uint64_t i = 0; i < c->targets.n; i++)
+        n += (uint64_t)(targets[i] - from) < bytes;
+    return n;
+}
+
+CORE gcsim_status snapshot_count_into(struct mutator *m, const char *from, uint64_t bytes,
+                                      uint64_t *count, void (*then)(void *arg), void *arg)
+{
+    gcsim_snapshot unused = {0};
+    struct copy c = {.h = mheap_of(m), .out = &unused};
+    gcsim_leave(&m->pub);
+    if (!copy_prepare(&c))
+        copy_fail(&c, GCSIM_NO_MEMORY);
+    gcsim_enter(&m->pub);
+    if (c.status == GCSIM_OK) {
+        world_stop(m);
+        copy_heap(&c);
+        *count = count_into(&c, from, bytes);
+        if (c.status == GCSIM_OK)
+            then(arg);
+        world_start(m);
+    }
+    copy_free(&c);
+    return c.status;
+}
+
 CORE void snapshot_free(gcsim_snapshot *s)
 {
     void *const arrays[] = {s->address,    s->slot_bytes, s->noscan,   s->type,

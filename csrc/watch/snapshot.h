@@ -13,3 +13,7 @@
 // GCSIM_NO_MEMORY; GCSIM_BAD_SIZE: a pointer that lies 4 GiB behind the start of its object, or 2^32 - 2 objects; GCSIM_INTERRUPTED.
 CORE gcsim_status snapshot_take(struct mutator *m, gcsim_snapshot *out);
 CORE void snapshot_free(gcsim_snapshot *s);
+
+// World stopped for `then`, which may use *count: pointers of live objects and of roots into [from, from + bytes), counted before in the same stop.
+CORE gcsim_status snapshot_count_into(struct mutator *m, const char *from, uint64_t bytes,
+                                      uint64_t *count, void (*then)(void *arg), void *arg);

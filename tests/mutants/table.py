@@ -738,6 +738,15 @@ MUTANTS = [
         ("test_memprofile.fast",),
     ),
     Mutant(
+        "a-file-goes-from-under-roots",
+        "roots",
+        "watch/snapshot.c",
+        "        n += (uint64_t)((const char *)roots[i].ptr - from) < bytes;",
+        "        n += 0;",
+        "a mapped file stays while a root leads into it (watch/snapshot.h:snapshot_count_into)",
+        ("test_placement.fast",),
+    ),
+    Mutant(
         "what-sweeping-frees-is-for-compaction",
         "allocation",
         "watch/fragmentation.c",

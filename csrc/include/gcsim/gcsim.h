@@ -768,6 +768,21 @@ typedef struct gcsim_cached_span {
     uint32_t page, npages, span_class;
 } gcsim_cached_span;
 
+/* Bytes of a file as memory that belongs to no heap. Pointers into it may be stored anywhere in one: marking leaves alone what lies outside of
+   its arena, as Go leaves C's memory alone. */
+typedef enum gcsim_mapped {
+    GCSIM_MAPPED_COPY = 1, /* private memory, read from the file: whatever becomes of that */
+    GCSIM_MAPPED_FILE =
+        2 /* the file itself; only of a memory file whose size is sealed (F_SEAL_SHRINK) */
+} gcsim_mapped;
+typedef struct gcsim_mapping {
+    char *base;     /* NULL: there are no bytes */
+    uint64_t bytes; /* that the file had */
+    uint64_t room;  /* that are mapped */
+    uint32_t kind;  /* gcsim_mapped */
+    int32_t error;  /* errno */
+} gcsim_mapping;
+
 /* A heap as of one moment. The arrays are made by the call; snapshot_free gives them back. Addresses and offsets are in bytes, addresses from
    the arena's first; objects ascend by address. UINT32_MAX: no such number. */
 typedef struct gcsim_snapshot {
