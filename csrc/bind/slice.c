@@ -323,7 +323,9 @@ static PyObject *slice_append_one(struct row_object *row, PyObject *value)
     if (is_pointer ? !elem->elem || ref_address_for(h, elem->elem, value, &p) < 0
                    : scalar_convert(h->state, elem, value, &scalar) < 0)
         return NULL;
-    gcsim_mutator *m = heap_check_own(h, "append") == 0 ? heap_enter(h) : NULL;
+    gcsim_mutator *m = heap_check_own(h, "append") == 0 && heap_check_writable(h, row->s.ptr) == 0
+                           ? heap_enter(h)
+                           : NULL;
     if (!m)
         return NULL;
     char *at = row_at(row, row->s.len);
@@ -363,7 +365,9 @@ static int row_write_inserted(struct row_object *row, struct slice s, int64_t at
     struct heap_object *h = row->heap;
     uint64_t each, bytes = row->elem->bytes;
     const gcsim_type *t = elements_type(h, row->elem, &each);
-    gcsim_mutator *m = t && heap_check_own(h, "insert") == 0 ? heap_enter(h) : NULL;
+    gcsim_mutator *m = t && heap_check_own(h, "insert") == 0 && heap_check_writable(h, s.ptr) == 0
+                           ? heap_enter(h)
+                           : NULL;
     if (!m)
         return -1;
     stage_take_copies(stage);
@@ -440,7 +444,9 @@ static PyObject *row_py_clear(struct row_object *row, PyObject *Py_UNUSED(unused
     struct heap_object *h = row->heap;
     uint64_t each;
     const gcsim_type *t =
-        heap_check_own(h, "clear it") == 0 ? elements_type(h, row->elem, &each) : NULL;
+        heap_check_own(h, "clear it") == 0 && heap_check_writable(h, row->s.ptr) == 0
+            ? elements_type(h, row->elem, &each)
+            : NULL;
     gcsim_mutator *m = t ? heap_enter(h) : NULL;
     if (!m)
         return NULL;
