@@ -17,16 +17,17 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from gcsim import _core, _run, lab
 from gcsim._detectors import LeakDetector, SnapshotDetector
 from gcsim._eras import eras
 from gcsim._errors import OptionError, WorkloadError
 from gcsim._layout import alignof, layout, size_class
+from gcsim._pools import Pool
 from gcsim._results import MemStats, _ns_text, bytes_text
 from gcsim._struct import struct
-from gcsim._types import bool_, f32, f64, i8, i16, i32, i64, map_, ptr, slice_, string, u8
+from gcsim._types import array, bool_, f32, f64, i8, i16, i32, i64, map_, ptr, slice_, string, u8
 from gcsim._workload import workloads
 
 NAME = "chapter"
@@ -128,6 +129,16 @@ class Node:
     value: i64
     next: ptr[Node]
     data: slice_[u8]
+
+
+@struct
+class Small:
+    data: array[u8, Literal[64]]
+
+
+@struct
+class Buffer:
+    data: array[u8, Literal[1024]]
 
 
 @struct
@@ -397,6 +408,7 @@ def _count(node: Node | None) -> int:
 
 
 def optimisation(demo: Demo, s: Section) -> None:
+    _object_pool(demo, s)
     _preallocation(demo, s)
     _string_building(demo, s)
     _cache(demo, s)
@@ -419,6 +431,31 @@ def _compared(s: Section, title: str, costs: dict[str, tuple[int, int, float]]) 
         name: {"objects": objects, "bytes": size, "seconds": seconds}
         for name, (objects, size, seconds) in costs.items()
     }
+
+
+def _object_pool(demo: Demo, s: Section) -> None:
+    heap, n = demo.heap, 10_000
+    pool = Pool(heap, lambda: heap.new(Buffer))
+
+    def from_pool() -> None:
+        for i in range(n):
+            buffer = pool.get()
+            buffer.data[0] = i % 256
+            pool.put(buffer)
+
+    def from_heap() -> None:
+        for i in range(n):
+            heap.new(Buffer).data[0] = i % 256
+
+    costs = {
+        f"使用对象池 sync.Pool ({n:,}次)": _cost(heap, from_pool),
+        f"不使用对象池 new ({n:,}次)": _cost(heap, from_heap),
+    }
+    _compared(s, "对象池优化 object pool", costs)
+    s.tell("池调用New的次数 calls of New", pool_made=pool.made)
+    pooled, made = costs.values()
+    s.check(made[0] == n and pool.made <= 1 + heap.memstats().num_gc, "the pool gives back")
+    s.check(pooled[0] < n / 10, "a pool of pointers allocates next to nothing")
 
 
 def _preallocation(demo: Demo, s: Section) -> None:
@@ -556,32 +593,44 @@ def _size_classes(s: Section) -> None:
 # ---- 10. runBenchmarks
 
 
+def _repeated(work: Callable[[], object], times: int) -> Callable[[], None]:
+    def run() -> None:
+        for _ in range(times):
+            work()
+
+    return run
+
+
 def benchmarks(demo: Demo, s: Section) -> None:
     n = 20_000
     with _core.Heap(procs=1, seed=demo.seed) as heap:
-        main = heap.goroutine("main")
+        main, pools = heap.goroutine("main"), (Pool(heap), Pool(heap))
         words: dict[str, Any] = {f"arr{i}": i64 for i in range(8)}  # 64 bytes
+        heap.new(slice_[u8])  # what each loop needs once is there already
+        pools[0].put(heap.new_slice(u8, 64))
+        pools[1].put(heap.new(Small))
 
         def on_stack() -> None:
-            for _ in range(n):
-                main.push("benchmarkStackAllocation", **words)
-                main.pop()
+            main.push("benchmarkStackAllocation", **words)
+            main.pop()
 
-        def on_heap() -> None:
-            for _ in range(n):
-                heap.new_slice(u8, 64)
-
-        heap.new_slice(u8, 64)
         costs = {
-            f"栈分配 stack ({n:,}次)": _cost(heap, on_stack),
-            f"堆分配 heap ({n:,}次)": _cost(heap, on_heap),
+            name: _cost(heap, _repeated(work, n))
+            for name, work in {
+                "栈分配 stack": on_stack,
+                "堆分配 heap": lambda: heap.new_slice(u8, 64),
+                "池分配 pool of []byte, as written": lambda: pools[0].put(pools[0].get()),
+                "池分配 pool of pointers": lambda: pools[1].put(pools[1].get()),
+            }.items()
         }
         main.end()
-    s.say("  times are those of calls from Python; what is claimed are the objects")
+    s.say(f"  {n:,} rounds; times are those of calls from Python, what is claimed are the objects")
     _compared(s, "性能基准测试 64 bytes", costs)
-    stack, heap_cost = costs.values()
+    stack, on_heap, written, right = costs.values()
     s.check(stack[0] == 0, "a frame allocates nothing")
-    s.check((heap_cost[0], heap_cost[1]) == (n, 64 * n), "the heap allocates 64 bytes each time")
+    s.check(on_heap[:2] == (n, 64 * n), "the heap allocates 64 bytes each time")
+    s.check(n <= written[0] < 1.01 * n, "Put of a slice allocates its header, 24 bytes, each time")
+    s.check(right[0] < n / 100, "a pool of pointers allocates nothing")
 
 
 # ---- 11. printMemoryStats

@@ -124,7 +124,9 @@ def test_the_allocator_and_its_classes(demo: _chapter.Demo) -> None:
 
 def test_benchmarks_count_objects(demo: _chapter.Demo) -> None:
     costs = next(iter(section(demo, "benchmarks").figures.values())).values()
-    assert [c["objects"] for c in costs][:2] == [0, 20_000]
+    stack, heap, written, right = ((c["objects"], c["bytes"]) for c in costs)
+    assert (stack, heap) == ((0, 0), (20_000, 64 * 20_000))
+    assert written == (20_000, 24 * 20_000) and right == (0, 0)
     assert all(c["seconds"] > 0 for c in costs)
 
 
