@@ -140,6 +140,9 @@ from gcsim._errors import (
     ForkedHeapError as ForkedHeapError,
 )
 from gcsim._errors import (
+    GoSourceError as GoSourceError,
+)
+from gcsim._errors import (
     HeapMemoryError as HeapMemoryError,
 )
 from gcsim._errors import (
@@ -201,6 +204,27 @@ from gcsim._errors import (
 )
 from gcsim._errors import (
     WrongHeapError as WrongHeapError,
+)
+from gcsim._escape.picture import (
+    EscapeGraph as EscapeGraph,
+)
+from gcsim._escape.result import (
+    Escape as Escape,
+)
+from gcsim._escape.result import (
+    EscapeDiagnostic as EscapeDiagnostic,
+)
+from gcsim._escape.result import (
+    EscapeLeak as EscapeLeak,
+)
+from gcsim._escape.result import (
+    EscapeStep as EscapeStep,
+)
+from gcsim._escape.result import (
+    EscapeVerdict as EscapeVerdict,
+)
+from gcsim._escape.result import (
+    escape as escape,
 )
 from gcsim._events import (
     Events as Events,

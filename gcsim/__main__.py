@@ -1,6 +1,6 @@
 """The command line: ``python -m gcsim demo``, ``conform FILE...``, ``run WORKLOAD``,
 ``serve WORKLOAD``, ``explore``, ``gctrace FILE``, ``bench-report FILE...``, ``heap FILE``,
-``convert FROM TO``, ``learn``.
+``convert FROM TO``, ``escape FILE.go``, ``learn``.
 
 Exit status: 0 all is as it should be; 1 a comparison differs, or a workload fails; 2 wrong
 arguments, a file that cannot be read or written or does not compile, a missing package, or a
@@ -16,7 +16,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 _LATER = {
-    "escape": "predict what escapes to the heap",
     "quiz": "questions about a heap",
 }
 
@@ -109,6 +108,12 @@ def _learn(args: argparse.Namespace) -> int:
     return main(args)
 
 
+def _escape(args: argparse.Namespace) -> int:
+    from gcsim._escape.main import main
+
+    return main(args)
+
+
 def _later(args: argparse.Namespace) -> int:
     print(f"python -m gcsim {args.command}: not there yet", file=sys.stderr)
     return 2
@@ -117,6 +122,8 @@ def _later(args: argparse.Namespace) -> int:
 def _parser(arguments: Sequence[str] = ()) -> argparse.ArgumentParser:
     from gcsim import __version__
     from gcsim._bench_report import add_arguments as add_report_arguments
+    from gcsim._escape.main import ABOUT as about_escape
+    from gcsim._escape.main import add_arguments as add_escape_arguments
     from gcsim._explore_main import STATUS as explore_status
     from gcsim._explore_main import add_arguments as add_explore_arguments
     from gcsim._gctrace import add_arguments as add_gctrace_arguments
@@ -247,6 +254,9 @@ def _parser(arguments: Sequence[str] = ()) -> argparse.ArgumentParser:
 
     about = f"{about_learn} {learn_status}"
     add_learn_arguments(command("learn", _learn, "work through the exercises", about))
+
+    escape = command("escape", _escape, "predict what Go moves to the heap", about_escape)
+    add_escape_arguments(escape)
 
     for name, help in _LATER.items():
         later = command(name, _later, f"{help} (not there yet)", f"To {help}: not there yet.")

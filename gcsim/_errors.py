@@ -203,3 +203,23 @@ class CompileError(Error, ValueError):
 
 class CompilerNotFoundError(CompileError, FileNotFoundError):
     """There is no C compiler under the name that was tried."""
+
+
+class GoSourceError(Error, ValueError):
+    """Go source that cannot be analysed: it is wrong, or uses what gcsim does not know.
+
+    ``file`` is the name as given, ``line`` and ``column`` count from 1 (a column counts bytes);
+    0 where the trouble has no place. ``what`` is the message without them.
+    """
+
+    file: str = ""
+    line: int = 0
+    column: int = 0
+    what: str = ""
+
+    @classmethod
+    def at(cls, file: str, line: int, column: int, what: str) -> GoSourceError:
+        place = f"{file}:{line}:{column}: " if line else f"{file}: " if file else ""
+        error = cls(place + what)
+        error.file, error.line, error.column, error.what = file, line, column, what
+        return error
