@@ -8,7 +8,7 @@ from typing import Any
 from gcsim._errors import GoSourceError
 
 from . import types as T
-from .batches import bottom_up
+from .batches import bottom_up, mentions
 from .graph import ESCAPES, MUTATES, Location
 from .nodes import Func, Pos
 from .oracle import Oracle
@@ -16,7 +16,7 @@ from .package import Package
 from .packages import Imports
 from .parse import File
 from .printing import text
-from .rewrite import Devirtualizer, LoopVariables, initialisation, without_static
+from .rewrite import DeadLocals, Devirtualizer, LoopVariables, initialisation, without_static
 from .solve import Solver
 from .tags import Leaks
 from .walk import Batch
@@ -185,7 +185,11 @@ def _analyse(package: Package, teller: Teller) -> Analysis:
     for func in funcs:
         LoopVariables(func).run()
     for func in funcs:
+        if not func.is_closure:
+            DeadLocals().run(func)
+    for func in funcs:
         func.oracle = None
+    speak(funcs)
     analysis = Analysis(package, teller.lines)
     oracles: dict[Func, Oracle] = {}
     for group in bottom_up(funcs):
@@ -196,6 +200,18 @@ def _analyse(package: Package, teller: Teller) -> Analysis:
         finish(batch, batch.tell)
         analysis.batches.append(batch)
     return analysis
+
+
+def speak(funcs: list[Func]) -> None:
+    """Instances of other packages' generics are told of where this package needs them."""
+    todo = [func for func in funcs if not func.silent]
+    seen = set(todo)
+    while todo:
+        for found in mentions(todo.pop()):
+            if found not in seen and (found.dupok or not found.silent):
+                found.silent = False
+                seen.add(found)
+                todo.append(found)
 
 
 def finish(batch: Batch, teller: Teller) -> None:

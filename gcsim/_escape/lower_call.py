@@ -13,7 +13,7 @@ from . import constants
 from . import types as T
 from .lower import is_shape
 from .lower_expr import TYPE_TREES, Expressions
-from .nodes import Name, Node, Pos
+from .nodes import Name, Node, Pos, visit
 from .parse import Tree
 from .scope import FuncObject, MethodObject
 from .typing import named_children
@@ -188,7 +188,23 @@ class Calls(Expressions):
         call = Node(op, pos, result_type(signature), fun, list=[*before, *args])
         call.flag = signature.variadic
         call.val = signature
+        self.split_callee(call)
         return call
+
+    def split_callee(self, call: Node) -> None:
+        """f()() is t := f(); t(), and f().M() likewise (typecheck.go:RewriteNonNameCall)."""
+        holder = call.x if call.x.op == "DOTINTER" else None
+        target = call.x if holder is None else holder.x
+        if not any(n.op in _CALL_OR_CHAN for n in visit([target])):
+            return
+        temp = self.temp(call.pos, target.type)
+        assign = Node("AS", call.pos, None, temp, target)
+        assign.init = [Node("DCL", call.pos, None, temp)]
+        if holder is None:
+            call.x = temp
+        else:
+            holder.x = temp
+        call.init = [assign]
 
     def spread(self, call: Node, pos: Pos) -> list[Node]:
         """The results of a call as temporaries: `a, b := f()` in front of the first."""
@@ -449,6 +465,12 @@ class Calls(Expressions):
         return Node("UNSAFESTRINGDATA", self.at(tree), T.Pointer(T.BYTE), x)
 
 
+_CALL_OR_CHAN = {
+    "APPEND", "CALLFUNC", "CALLINTER", "CAP", "CLEAR", "CLOSE", "COMPLEX", "COPY", "DELETE",
+    "IMAG", "LEN", "MAKECHAN", "MAKEMAP", "MAKESLICE", "MAX", "MIN", "PANIC", "PRINT", "PRINTLN",
+    "REAL", "RECOVER", "RECV", "UNSAFEADD", "UNSAFESLICE", "UNSAFESLICEDATA", "UNSAFESTRING",
+    "UNSAFESTRINGDATA",
+}  # fmt: skip
 _COUNTS = {
     "append": (1, -1), "cap": (1, 1), "clear": (1, 1), "close": (1, 1), "complex": (2, 2),
     "copy": (2, 2), "delete": (2, 2), "imag": (1, 1), "len": (1, 1), "make": (1, 3),

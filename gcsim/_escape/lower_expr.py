@@ -590,7 +590,10 @@ class Expressions(Lowering):
 
     def expr_type_instantiation_expression(self, tree: Tree) -> Any:
         parts = named_children(tree)
-        return self.instantiate(tree, self.raw(parts[0]), parts[1:])
+        base = self.raw(parts[0])
+        if base.op != "GENERIC" and len(parts) == 2:
+            return self.indexed(tree, parts[0], base, parts[1], self.token(tree, "["))
+        return self.instantiate(tree, base, parts[1:])
 
     def expr_generic_type(self, tree: Tree) -> Any:
         base = tree.child_by_field_name("type")

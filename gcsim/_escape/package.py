@@ -42,8 +42,9 @@ class Package:
         self.files, self.imported = files, imported
         self.path, self.parent = path, parent
         self.name = ""
+        self.own = ""  # the path, as instances of the package under analysis are named
         self.scope = Scope(universe())
-        self.types = Types(self.evaluate, lambda: self.name)
+        self.types = Types(self.evaluate, lambda: self.path or self.own)
         if parent is not None:
             self.types.shapes = parent.types.shapes
         self.file_of: dict[int, File] = parent.file_of if parent else {}
@@ -94,6 +95,8 @@ class Package:
                     name = file.text(named_children(tree)[0])
                     if self.name and name != self.name:
                         file.fail(tree, f"package {name} beside package {self.name}")
+                    if not self.name and not self.path:
+                        self.own = file.package_path or name
                     self.name = name
                 elif tree.type == "import_declaration":
                     self.imports(tree, file, scope)
@@ -213,6 +216,8 @@ class Package:
             right = named_children(value) if value is not None else []
             written = spec.child_by_field_name("type")
             nodes = [Name(file.text(t), file.pos(t), None, "global") for t in trees]
+            for node in nodes:
+                node.package = self.path
             if len(right) == len(nodes):
                 groups = [([n], r) for n, r in zip(nodes, right, strict=True)]
             elif len(right) == 1:
@@ -285,7 +290,7 @@ class Package:
         else:
             named = T.Named(name, self.path, lambda: self.types.resolve(written, scope, file))
             named.decl = file.pos(spec)
-            named.home = "" if self.path else self.name
+            named.home = self.own
             if not local:
                 named.lookup = lambda n: self._method(named, n)
             found = TypeObject(name, lambda: named)
@@ -396,7 +401,7 @@ class Package:
                 inner.names[text] = TypeObject(text, lambda arg=arg: arg)  # type: ignore[misc]
             made = T.Named(name, self.path, lambda: self.types.resolve(written, inner, file))
             made.args, made.origin = args, found
-            made.home = "" if self.path else self.name
+            made.home = self.own
             made.lookup = lambda n: self._method(made, n)
             found.instances[len(found.instances)] = made
             if not any(contains_param(a) for a in args):
@@ -459,6 +464,7 @@ class Package:
         shown = f"(*{shaped}).{name}" if pointer else f"{shaped}.{name}"
         func = Func(shown, file.pos(tree.child_by_field_name("name")), signature)
         func.dupok, func.recv_offset = True, 2
+        func.silent = bool(self.path)
         func.package = self.path
         func.real_name = str(named)
         self._finish_instance(func, tree, file, inner, shapes, bounds, signature)
@@ -491,6 +497,7 @@ class Package:
                 shaped_signature,
             )
             func.dupok, func.recv_offset = True, 1
+            func.silent = bool(self.path)  # unless the package under analysis asks for it
             func.real_name = f"{found.name}[{','.join(map(T.link, types))}]"
             func.package = self.path
             found.instances.append((shapes, func))

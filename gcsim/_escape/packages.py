@@ -36,7 +36,6 @@ from .scope import (
 from .tags import Leaks
 from .typing import Types, named_children, unescape
 
-
 _known: dict[str, Any] = {}  # what was read once: "data", "goroot"
 
 
@@ -86,7 +85,8 @@ class Imports:
                 self.sources[path] = made
                 recorded = self.data.get(path, {}).get("types", {})
                 for name in recorded:  # one type for those who ask the source and the record
-                    if name in made.scope.names:
+                    own = made.scope.names.get(name)
+                    if isinstance(own, TypeObject) and not own.params:
                         made.scope.names[name] = self.load(path).lookup(name)
         return self.sources[path]
 
@@ -187,9 +187,13 @@ class Imported:
 
     def type_object(self, name: str, data: dict[str, Any]) -> TypeObject:
         if data.get("type_params"):
+            source = self.imports.source(self.path)
+            read = source.scope.names.get(name) if source is not None else None
+            if isinstance(read, TypeObject) and read.params:
+                return read
             return self.generic_type(name, data, data["type_params"])
         if data.get("alias"):
-            return TypeObject(name, lambda: self.read(data["underlying"]))
+            return TypeObject(name, lambda: self.read(data["alias"]))
         if self.path == "unsafe" and name == "Pointer":
             return TypeObject(name, lambda: T.UNSAFE_POINTER)
         named = T.Named(name, self.path, lambda: self.read(data["underlying"]))

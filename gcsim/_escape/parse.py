@@ -23,6 +23,7 @@ class File:
 
     def __init__(self, number: int, name: str, source: bytes):
         self.number, self.name, self.source = number, name, source
+        self.package_path = ""
         if len(source) > MOST_BYTES:
             raise GoSourceError.at(name, 0, 0, f"{len(source)} bytes are too many for one file")
         self.root = _parser().parse(source).root_node
@@ -139,4 +140,23 @@ def read(
         files = [(Path(p), Path(p).read_bytes()) for p in source]
         if not files:
             raise GoSourceError.at("", 0, 0, "no Go files given")
-    return [File(i, path.name, data) for i, (path, data) in enumerate(files, first)]
+    made = [File(i, path.name, data) for i, (path, data) in enumerate(files, first)]
+    made[0].package_path = package_path(files[0][0])
+    return made
+
+
+def package_path(path: Path) -> str:
+    """The import path of a file's package: from go.mod, or its place in Go's own sources."""
+    folder = path.resolve().parent
+    for above in (folder, *folder.parents):
+        module = above / "go.mod"
+        if module.is_file():
+            text = module.read_text("utf-8", "replace")
+            found = re.search(r"^module\s+(\S+)", text, re.MULTILINE)
+            below = folder.relative_to(above).as_posix()
+            if found is None:
+                return ""
+            if found[1] == "std":
+                return below
+            return found[1] if below == "." else f"{found[1]}/{below}"
+    return ""

@@ -271,6 +271,83 @@ def _postorder(nodes: Any) -> list[Any]:
     return out
 
 
+# Variables that nobody reads.
+
+
+class DeadLocals:
+    """Drops assignments to locals that are never used (`deadlocals/deadlocals.go`)."""
+
+    def __init__(self) -> None:
+        self.dropped: dict[Name, list[Any] | None] = {}  # None: the name is used
+
+    def run(self, func: Func) -> None:
+        self.nodes(func.body or ())
+        for name, assigns in self.dropped.items():
+            for holder, side, i in assigns or ():
+                zero = Node("LIT", holder.pos, T.INT, val=0)
+                blank = Name("_", holder.pos, None, "auto")
+                blank.op = "BLANK"
+                if side == "x":
+                    holder.x, holder.y = blank, zero
+                else:
+                    holder.list, holder.rhs = list(holder.list), list(holder.rhs)
+                    holder.list[i], holder.rhs[i] = blank, zero
+            if assigns:
+                name.defn = None
+
+    def nodes(self, nodes: Any) -> None:
+        for node in nodes:
+            self.node(node)
+
+    def use(self, name: Any) -> None:
+        if name.cls in ("auto", "param"):
+            waiting = self.dropped.get(name)
+            self.dropped[name] = None
+            for holder, side, i in waiting or ():
+                self.node(holder.y if side == "x" else holder.rhs[i])
+
+    def node(self, node: Any) -> None:
+        if node is None:
+            return
+        op = node.op
+        if op == "CLOSURE":
+            self.nodes(node.init)
+            for name, _ in node.func.captured:
+                self.use(name)
+            self.nodes(node.func.body or ())
+        elif op == "NAME":
+            self.use(node)
+        elif op == "AS":
+            self.nodes(node.init)
+            self.assign(node, "x", 0, node.x, node.y, False)
+        elif op == "AS2":
+            self.nodes(node.init)
+            some = any(n.op != "BLANK" for n in node.list)
+            for i, (target, value) in enumerate(zip(node.list, node.rhs, strict=True)):
+                self.assign(node, "list", i, target, value, some)
+        elif op not in ("DCL", "BLANK"):
+            self.nodes(node.children())
+
+    def assign(self, holder: Any, side: str, i: int, target: Any, value: Any, blank: bool) -> None:
+        if target.op not in ("NAME", "BLANK"):
+            self.node(target)
+            self.node(value)
+            return
+        local = blank if target.op == "BLANK" else target.cls in ("auto", "param")
+        if local and not _has_effects(value):
+            waiting = self.dropped.get(target, [])
+            if waiting is not None:
+                self.dropped.setdefault(target, []).append((holder, side, i))  # type: ignore[union-attr]
+                return
+        self.node(value)
+
+
+def _has_effects(node: Any) -> bool:
+    if node is None:
+        return False
+    return bool(node.init) or node.op not in ("NAME", "LIT", "NIL", "CLOSURE")
+
+
 # Loop variables.
 
 

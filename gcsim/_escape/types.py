@@ -565,8 +565,9 @@ def link(type: Type) -> str:
     if isinstance(type, Named):
         if type.shape:
             return f"go.shape.{link(type.under)}"
-        text = str(type)
-        return f"{type.home}.{text}" if type.home else text
+        path = type.home or type.package
+        args = f"[{','.join(map(link, type.args))}]" if type.args else ""
+        return f"{path}.{type.name}{args}" if path else type.name + args
     if isinstance(type, Pointer):
         return f"*{link(type.elem)}"
     if isinstance(type, Slice):
