@@ -1,6 +1,8 @@
 // See slice.h. The one white-box include is alloc/sizeclass.h, whose roundupsize is pure: append's capacities depend on it.
 #include "lib/slice.h"
 
+#include <string.h>
+
 #include "alloc/sizeclass.h"
 
 LIB int64_t slice_next_cap(int64_t new_len, int64_t old_cap)
@@ -27,7 +29,8 @@ LIB bool slice_grown_cap(uint64_t elem_bytes, bool noscan, int64_t new_len, int6
     uint64_t bytes, wanted = (uint64_t)slice_next_cap(new_len, old_cap);
     if (__builtin_mul_overflow(wanted, elem_bytes, &bytes) || bytes > SLICE_MAX_BYTES)
         return false;
-    *cap = (int64_t)(roundupsize(bytes, noscan) / elem_bytes);
+    bytes = roundupsize(bytes, noscan);
+    *cap = (int64_t)(elem_bytes == 1 ? bytes : elem_bytes == 8 ? bytes >> 3 : bytes / elem_bytes);
     return true;
 }
 
@@ -53,8 +56,12 @@ LIB struct slice slice_cut(struct slice s, uint64_t elem_bytes, int64_t from, in
 LIB int64_t slice_copy(gcsim_mutator *m, const gcsim_type *elem, struct slice to, struct slice from)
 {
     int64_t n = to.len < from.len ? to.len : from.len;
-    if (n > 0 && elem->bytes > 0 && to.ptr != from.ptr)
+    if (n <= 0 || elem->bytes == 0 || to.ptr == from.ptr)
+        return n;
+    if (elem->ptr_bytes)
         m->api->copy(m, elem, to.ptr, from.ptr, (uint64_t)n);
+    else // nothing for a barrier to see
+        memmove(to.ptr, from.ptr, (size_t)n * elem->bytes);
     return n;
 }
 

@@ -62,6 +62,7 @@ class Sizes:
     resident: int = 10_000_000
     alloc_rounds: int = 2
     map_entries: int = 1_000_000
+    data_rounds: int = 20  # millions of elements
 
 
 FULL = Sizes()
@@ -79,6 +80,7 @@ SHORT = Sizes(
     resident=1_000_000,
     alloc_rounds=1,
     map_entries=50_000,
+    data_rounds=1,
 )
 
 TABLE = (
@@ -91,6 +93,7 @@ TABLE = (
     "python",
     "resident",
     "maps",
+    "data",
     "instructions",
 )
 
@@ -118,6 +121,14 @@ def c(name: str, *arguments: object) -> Runnable:
         return [str(programs.c_program(name)), *map(str, arguments)], programs.clean_environment()
 
     return Runnable(prepare)
+
+
+def go(name: str, *arguments: object) -> Runnable:
+    def prepare() -> Command | None:
+        program = programs.go_program(name)
+        return program and ([str(program), *map(str, arguments)], programs.clean_environment())
+
+    return Runnable(prepare, "Go (https://go.dev/dl)")
 
 
 def python(*arguments: object) -> Runnable:
@@ -529,6 +540,29 @@ def recorded(s: Sizes) -> list[Case]:
     ]
 
 
+def data(s: Sizes) -> list[Case]:
+    """Go-shaped data: the same operations in the same order, growth and collections included."""
+    works = [
+        ("append an int", "int"),
+        ("append a pointer", "ptr"),
+        ("Builder.WriteByte", "byte"),
+        ("Builder.WriteString, 10 bytes, a byte", "string"),
+    ]
+    return [
+        Case(
+            "data",
+            "data",
+            "slices grown by append and strings built, to lengths of 10, 1,000, 1,000,000",
+            {"gcsim": c("data", s.data_rounds), "go": go("data", s.data_rounds)},
+            [
+                Row(f"{what}, to {n:,}", f"{name}_{n}", "ns", peer="go", bar=by(1.0))
+                for what, name in works
+                for n in (10, 1000, 1_000_000)
+            ],
+        )
+    ]
+
+
 GOGCS = (25, 50, 100, 200, 400, 800)
 
 
@@ -825,7 +859,7 @@ def growth(s: Sizes) -> list[Case]:
 
 # ---- choosing ----
 
-EVERY = (trees, alloc, mark, empty, store, stops, pythons, resident, maps, counted)
+EVERY = (trees, alloc, mark, empty, store, stops, pythons, resident, maps, data, counted)
 BEYOND = (allocs, graphs, whole_programs, recorded, curves, faces)
 
 

@@ -127,6 +127,7 @@ def c_program(
     core = [_core(unit) for unit in units]
     parts = [f"tests/bench/{name}.c", *_words(core)]
     sources = [HERE / f"{name}.c", HERE / "bench.h", *core, *(ROOT / "csrc/include").rglob("*.*")]
+    sources += (ROOT / "csrc/lib").glob("*.[ch]")  # may be compiled into it
     target = name
     if workload or runs:
         parts.append("csrc/workloads/workloads.c")

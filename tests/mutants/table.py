@@ -9,7 +9,7 @@ from dataclasses import dataclass
 @dataclass(frozen=True)
 class Mutant:
     name: str
-    part: str  # barrier, termination, sweep, roots, leaks, mark, allocation, switches, maps
+    part: str  # barrier, termination, sweep, roots, leaks, mark, allocation, switches, maps, data
     file: str  # below csrc
     find: str  # there exactly once
     replace: str
@@ -836,5 +836,24 @@ MUTANTS = [
         "            table->index = 2 * i + 1;",
         "a table knows the first of its places (lib/map.h: index)",
         ("test_map.fast",),
+    ),
+    # --- slices, strings, builders
+    Mutant(
+        "builder-goes-on-as-a-copy",
+        "data",
+        "lib/builder.c",
+        "    if (b->addr)\n        return GCSIM_BAD_STATE;\n",
+        "",
+        "a copy of a builder in use is not written to (lib/builder.h)",
+        ("test_builder.fast",),
+    ),
+    Mutant(
+        "buffer-keeps-what-was-read",
+        "data",
+        "lib/buffer.c",
+        "off = left ? b->off : 0, want;",
+        "off = b->off, want;",
+        "a buffer that was read to its end begins anew when it grows (lib/buffer.c)",
+        ("test_builder.fast",),
     ),
 ]
