@@ -176,10 +176,14 @@ static void test_aging(void)
     put_number(&w, pool, 100);
     put_number(&w, pool, 101);
     EXPECT(pool->local->head->len == 8); // chains begin anew
+    gcsim_weak *left = API->weak_new(w.m, pool->local->private_value.ptr);
     API->collect(w.m);
-    API->collect(w.m);
+    EXPECT(API->weak_get(w.m, left));
+    API->collect(w.m); // nobody has used it since
+    EXPECT(!API->weak_get(w.m, left) && !pool->victim);
     API->collect(w.m);
     EXPECT(get(&w, pool) == 0);
+    API->weak_drop(w.m, left);
     API->weak_drop(w.m, first);
     API->weak_drop(w.m, gone);
     check(verifies(w.m), "two cycles empty a pool, and free one that nobody has");

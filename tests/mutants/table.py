@@ -836,6 +836,33 @@ MUTANTS = [
         "            table->index = 2 * i + 1;",
         "a table knows the first of its places (lib/map.h: index)",
         ("test_map.fast",),
+    # --- sync.Pool
+    Mutant(
+        "cas-without-barrier",
+        "barrier",
+        "gc/barrier.c",
+        "    if (m->pub.barrier & GCSIM_BARRIER_MARKING)\n        act(s);\n    else\n        do_store(&s);\n    return",
+        "    do_store(&s);\n    return",
+        "a compare-and-swap shades what it overwrites (gc/barrier.c: barrier_cas)",
+        ("test_pool.step",),
+    ),
+    Mutant(
+        "pool-keeps-victims",
+        "pools",
+        "lib/pool.c",
+        "        GCSIM_STORE(&list[i]->victim, NULL);\n",
+        "",
+        "a value nobody puts back does not live through two beginnings of a cycle (lib/pool.h)",
+        ("test_pool.step",),
+    ),
+    Mutant(
+        "pool-gives-private-away",
+        "pools",
+        "lib/pool.c",
+        "struct eface x = steal(m, LOAD_ACQUIRE(&pool->local), m->api->procs(m->heap), pid + 1);",
+        "struct eface x = slot_take(m, &LOAD_ACQUIRE(&pool->local)->private_value);",
+        "of another processor's part only the chain's tail is taken from (lib/pool.h)",
+        ("test_pool.step",),
     ),
     # --- slices, strings, builders
     Mutant(
