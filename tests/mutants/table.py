@@ -836,6 +836,7 @@ MUTANTS = [
         "            table->index = 2 * i + 1;",
         "a table knows the first of its places (lib/map.h: index)",
         ("test_map.fast",),
+    ),
     # --- sync.Pool
     Mutant(
         "cas-without-barrier",
