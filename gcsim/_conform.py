@@ -19,6 +19,7 @@ from gcsim import (
     _conform_maps,
     _conform_pacer,
     _conform_pool,
+    _conform_recipes,
     _conform_slices,
     _gctrace,
 )
@@ -471,5 +472,6 @@ _BY_HEADER: dict[tuple[str, ...], Callable[[Iterator[_Row], Conformance], None]]
     ("gc", "scanned_stack_bytes", "scanned_stacks", "starting_stack"): (
         _conform_boxes.replay_starting_stacks
     ),
+    ("name", "setup", "code", "allocs"): _conform_recipes.replay_recipes,
     ("frame_locals", "depth", "stack_bytes"): _conform_boxes.note_stack_depths,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from bisect import bisect_right
 from collections.abc import Callable
@@ -18,6 +19,10 @@ _ROOM = 1 << 20  # events of one run
 _TINY = 16  # pointer-free objects below this share blocks (malloc.go:maxTinySize)
 _ALLOC, _LARGE = NUMBERS["alloc"], NUMBERS["alloc large"]
 _TYPE, _REQUEST = NUMBERS["alloc type"], NUMBERS["alloc request"]
+
+
+_PLAIN = re.compile(r"(\d+):(\d+|tiny)([ns])")
+_TYPED = re.compile(r"(?:^|; )(\d+:(?:\d+|tiny)[ns])\|")
 
 
 class Allocation(NamedTuple):
@@ -69,11 +74,14 @@ class _Pages:
 
 def read_allocations(text: str) -> list[Allocation]:
     """``8:tinyn 800:896s`` or, with types, ``8:tinyn|int; 16:16s|*T``."""
-    found = []
-    for item in text.replace(";", " ").split() if "|" not in text else text.split(";"):
-        size, _, rest = item.split("|")[0].strip().partition(":")
-        slot, mark = rest[:-1], rest[-1:]
-        if mark not in ("n", "s") or not size.isdigit() or not (slot == "tiny" or slot.isdigit()):
-            raise DumpFormatError(f"not an allocation: {item!r}")
-        found.append(Allocation(int(size), 0 if slot == "tiny" else int(slot), mark == "n"))
-    return found
+    if "|" in text:  # a type may have semicolons in it
+        items = [found.group(1) for found in _TYPED.finditer(text)]
+        whole = bool(items) and _TYPED.match(text) is not None
+    else:
+        items, whole = text.split(), True
+    found = [_PLAIN.fullmatch(item) for item in items]
+    if not whole or None in found:
+        raise DumpFormatError(f"not allocations: {text!r}")
+    return [
+        Allocation(int(m[1]), 0 if m[2] == "tiny" else int(m[2]), m[3] == "n") for m in found if m
+    ]

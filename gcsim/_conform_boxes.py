@@ -119,6 +119,19 @@ _BINARY: dict[str, Callable[[Any, Any], Any]] = {
 }
 
 
+class _Later(t._Lazy):
+    """A type that is being made while a pointer to it is."""
+
+    __slots__ = ("kind", "types")
+
+    def __init__(self, types: Types, kind: Node) -> None:
+        super().__init__(kind, None, "")
+        self.types, self.kind = types, kind
+
+    def resolve(self, final: bool = True) -> t.TypeInfo:
+        return self.types.of(self.kind)
+
+
 class Types:
     """Types written in Go, as gcsim's: each is made once, so that equal text is one type."""
 
@@ -139,25 +152,25 @@ class Types:
     def _make(self, kind: Node) -> Any:
         if kind.op == "named":
             return self._by_name(kind.a)
+        if kind.op == "pointer" and kind.a.op == "named" and kind.a.a in self._open:
+            layout, mask = t.KINDS["pointer"][:3], t.KINDS["pointer"][3]
+            later = _Later(self, kind.a)  # a struct leads to itself
+            return t.TypeInfo("pointer", layout, mask=mask, elem=later, name=f"*{kind.a.a}")
         if kind.op == "pointer":
-            return _ptr[self._behind(kind.a)]
+            return _ptr[self.of(kind.a)]
         if kind.op == "slice":
-            return _slice[self._behind(kind.a)]
+            return _slice[self.of(kind.a)]
         if kind.op == "chan":
-            return _chan[self._behind(kind.a)]
+            return _chan[self.of(kind.a)]
         if kind.op == "array":
             return _array[self.of(kind.a if kind.b is None else kind.b), constant(kind.a)]
         if kind.op == "map":
-            return _map[self.of(kind.a), self._behind(kind.b)]
+            return _map[self.of(kind.a), self.of(kind.b)]
         if kind.op == "struct":
             return t.anonymous_struct(
                 {name if name != "_" else f"_{i}": self.of(f) for i, (name, f) in enumerate(kind.a)}
             )
         return {"func": t.func_, "interface": t.iface}[kind.op]
-
-    def _behind(self, kind: Node) -> Any:
-        """What a pointer leads to: a struct may lead to itself, and then any pointer will do."""
-        return t.u64 if kind.op == "named" and kind.a in self._open else self.of(kind)
 
     def _by_name(self, name: str) -> Any:
         if name in self._named:

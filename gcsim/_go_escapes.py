@@ -1,0 +1,304 @@
+"""What of a few Go statements escapes: which variables move to the heap, and whose values leave.
+
+Names are looked at, not paths and not the order of statements, which is enough for recipes; what
+reaches a variable that is not declared in the statements has left (cmd/compile/internal/escape).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from gcsim._go_code import Node
+
+__all__ = ["Escapes"]
+
+#: Functions whose results do not hold what they are given.
+_COPIES = frozenset(
+    ("len", "cap", "copy", "string", "min", "max", "make", "new", "delete", "clear", "nop")
+)
+#: Methods that keep their arguments for good.
+_KEEPS = frozenset(("Store", "LoadOrStore", "Swap", "CompareAndSwap", "Put"))
+_PURE_PACKAGES = frozenset(("strings", "strconv", "math", "utf8"))
+
+
+def _children(x: Any) -> Iterator[Node]:
+    if isinstance(x, Node):
+        yield x
+        return
+    if isinstance(x, (list, tuple)):
+        for part in x:
+            yield from _children(part)
+
+
+def _inside(x: Node) -> Iterator[Node]:
+    for part in x:
+        yield from _children(part)
+
+
+class Escapes:
+    """The answers for one list of statements."""
+
+    def __init__(self, body: list[Node]) -> None:
+        self._locals: set[str] = set()
+        self._arrays: set[str] = set()
+        self._reassigned: set[str] = set()
+        self._by_hand: set[str] = set()  # address taken by & or by cutting an array
+        self._captured: set[str] = set()
+        self._values: set[str] = set()
+        self._addresses: set[str] = set()
+        self._flows: list[tuple[str | None, Node]] = []
+        self._weights: dict[str, int] = {}
+        self._leaves: dict[str, list[bool]] = {}  # `sink = s` and `return s`: in a loop?
+        self._blocked: set[str] = set()
+        for s in body:
+            self._declare(s)
+        for s in body:
+            self._statement(s, False)
+        self._moved = {
+            name
+            for name, loops in self._leaves.items()
+            if self._weights.get(name, 0) >= 2 and loops == [False] and name not in self._blocked
+        }
+        self._solve()
+
+    # --- answers
+
+    def value(self, name: str) -> bool:
+        """Whether what the variable holds leaves."""
+        return name in self._values
+
+    def address(self, name: str) -> bool:
+        """Whether the variable itself is in the heap."""
+        return name in self._addresses
+
+    def taken(self, name: str) -> bool:
+        """Whether its address is taken, also by a closure that captures it."""
+        return name in self._by_hand or (name in self._captured and name in self._reassigned)
+
+    def taken_by_hand(self, name: str) -> bool:
+        return name in self._by_hand
+
+    def reassigned(self, name: str) -> bool:
+        return name in self._reassigned
+
+    def into(self, place: Node) -> bool:
+        """Whether what is stored there leaves."""
+        while place.op in ("dot", "index", "cut"):
+            place = place.a
+        return place.op != "name" or place.a not in self._locals or place.a in self._values
+
+    def captured(self, closure: Node, scope: Any) -> list[str]:
+        """Variables around a literal that its body uses, in the order of first use."""
+        inner = {name for name, _ in closure.a.a}
+        found: dict[str, None] = {}
+
+        def walk(x: Node) -> None:
+            if x.op == "var":
+                inner.update(x.a)
+            elif x.op == "assign" and x.a == ":=":
+                for part in x.c:
+                    walk(part)
+                inner.update(place.a for place in x.b if place.op == "name")
+                return
+            elif x.op == "name" and x.a not in inner and scope.find(x.a) is not None:
+                found[x.a] = None
+            for part in _inside(x):
+                walk(part)
+
+        for s in closure.b:
+            walk(s)
+        return list(found)
+
+    # --- reading the statements
+
+    def _declare(self, x: Node) -> None:
+        if x.op == "var":
+            self._locals.update(x.a)
+            if x.b is not None and x.b.op == "array":
+                self._arrays.update(x.a)
+        elif x.op == "assign" and x.a == ":=":
+            names = [place.a for place in x.b if place.op == "name"]
+            self._locals.update(names)
+            for name, value in zip(names, x.c, strict=False):
+                if value.op == "literal" and value.a is not None and value.a.op == "array":
+                    self._arrays.add(name)
+        elif x.op == "range" and x.b:
+            self._locals.update(place.a for place in x.a if place.op == "name")
+        elif x.op == "closure":
+            self._locals.update(name for name, _ in x.a.a)
+        for part in _inside(x):
+            self._declare(part)
+
+    def _statement(self, s: Node, loop: bool, post: bool = False) -> None:
+        if s.op == "var":
+            for name, value in zip(s.a, s.c, strict=False):
+                self._flow(name, value)
+        elif s.op == "assign":
+            self._assign(s, loop, post)
+        elif s.op == "step":
+            if s.a.op == "name" and not post:
+                self._reassigned.add(s.a.a)
+        elif s.op == "return":
+            for value in s.a:
+                self._leave(value, loop)
+        elif s.op == "go":
+            for value in (s.a.a, *s.a.b):
+                self._flow(None, value)
+        elif s.op == "send":
+            self._flow(None, s.b)
+        elif s.op == "for":
+            for part in (s.a, s.c):
+                if part is not None:
+                    self._statement(part, loop, part is s.c)
+            for part in s.d:
+                self._statement(part, True)
+        elif s.op == "range":
+            for part in s.d:
+                self._statement(part, True)
+        elif s.op == "block":
+            for part in s.a:
+                self._statement(part, loop)
+        elif s.op == "if":
+            for part in ([s.a] if s.a is not None else []) + s.c + s.d:
+                self._statement(part, loop)
+        self._uses(s, loop)
+
+    def _assign(self, s: Node, loop: bool, post: bool) -> None:
+        for place, value in zip(s.b, s.c, strict=False):
+            if place.op == "name" and place.a in self._locals:
+                if s.a != ":=" and not post and not self._grows(place, value, loop):
+                    self._reassigned.add(place.a)
+                self._flow(place.a, value)
+                continue
+            base = place
+            while base.op in ("dot", "index"):
+                base = base.a
+            if base.op == "name" and base.a in self._locals:
+                if base is not place and base.a in self._arrays:
+                    self._reassigned.add(base.a)
+                self._flow(base.a, value)
+            else:
+                self._leave(value, loop)
+
+    def _grows(self, place: Node, value: Node, loop: bool) -> bool:
+        """s = append(s, ...): noted; it is an assignment all the same."""
+        if value.op == "call" and value.a == Node("name", "append") and value.b[0] == place:
+            self._weights[place.a] = self._weights.get(place.a, 0) + (2 if loop else 1)
+        return False
+
+    def _leave(self, value: Node, loop: bool) -> None:
+        if value.op == "name" and value.a in self._locals:
+            self._leaves.setdefault(value.a, []).append(loop)
+        self._flow(None, value)
+
+    def _flow(self, to: str | None, value: Node) -> None:
+        self._flows.append((to, value))
+
+    def _uses(self, s: Node, loop: bool) -> None:
+        """Addresses that are taken, captures, calls that keep, and uses that stop a move."""
+        for x in _inside(s) if s.op not in ("for", "range", "block", "if") else self._heads(s):
+            self._expression(x, s, loop)
+
+    def _heads(self, s: Node) -> Iterator[Node]:
+        if s.op == "for" and s.b is not None:
+            yield s.b
+        elif s.op == "range":
+            yield s.c
+        elif s.op == "if":
+            yield s.b
+
+    def _expression(self, x: Node, parent: Node, loop: bool) -> None:
+        if x.op == "unary" and x.a == "&":
+            base = x.b
+            while base.op in ("dot", "index"):
+                base = base.a
+            if base.op == "name":
+                self._by_hand.add(base.a)
+        elif x.op == "cut" and x.a.op == "name" and x.a.a in self._arrays:
+            self._by_hand.add(x.a.a)
+        elif x.op == "call" and x.a.op == "dot" and x.a.b in _KEEPS:
+            for value in x.b:
+                self._flow(None, value)
+        elif x.op == "closure":
+            names = {y.a for part in x.b for y in self._all(part) if y.op == "name"}
+            self._captured.update(names & self._locals)
+            self._blocked.update(names)
+            for part in x.b:
+                self._statement(part, True)
+            return
+        elif x.op == "name" and not self._harmless(x, parent):
+            self._blocked.add(x.a)
+        for part in _inside(x):
+            self._expression(part, x, loop)
+
+    def _harmless(self, x: Node, parent: Node) -> bool:
+        """Uses of a slice that leave it where it is (cmd/slice/slice.go:analyze)."""
+        if parent.op in ("index", "range", "return", "var", "step"):
+            return True
+        if parent.op == "assign":
+            return True  # the left side; on the right it is `sink = s`, which is counted
+        return parent.op == "call" and parent.a.op == "name" and parent.a.a in ("append", "len")
+
+    def _all(self, x: Node) -> Iterator[Node]:
+        yield x
+        for part in _inside(x):
+            yield from self._all(part)
+
+    # --- what leaves
+
+    def _roots(self, x: Node) -> Iterator[tuple[str, bool]]:
+        """(variable, whether its address): what a value may hold."""
+        if x.op == "name":
+            yield x.a, False
+        elif x.op == "unary" and x.a == "&":
+            base = x.b
+            while base.op in ("dot", "index"):
+                base = base.a
+            if base.op == "name":
+                yield base.a, True
+            else:
+                yield from self._roots(base)
+        elif x.op == "closure":
+            for name in {y.a for part in x.b for y in self._all(part) if y.op == "name"}:
+                yield name, name in self._reassigned or name in self._by_hand
+        elif x.op == "cut":
+            if x.a.op == "name":
+                yield x.a.a, x.a.a in self._arrays
+            else:
+                yield from self._roots(x.a)
+        elif x.op == "literal":
+            for key, value in x.b:
+                yield from self._roots(value)
+                if key is not None and x.a is not None and x.a.op == "map":
+                    yield from self._roots(key)
+        elif x.op == "dot" or x.op == "assert":
+            yield from self._roots(x.a)
+        elif x.op == "call":
+            yield from self._of_call(x)
+
+    def _of_call(self, x: Node) -> Iterator[tuple[str, bool]]:
+        f = x.a
+        if f.op == "name" and f.a in _COPIES:
+            return
+        if f.op == "type" and f.a.op == "slice" and f.a.a.a in ("byte", "uint8", "rune", "int32"):
+            return
+        if f.op == "dot" and f.a.op == "name" and f.a.a in _PURE_PACKAGES:
+            return
+        for value in x.b:
+            yield from self._roots(value)
+
+    def _solve(self) -> None:
+        changed = True
+        while changed:
+            changed = False
+            for to, value in self._flows:
+                if to is not None and to not in self._values and to not in self._addresses:
+                    continue
+                for name, address in self._roots(value):
+                    if to is None and not address and name in self._moved and value.op == "name":
+                        continue
+                    into = self._addresses if address else self._values
+                    if name in self._locals and name not in into:
+                        into.add(name)
+                        changed = True

@@ -1,0 +1,132 @@
+"""Recipes: pieces of Go code carried out on a heap, with the allocations that a real program made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import gcsim
+from gcsim._conform import conform
+from gcsim._conform_allocs import read_allocations
+from gcsim._conform_recipes import _replayed
+from gcsim._go_code import Node, parse_expression, parse_statements, parse_type
+
+DATA = Path(__file__).parent / "data" / "boxes" / "recipes.csv"
+
+
+def made(code: str, setup: str = "") -> list[str]:
+    return [str(a) for a in _replayed(setup, code)]
+
+
+def test_recordings_of_go_are_matched_but_for_what_is_named() -> None:
+    result = conform(DATA)
+    assert result.complete, result.differences
+    assert result.total >= 61 and result.total + result.not_replayed == 65
+    told = "\n".join(result.notes)
+    for name in ("time_NewTimer", "time_NewTicker", "runtime_AddCleanup"):
+        assert name in told
+
+
+def test_the_code_alone_says_what_is_done(tmp_path: Path) -> None:
+    """Names are shuffled and one allocation of each fifth row is another."""
+    head, *rows = DATA.read_text().splitlines()
+    total = conform(DATA).total
+    copy = tmp_path / "recipes.csv"
+    copy.write_text("\n".join([head, *(f"x{i}" + r[r.index(",") :] for i, r in enumerate(rows))]))
+    assert conform(copy).matched == total
+    spoiled = [r.replace(":16s", ":32s", 1) for r in rows]
+    copy.write_text("\n".join([head, *spoiled]))
+    assert conform(copy).matched == total - sum(
+        a != b and "AddCleanup" not in a and "map_any" not in a
+        for a, b in zip(rows, spoiled, strict=True)
+    )
+
+
+@pytest.mark.parametrize(
+    ("code", "wanted"),
+    [
+        ("sink = new(string)", "16:16s"),
+        ("p := new(int); n2 = *p", ""),
+        ("p := new(int); sink = p", "8:tinyn"),
+        ("sink = &node{v: 3}", "16:16s"),
+        ("x := n; sink = &x", "8:tinyn"),
+        ("x := n; p := &x; n2 = *p", ""),
+        ("sink = n + 300", "8:tinyn"),
+        ("sink = str", "16:16s"),
+        ('sink = "constant"', ""),
+        ("sink = 1000", ""),
+        ("sinkS = str + str", "22:24n"),
+        ('n2 = len(str + "abc")', ""),
+        ("sinkB = []byte(str)", "16:16n"),
+        ("b := make([]byte, 40); sinkS = string(b)", "40:48n"),
+        ("sinkS = strconv.Itoa(n + 12344)", "5:tinyn"),
+        ("sinkS = strings.Repeat(str, 3)", "48:48n"),
+        ('sinkSS = strings.Fields("a b  c")', "48:48s"),
+        ("ch := make(chan int, 4); sink = ch", "144:144n"),
+        ("ch := make(chan *int, 4); sink = ch", "112:112s 32:32s"),
+        ("sinkM = make(map[int]int, 9)", "48:48s 8:8s 32:32s 272:288n"),
+        ("m := make(map[int]int); m[1] = 2; n2 = m[1]", ""),
+        ("m := make(map[int]int); m[1] = 2; sinkM = m", "48:48s 136:144n"),
+        ("x := n; x++; f := func() int { return x }; n2 = f()", ""),
+        ("x := n; sinkF = func() int { x = 5; return x }", "8:tinyn 16:16s"),
+        ("t := &TwoPtr{}; sink = t; sinkF = t.Get", "16:16s 16:16s"),
+        ("sinkP = ptrs(5)", "64:64s"),
+        ("for i := range 3 { defer nop(i) }", "16:16n 16:16n 16:16n"),
+        ("defer nop(n)", ""),
+        ("var sb strings.Builder; for i := 0; i < 9; i++ { sb.WriteByte('x') }", "8:tinyn 16:16n"),
+        ('sinkErr = fmt.Errorf("n is %d", n)', "6:tinyn 16:16s"),
+        ("sinkA = []any{str, n, &n}", "48:48s 16:16s"),
+        ("s := []int{1, 2, 3}; sink10 = s[1:]", "24:24n"),
+        ("s := []int{1, 2, 3}; n2 = s[1]", ""),
+        ("var a [4]int; sink10 = a[:]", "32:32n"),
+        ("sink10 = append(make([]int, 3), 1)", "24:24n 48:48n"),
+    ],
+)
+def test_other_pieces_of_code(code: str, wanted: str) -> None:
+    assert made(code) == wanted.split()
+
+
+def test_go_code_is_read() -> None:
+    assert parse_type("map[string][]*T") == Node(
+        "map",
+        Node("named", "string"),
+        Node("slice", Node("pointer", Node("named", "T"))),
+    )
+    assert parse_expression("a + b*c == d") == parse_expression("(a + (b * c)) == d")
+    assert parse_expression("f(x)[1].y") == parse_expression("((f(x))[1]).y")
+    (loop,) = parse_statements("for i := 0; i < 3; i++ { if a[i] == (T{}) { break } }")
+    assert loop.op == "for" and loop.d[0].op == "if"
+    two = parse_statements("x := 1 // one\ny, z = f(x,\n\t2)\n")
+    assert [s.op for s in two] == ["assign", "assign"]
+    for bad in ("x :=", "f(", "for {", "]", "x = 1 2", "'", "func"):
+        with pytest.raises(gcsim.DumpFormatError):
+            parse_statements(bad)
+
+
+def test_damaged_rows_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "recipes.csv"
+    for bad in (
+        "x,,sink = new(int),8:tiny|int",
+        "x,,sink = new(int),8",
+    ):
+        path.write_text(f"name,setup,code,allocs\n{bad}\n")
+        with pytest.raises(gcsim.DumpFormatError):
+            conform(path)
+    path.write_text(
+        "name,setup,code,allocs\nx,,os.Exit(1),\ny,,select {},\nz,,sink = q.r,\nw,,new(,\n"
+    )
+    result = conform(path)
+    assert (result.total, result.not_replayed) == (0, 4)
+    assert all(f" {name}" in "".join(result.notes) for name in "xyzw")
+
+
+def test_allocations_are_read() -> None:
+    assert [
+        str(a) for a in read_allocations("16:16n|struct { F uintptr; X0 int }; 8:tinyn|int")
+    ] == [
+        "16:16n",
+        "8:tinyn",
+    ]
+    assert [str(a) for a in read_allocations("112:112s 32:32s")] == ["112:112s", "32:32s"]
+    assert read_allocations("") == []
