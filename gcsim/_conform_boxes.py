@@ -140,6 +140,10 @@ class Types:
         self._made: dict[str, t.TypeInfo] = {}
         self._open: set[str] = set()
 
+    def define(self, name: str, kind: Node) -> None:
+        """A type of the code's own."""
+        self._made[repr(Node("named", name))] = self.of(kind)
+
     def of_text(self, text: str) -> t.TypeInfo:
         return self.of(parse_type(text))
 
@@ -250,7 +254,10 @@ class Values:
             return self.variable(info, x)
         names = [field.name for field in info.fields]
         fields = {
-            (names[i] if key is None else key.a): (info.fields[i] if key is None else None, value)
+            (names[i] if key is None else key.a): (
+                info.fields[i] if key is None else None,
+                value,
+            )
             for i, (key, value) in enumerate(x.b)
         }
         ref = self.heap.new(info)
@@ -300,7 +307,8 @@ class Values:
                 return self.heap.new_slice(kind.elem, *(constant(n) for n in x.b[1:]))
         elif len(x.b) == 1 and x.a.op in ("name", "type"):  # a conversion
             return self.of(
-                self.types.of(x.a.a if x.a.op == "type" else Node("named", name)), x.b[0]
+                self.types.of(x.a.a if x.a.op == "type" else Node("named", name)),
+                x.b[0],
             )
         raise DumpFormatError(f"not a value that is made here: {x}")
 

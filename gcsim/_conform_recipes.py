@@ -50,7 +50,11 @@ _FUNCTIONS = {
 }
 _INT, _ANY, _STRING = parse_type("int"), parse_type("any"), parse_type("string")
 _BOOL, _BYTES, _ERROR = parse_type("bool"), parse_type("[]byte"), parse_type("error")
-_FLOAT, _RUNE, _STRINGS = parse_type("float64"), parse_type("rune"), parse_type("[]string")
+_FLOAT, _RUNE, _STRINGS = (
+    parse_type("float64"),
+    parse_type("rune"),
+    parse_type("[]string"),
+)
 _BYTE = parse_type("uint8")
 
 
@@ -119,6 +123,7 @@ class Machine:
     def __init__(self, heap: _core.Heap) -> None:
         self.heap = heap
         self.types = Types(_NAMED)
+        self.named = {name: parse_type(text) for name, text in _NAMED.items()}
         self.counting = False
         self.made: list[Allocation] = []
         self.kept: list[Any] = []
@@ -127,18 +132,22 @@ class Machine:
         self.loops = 0
         self.string_variable: Any = heap.new(t.string)
         self.globals["n"], self.globals["k4"] = Value(_INT, 1), Value(_INT, 4)
+        self.globals["n2"], self.globals["eq"] = Value(_INT, 0), Value(_BOOL, False)
+        self.queues: dict[int, list[Value]] = {}  # what channels hold, by their addresses
+        self.rooms: dict[int, int] = {}
         self.globals["str"] = Value(_STRING, b"hello world")
 
     # --- allocating
 
     def count(self, run: Callable[[], Any], skip: int = 0) -> Any:
-        """Run an operation that escapes; `skip`: objects that it first makes of Python's values."""
+        """Run an operation that escapes; `skip`: objects that it first, or if negative at last,
+        makes of Python's values."""
         if not self.counting:
             out = run()
         else:
             result: list[Any] = []
             made = allocations(self.heap, lambda: result.append(run()))
-            self.made += made[skip:]
+            self.made += made[skip:] if skip >= 0 else made[:skip]
             out = result[0]
         self.kept.append(out)
         return out
@@ -152,16 +161,16 @@ class Machine:
 
     def under(self, type_: Node) -> Node:
         """The type behind a name of the program."""
-        while type_.op == "named" and type_.a in _NAMED and type_.b is None:
-            if _NAMED[type_.a].startswith("struct"):
+        while type_.op == "named" and type_.a in self.named and type_.b is None:
+            if self.named[type_.a].op == "struct":
                 break
-            type_ = parse_type(_NAMED[type_.a])
+            type_ = self.named[type_.a]
         return type_
 
     def structure(self, type_: Node) -> Node:
         """The same, and structs too."""
         type_ = self.under(type_)
-        return parse_type(_NAMED[type_.a]) if type_.op == "named" and type_.a in _NAMED else type_
+        return self.named.get(type_.a, type_) if type_.op == "named" else type_
 
     def string(self, data: bytes, escapes: bool, buffer: bool = True) -> Value:
         """A new string: up to 32 bytes stay on the stack if it does not escape."""
@@ -254,8 +263,9 @@ class Machine:
                 self.assign_ref(ref, type_, value)
         if value is None:
             value = Value(type_, ref if info.kind in ("struct", "array") else self.zero(info))
+        still = value.constant and not (self.escapes.taken(name) or self.escapes.reassigned(name))
         if name != "_":
-            scope[name] = Variable(type_, Value(type_, value.x, False, value.stack), ref)
+            scope[name] = Variable(type_, Value(type_, value.x, still, value.stack), ref)
 
     def is_library(self, value: Value) -> bool:
         """An object of the library, which only the library looks into."""
@@ -291,8 +301,16 @@ class Machine:
                 return variable.value
             info = self.info(variable.type)
             if info.kind in ("struct", "array"):
-                return Value(variable.type, variable.ref)
-            if info.kind in ("interface", "func", "map", "slice", "pointer", "string", "chan"):
+                return Value(variable.type, variable.ref, variable.value.constant)
+            if info.kind in (
+                "interface",
+                "func",
+                "map",
+                "slice",
+                "pointer",
+                "string",
+                "chan",
+            ):
                 return variable.value
             return Value(variable.type, variable.ref.value)
         if name in self.globals:
@@ -372,7 +390,8 @@ class Machine:
         if form.op == "slice":
             return form.a, target.x
         if form.op == "array" and target.x is not None:
-            return form.b, target.x.value
+            whole = isinstance(target.x, _core.Array)
+            return form.b, target.x if whole else target.x.value
         raise NotReplayedError(f"elements of a {form.op}")
 
     def map_put(self, map_: Any, type_: Node, key: Value, value: Value) -> None:
@@ -447,6 +466,10 @@ class Machine:
             values = [self.value(scope, x, False), Value(_BOOL, found)]
         elif x.op == "call" and x.a.op == "dot" and x.a.b in ("Load", "Atoi", "ParseInt", "Write"):
             values = [self.value(scope, x, True), Value(_BOOL, True)]
+        elif x.op == "assert":
+            values = list(self.asserted(scope, x))
+        elif x == Node("unary", "<-", x.b):
+            values = [self.value(scope, x, True), Value(_BOOL, True)]
         else:
             raise NotReplayedError("several results")
         for place, value in zip(s.b, values, strict=False):
@@ -470,6 +493,28 @@ class Machine:
         if s.a is not None:
             self.run([s.a], inner)
         self.run(s.c if self.value(inner, s.b, False).x else s.d, Scope(inner))
+
+    def do_switch(self, s: Node, scope: Scope) -> None:
+        inner = Scope(scope)
+        if s.a is not None:
+            self.run([s.a], inner)
+        tag = True if s.b is None else self.value(inner, s.b, False).x
+        chosen: list[Node] = []
+        for values, body in s.c:
+            if values is None:
+                chosen = body
+            elif any(self.value(inner, x, False).x == tag for x in values):
+                chosen = body
+                break
+        try:
+            self.run(chosen, Scope(inner))
+        except _Leave as leave:
+            if str(leave) != "break":
+                raise
+
+    def do_define(self, s: Node, scope: Scope) -> None:
+        self.types.define(s.a, s.b)
+        self.named[s.a] = s.b
 
     def do_for(self, s: Node, scope: Scope) -> None:
         inner = Scope(scope)
@@ -547,9 +592,22 @@ class Machine:
         """Arguments travel in a closure: in a loop an object; the record is one of the pool's."""
         self.deferred(s.a, scope, self.loops > 0)
 
+    def do_send(self, s: Node, scope: Scope) -> None:
+        """Into a buffer: no memory is taken."""
+        channel = self.value(scope, s.a, False)
+        assert channel.type is not None
+        elem = self.structure(channel.type).a
+        value = self.converted(self.value(scope, s.b, True), elem, True)
+        queue = self.queues.setdefault(_core.address(channel.x), [])
+        if len(queue) >= self.room_of(channel.x):
+            raise NotReplayedError("waiting for a channel")
+        queue.append(value)
+
+    def room_of(self, channel: Any) -> int:
+        return self.rooms.get(_core.address(channel), 0)
+
     def do_go(self, s: Node, scope: Scope) -> None:
-        """The closure; the goroutine is a dead one that lives again."""
-        self.deferred(s.a, scope, True)
+        raise NotReplayedError("a goroutine: whether one is made anew is up to the scheduler")
 
     def deferred(self, call: Node, scope: Scope, escapes: bool) -> None:
         if call.op != "call":
@@ -568,6 +626,14 @@ class Machine:
         if parts and escapes:
             self.closure(call, parts, escapes)
 
+    def is_static(self, x: Node) -> bool:
+        """A literal that the linker lays out (walk/complit.go:isStaticCompositeLiteral)."""
+        if x.op != "literal":
+            return self.is_constant(x)
+        if x.a is not None and self.structure(x.a).op not in ("struct", "array"):
+            return False
+        return all(self.is_static(part) for _, part in x.b)
+
     def is_constant(self, x: Node) -> bool:
         return x.op in ("int", "float", "string", "rune", "imaginary") or x in (
             Node("name", "true"),
@@ -582,7 +648,7 @@ class Machine:
             types[f"X{i}"] = self.info(type_)
             skip += made
         name = f"func{abs(hash(repr(node)))}"
-        return self.make(escapes, lambda: self.heap.closure(name, types, **values), skip)
+        return self.make(escapes, lambda: self.heap.closure(name, types, **values), -skip)
 
     # --- expressions
 
@@ -624,7 +690,10 @@ class Machine:
                 if ref is None:  # on the stack, as the closure is
                     ref = variable.ref = self.heap.new(self.info(variable.type))
                 parts.append(
-                    (Value(Node("pointer", variable.type), ref), Node("pointer", variable.type))
+                    (
+                        Value(Node("pointer", variable.type), ref),
+                        Node("pointer", variable.type),
+                    )
                 )
         object_ = self.closure(x, parts, escapes) if escapes or not parts else None
         return Value(x.a, Function(x, scope, object_))
@@ -647,8 +716,15 @@ class Machine:
                 return Value(inside, value.x)
             return self.loaded(inside, value.x.value)
         if x.a == "<-":
-            raise NotReplayedError("receiving from a channel")
-        return Value(value.type, constant(Node("unary", x.a, Node("int", value.x))), value.constant)
+            queue = self.queues.get(_core.address(value.x), [])
+            if not queue:
+                raise NotReplayedError("waiting for a channel")
+            return queue.pop(0)
+        return Value(
+            value.type,
+            constant(Node("unary", x.a, Node("int", value.x))),
+            value.constant,
+        )
 
     def address(self, scope: Scope, x: Node, escapes: bool) -> Value:
         if x.op == "literal":
@@ -663,7 +739,10 @@ class Machine:
                 if known is None or known.type is None:
                     raise NotReplayedError(f"the address of {x.a}")
                 return Value(Node("pointer", known.type), self.heap.new(self.info(known.type)))
-            return Value(Node("pointer", variable.type), variable.ref)
+            library = self.is_library(variable.value)
+            return Value(
+                Node("pointer", variable.type), variable.value.x if library else variable.ref
+            )
         raise NotReplayedError(f"the address of a {x.op}")
 
     def fill(self, scope: Scope, ref: Any, type_: Node, x: Node, escapes: bool) -> None:
@@ -717,19 +796,25 @@ class Machine:
             type_ = form = Node("array", Node("int", len(x.b)), form.b)
         ref = self.heap.new(self.info(type_))
         self.fill(scope, ref, type_, x._replace(a=type_), escapes)
-        return Value(type_, ref)
+        return Value(type_, ref, self.is_static(x))
 
     def new_map(self, form: Node, hint: int, escapes: bool) -> Any:
         key, elem = self.info(form.a), self.info(form.b)
         if escapes:
             return self.count(lambda: self.heap.new_map(key, elem, hint))
+        if hint > 8:  # only the map itself lies on the stack
+            return self.count(lambda: self.heap.new_map(key, elem, hint), 1)
         map_ = self.heap.new_map(key, elem, hint)
-        if hint <= 8 and key.kind.startswith(("int", "uint")) and elem.kind in _SIMPLE:
-            map_[0] = self.zero(elem)  # the first group lies on the stack too
-            del map_[0]
-        elif hint <= 8:
-            raise NotReplayedError("a map of such keys on the stack")
+        first = self.zero_slot(key)
+        map_[first] = self.zero_slot(elem)  # its first group does too
+        del map_[first]
         return map_
+
+    def zero_slot(self, info: t.TypeInfo) -> Any:
+        if info.kind in ("struct", "array"):
+            ref: Any = self.heap.new(info)
+            return ref if info.kind == "struct" else ref.value
+        return self.zero(info)
 
     def x_type(self, scope: Scope, x: Node, escapes: bool) -> Value:
         raise NotReplayedError("a type as a value")
@@ -801,6 +886,26 @@ class Machine:
             return target
         return Value(target.type, target.x.reslice(low, high, most), False, target.stack)
 
+    def x_assert(self, scope: Scope, x: Node, escapes: bool) -> Value:
+        value, ok = self.asserted(scope, x)
+        if not ok.x:
+            raise NotReplayedError("a panic")
+        return value
+
+    def asserted(self, scope: Scope, x: Node) -> tuple[Value, Value]:
+        held, info = self.value(scope, x.a, False).x, self.info(x.b)
+        if isinstance(held, _core.Box) and held.type == info:
+            return self.loaded(x.b, held.value), Value(_BOOL, True)
+        if (
+            isinstance(held, _core.Ref)
+            and info.kind == "pointer"
+            and info.elem == _core.typeof(held)
+        ):
+            return Value(x.b, held), Value(_BOOL, True)
+        if held is None or isinstance(held, (_core.Box, _core.Ref)):
+            return Value(x.b, self.zero_slot(info)), Value(_BOOL, False)
+        raise NotReplayedError("such a type assertion")
+
     def x_dot(self, scope: Scope, x: Node, escapes: bool) -> Value:
         if x.a.op == "type":  # (*T).M: a method expression is static
             return Value(parse_type("func()"), Function(None, None, self.heap.closure("method")))
@@ -812,7 +917,7 @@ class Machine:
                     return Value(_INT, _DURATIONS[f"{x.a.a}.{x.b}"], True)
                 raise NotReplayedError(f"{x.a.a}.{x.b}") from None
             return Value(_INT if isinstance(value, int) else _FLOAT, value, True)
-        if x.a.op == "name" and scope.find(x.a.a) is None and x.a.a in _NAMED:
+        if x.a.op == "name" and scope.find(x.a.a) is None and x.a.a in self.named:
             return Value(parse_type("func()"), Function(None, None, self.heap.closure("method")))
         target = self.value(scope, x.a, False)
         assert target.type is not None
@@ -864,7 +969,7 @@ class Machine:
                 return call_library(self, scope, f"{f.a.a}.{f.b}", x, escapes)
             return call_method(self, scope, f, x, escapes)
         if f.op == "name" and scope.find(f.a) is None:
-            if f.a not in _FUNCTIONS and (f.a in _NAMED or f.a in _TYPE_WORDS):
+            if f.a not in _FUNCTIONS and (f.a in self.named or f.a in _TYPE_WORDS):
                 return self.conversion(scope, x, Node("named", f.a), escapes)
             return call_builtin(self, scope, f.a, x, escapes)
         function = self.value(scope, f, False)
@@ -908,8 +1013,13 @@ class Machine:
         return Value(type_, value.x, value.constant, value.stack)
 
     def conversion(self, scope: Scope, x: Node, type_: Node, escapes: bool) -> Value:
-        value = self.value(scope, x.b[0], False)
         info = self.info(type_)
+        if info.kind == "slice" and x.b[0].op == "binary" and x.b[0].a == "+":
+            parts = [self.value(scope, part, False) for part in _flattened(x.b[0])]
+            if not all(part.constant for part in parts):  # in one step (string.go:concatbytes)
+                whole = b"".join(part.x for part in parts)
+                return self.slice_of(type_, Value(_STRING, whole), escapes)
+        value = self.value(scope, x.b[0], False)
         data = value.x
         if info.kind == "string" and isinstance(data, _core.Slice):
             return self.string_of(type_, data, escapes)
@@ -920,8 +1030,8 @@ class Machine:
         if info.kind == "interface":
             return self.converted(value, type_, escapes)
         if isinstance(data, int | float) and not isinstance(data, bool):
-            whole = info.kind.startswith(("int", "uint"))
-            data = _wrapped(int(data), info) if whole else float(data)
+            is_int = info.kind.startswith(("int", "uint"))
+            data = _wrapped(int(data), info) if is_int else float(data)
         return Value(type_, data, value.constant, value.stack)
 
     def string_of(self, type_: Node, row: Any, escapes: bool) -> Value:
@@ -969,7 +1079,13 @@ def _wrapped(x: Any, info: t.TypeInfo) -> Any:
 
 
 _SIMPLE = frozenset(
-    ("bool", "int", "uint", "float64", *(f"{s}int{b}" for s in ("", "u") for b in (8, 16, 32, 64)))
+    (
+        "bool",
+        "int",
+        "uint",
+        "float64",
+        *(f"{s}int{b}" for s in ("", "u") for b in (8, 16, 32, 64)),
+    )
 )
 _KINDS_TO_BOX = frozenset(
     (*_SIMPLE, "uintptr", "float32", "complex64", "complex128", "string", "slice", "struct",
@@ -978,8 +1094,29 @@ _KINDS_TO_BOX = frozenset(
 _TYPE_WORDS = frozenset((*_BASIC, "error"))
 _PACKAGES = frozenset(
     [
-        *("atomic", "bufio", "bytes", "context", "errors", "fmt", "maps", "math", "os", "rand"),
-        *("reflect", "runtime", "slices", "sort", "strconv", "strings", "sync", "time", "unique"),
+        *(
+            "atomic",
+            "bufio",
+            "bytes",
+            "context",
+            "errors",
+            "fmt",
+            "maps",
+            "math",
+            "os",
+            "rand",
+        ),
+        *(
+            "reflect",
+            "runtime",
+            "slices",
+            "sort",
+            "strconv",
+            "strings",
+            "sync",
+            "time",
+            "unique",
+        ),
         *("unsafe", "utf8", "weak"),
     ]
 )

@@ -25,8 +25,9 @@ class Node(NamedTuple):
                 spread) index(x, [i]) cut(x, low, high, max) unary(op, x) binary(op, x, y)
                 literal(T, [(key, value)]) closure(func type, body) assert(x, T)
     statements  expression(x) assign(op, left, right) step(x, op) var(names, T, values) for(init,
-                condition, post, body) range(key, value, define, x, body) if(init, condition, then,
-                else) return(values) defer(call) go(call) block(body) send(channel, x) leave(word)
+                condition, post, body) range(left, define, x, body) if(init, condition, then, else)
+                switch(init, tag, [(values or None, body)]) define(name, T) return(values)
+                defer(call) go(call) block(body) send(channel, x) leave(word)
     """
 
     op: str
@@ -454,7 +455,10 @@ class _Parser:
             value = self.literal(None) if self.peek("{") else self.expression()
             key = None
             if self.take(":"):
-                key, value = value, self.literal(None) if self.peek("{") else self.expression()
+                key, value = (
+                    value,
+                    self.literal(None) if self.peek("{") else self.expression(),
+                )
             parts.append((key, value))
             self.take(";")
             if not self.peek("}"):
@@ -500,7 +504,11 @@ class _Parser:
         for word in ("break", "continue"):
             if self.take(word):
                 return Node("leave", word)
-        if self.peek("switch", "select", "goto", "type", "const"):
+        if self.take("switch"):
+            return self.switch()
+        if self.take("type"):
+            return Node("define", self.word(), self.type())
+        if self.peek("select", "goto", "const"):
             return Node("leave", self.fail(f"{self.token.text} is not read"))
         return self.simple()
 
@@ -567,6 +575,31 @@ class _Parser:
         if self.take("else"):
             other = [self.statement()] if self.take("if") is False else [self.condition()]
         return Node("if", init, first.a, then, other)
+
+    def switch(self) -> Node:
+        self.headers += 1
+        init: Node | None = None
+        tag = None if self.peek("{") else self.simple()
+        if self.take(";"):
+            init, tag = tag, None if self.peek("{") else self.simple()
+        self.headers -= 1
+        self.want("{")
+        cases: list[tuple[list[Node] | None, list[Node]]] = []
+        while not self.take("}"):
+            if self.take("default"):
+                values = None
+            else:
+                self.want("case")
+                values = self.list()
+            self.want(":")
+            body: list[Node] = []
+            while not self.peek("case", "default", "}"):
+                if not self.take(";"):
+                    body.append(self.statement())
+            cases.append((values, body))
+        if tag is not None and tag.op != "expression":
+            self.fail("a type switch is not read")
+        return Node("switch", init, None if tag is None else tag.a, cases)
 
     def finish(self) -> None:
         if self.token.kind != "end":

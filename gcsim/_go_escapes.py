@@ -15,7 +15,19 @@ __all__ = ["Escapes"]
 
 #: Functions whose results do not hold what they are given.
 _COPIES = frozenset(
-    ("len", "cap", "copy", "string", "min", "max", "make", "new", "delete", "clear", "nop")
+    (
+        "len",
+        "cap",
+        "copy",
+        "string",
+        "min",
+        "max",
+        "make",
+        "new",
+        "delete",
+        "clear",
+        "nop",
+    )
 )
 #: Methods that keep their arguments for good.
 _KEEPS = frozenset(("Store", "LoadOrStore", "Swap", "CompareAndSwap", "Put"))
@@ -42,6 +54,7 @@ class Escapes:
     def __init__(self, body: list[Node]) -> None:
         self._locals: set[str] = set()
         self._arrays: set[str] = set()
+        self._whole: set[str] = set()  # arrays and structs: their parts are parts of the variable
         self._reassigned: set[str] = set()
         self._by_hand: set[str] = set()  # address taken by & or by cutting an array
         self._captured: set[str] = set()
@@ -84,9 +97,17 @@ class Escapes:
 
     def into(self, place: Node) -> bool:
         """Whether what is stored there leaves."""
-        while place.op in ("dot", "index", "cut"):
-            place = place.a
-        return place.op != "name" or place.a not in self._locals or place.a in self._values
+        base = self._base(place)
+        return base is None or base not in self._locals or base in self._values
+
+    def _base(self, place: Node) -> str | None:
+        """The variable that a place is a part of; None behind a pointer, in a slice or a map."""
+        inside = place
+        while inside.op in ("dot", "index"):
+            inside = inside.a
+        if inside.op != "name" or (inside is not place and inside.a not in self._whole):
+            return None
+        return str(inside.a)
 
     def captured(self, closure: Node, scope: Any) -> list[str]:
         """Variables around a literal that its body uses, in the order of first use."""
@@ -117,12 +138,16 @@ class Escapes:
             self._locals.update(x.a)
             if x.b is not None and x.b.op == "array":
                 self._arrays.update(x.a)
+            if x.b is not None and x.b.op in ("array", "struct", "named"):
+                self._whole.update(x.a)
         elif x.op == "assign" and x.a == ":=":
             names = [place.a for place in x.b if place.op == "name"]
             self._locals.update(names)
             for name, value in zip(names, x.c, strict=False):
                 if value.op == "literal" and value.a is not None and value.a.op == "array":
                     self._arrays.add(name)
+                if value.op == "literal" and value.a is not None:
+                    self._whole.update([name] if value.a.op in ("array", "struct", "named") else ())
         elif x.op == "range" and x.b:
             self._locals.update(place.a for place in x.a if place.op == "name")
         elif x.op == "closure":
@@ -159,6 +184,9 @@ class Escapes:
         elif s.op == "block":
             for part in s.a:
                 self._statement(part, loop)
+        elif s.op == "switch":
+            for part in ([s.a] if s.a is not None else []) + [y for _, body in s.c for y in body]:
+                self._statement(part, loop)
         elif s.op == "if":
             for part in ([s.a] if s.a is not None else []) + s.c + s.d:
                 self._statement(part, loop)
@@ -171,14 +199,11 @@ class Escapes:
                     self._reassigned.add(place.a)
                 self._flow(place.a, value)
                 continue
-            base = place
-            while base.op in ("dot", "index"):
-                base = base.a
-            if base.op == "name" and base.a in self._locals:
-                if base is not place and base.a in self._arrays:
-                    self._reassigned.add(base.a)
-                self._flow(base.a, value)
-            else:
+            base = self._base(place)
+            if base is not None and base in self._locals:
+                self._reassigned.add(base)
+                self._flow(base, value)
+            elif place != Node("name", "n2") and place != Node("name", "eq"):  # hold no pointers
                 self._leave(value, loop)
 
     def _grows(self, place: Node, value: Node, loop: bool) -> bool:
@@ -197,7 +222,9 @@ class Escapes:
 
     def _uses(self, s: Node, loop: bool) -> None:
         """Addresses that are taken, captures, calls that keep, and uses that stop a move."""
-        for x in _inside(s) if s.op not in ("for", "range", "block", "if") else self._heads(s):
+        for x in (
+            _inside(s) if s.op not in ("for", "range", "block", "if", "switch") else self._heads(s)
+        ):
             self._expression(x, s, loop)
 
     def _heads(self, s: Node) -> Iterator[Node]:
@@ -207,6 +234,8 @@ class Escapes:
             yield s.c
         elif s.op == "if":
             yield s.b
+        elif s.op == "switch":
+            yield from _children([s.b, [values for values, _ in s.c]])
 
     def _expression(self, x: Node, parent: Node, loop: bool) -> None:
         if x.op == "unary" and x.a == "&":
@@ -220,6 +249,9 @@ class Escapes:
         elif x.op == "call" and x.a.op == "dot" and x.a.b in _KEEPS:
             for value in x.b:
                 self._flow(None, value)
+        elif x.op == "call" and x.a.op == "dot" and x.a.a == Node("name", "fmt") and x.b:
+            if x.a.b.startswith("Fp"):  # the writer is called through an interface
+                self._flow(None, x.b[0])
         elif x.op == "closure":
             names = {y.a for part in x.b for y in self._all(part) if y.op == "name"}
             self._captured.update(names & self._locals)

@@ -59,6 +59,14 @@ class _Opaque:
         self.parts = parts
 
 
+_LOCKS = {
+    "sync.Mutex": "state int32; sema uint32",
+    "sync.RWMutex": "w [2]uint32; writers, readers uint32; count, wait int32",
+    "sync.WaitGroup": "state uint64; sema uint32",
+    "sync.Once": "done uint32; m [2]uint32",
+}
+
+
 # --- built-in functions ---------------------------------------------------------------------------
 
 
@@ -85,7 +93,10 @@ def library_variable(m: Machine, type_: Node, escapes: bool) -> Any:
         return m.make(escapes, m.heap.buffer)
     if type_.a == "sync.Map":
         return _SyncMap()
-    if type_.a in ("atomic.Pointer", "atomic.Value", "sync.Mutex", "sync.Once", "sync.WaitGroup"):
+    if type_.a in _LOCKS:  # their address leaks into the scheduler, so they are in the heap
+        m.runtime(_LOCKS[type_.a])
+        return _Opaque()
+    if type_.a in ("atomic.Pointer", "atomic.Value"):
         return _Opaque()
     return None
 
@@ -126,7 +137,10 @@ def _make(m: Machine, scope: Scope, x: Node, escapes: bool) -> Value:
     if form.op == "chan":
         elem = m.info(form.a)
         size = sizes[0].x if sizes else 0
-        return Value(type_, m.count(lambda: m.heap.make_chan(elem, size)))
+        channel = m.count(lambda: m.heap.make_chan(elem, size))
+        m.rooms[_core.address(channel)] = size
+        m.queues[_core.address(channel)] = []
+        return Value(type_, channel)
     if form.op != "slice":
         raise NotReplayedError(f"make of a {form.op}")
     n, cap = sizes[0].x, sizes[-1].x
@@ -161,7 +175,10 @@ def _append(m: Machine, scope: Scope, x: Node, escapes: bool) -> Value:
     fits = n <= row.cap
     grown = m.count(lambda: row.append(*values), skip) if values else row
     return Value(
-        type_, grown if values or first.x is not None else None, False, first.stack and fits
+        type_,
+        grown if values or first.x is not None else None,
+        False,
+        first.stack and fits,
     )
 
 
@@ -326,6 +343,10 @@ def _quoted(m: Machine, s: bytes) -> Value:
     return m.string(b'"' + s + b'"', True)
 
 
+def _no() -> Value:
+    raise NotReplayedError("strings.SplitN of such values")
+
+
 def _plain(f: Callable[..., Any], type_: Node) -> Callable[..., Value]:
     return lambda m, *args: Value(type_, f(*args))
 
@@ -334,6 +355,7 @@ _BOOL = parse_type("bool")
 _STRING_FUNCTIONS: dict[str, Callable[..., Value]] = {
     "strings.Join": _join,
     "strings.Split": _split,
+    "strings.SplitN": lambda m, s, by, n: _texts(m, s.split(by, n - 1)) if by and n > 0 else _no(),
     "strings.Fields": lambda m, s: _texts(m, s.split()),
     "strings.Repeat": _repeated,
     "strings.Replace": _replace,
@@ -382,6 +404,32 @@ def _format(m: Machine, arguments: list[Value]) -> bytes:
 
     taken = list(range(len(rest)))[::-1]
     return re.sub(r"%%|%[dsvxX]", verb, pattern).encode()
+
+
+def _printed(m: Machine, arguments: list[Value]) -> bytes:
+    """fmt.Sprint: a space between two operands if neither is a string."""
+    out = b""
+    for i, value in enumerate(arguments):
+        m.interface(value)
+        both = isinstance(value.x, bytes) or isinstance(arguments[i - 1].x, bytes)
+        if isinstance(value.x, bool) or not isinstance(value.x, (int, bytes)):
+            raise NotReplayedError("such a value printed")
+        word = value.x if isinstance(value.x, bytes) else str(value.x).encode()
+        out += (b"" if both or not i else b" ") + word
+    return out
+
+
+def _sprint(m: Machine, arguments: list[Value], escapes: bool) -> Value:
+    return m.string(_printed(m, arguments), True)
+
+
+def _fprintf(m: Machine, arguments: list[Value], escapes: bool) -> Value:
+    made: Any = arguments[0].x
+    if not isinstance(made, (Builder, Buffer)):
+        raise NotReplayedError("such a writer")
+    data = _format(m, arguments[1:])
+    m.count(lambda: made.write(data))
+    return Value(_INT, len(data))
 
 
 def _sprintf(m: Machine, arguments: list[Value], escapes: bool) -> Value:
@@ -578,6 +626,8 @@ _FUNCTIONS_OF_LIBRARY: dict[str, Callable[[Machine, list[Value], bool], Value]] 
     "errors.New": _error,
     "fmt.Sprintf": _sprintf,
     "fmt.Errorf": _errorf,
+    "fmt.Sprint": _sprint,
+    "fmt.Fprintf": _fprintf,
     "slices.Grow": _slices_grow,
     "slices.Concat": _slices_concat,
     "slices.Clone": _slices_clone,

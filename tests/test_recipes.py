@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
+import go_recipes
 import pytest
 
 import gcsim
@@ -85,6 +87,26 @@ def test_the_code_alone_says_what_is_done(tmp_path: Path) -> None:
 )
 def test_other_pieces_of_code(code: str, wanted: str) -> None:
     assert made(code) == wanted.split()
+
+
+def test_more_pieces_of_code_allocate_what_a_real_program_did() -> None:
+    """Numbers and bytes, by Go's MemStats; tiny objects take a block of 16 bytes, or none."""
+    rows = go_recipes.rows()
+    assert len(rows) > 190
+    for row in rows:
+        ours = _replayed(row["setup"], row["code"])
+        slots, tiny = sum(a.slot for a in ours), sum(not a.slot for a in ours)
+        told = f"{row['setup']};; {row['code']}: {[str(a) for a in ours]}"
+        assert len(ours) == int(row["mallocs"]), told
+        assert slots <= int(row["bytes"]) <= slots + 16 * tiny, told
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("go"), reason="needs go")
+def test_go_still_says_so() -> None:
+    rows = go_recipes.rows()
+    numbers = go_recipes.measured([(row["setup"], row["code"]) for row in rows])
+    assert [mallocs for mallocs, _ in numbers] == [int(row["mallocs"]) for row in rows]
 
 
 def test_go_code_is_read() -> None:
