@@ -11,7 +11,7 @@ from gcsim import _core
 class Globals(_core.Globals, MutableMapping[str, Any]):
     """Named roots: what a value refers to lives at least as long as the name.
 
-    Values are references, slices, str or None; other values raise ConversionError, those of
+    Values are references, slices, maps, str or None; other values raise ConversionError, those of
     another heap WrongHeapError. A name that is not there raises UnknownNameError (a KeyError).
     A mapping is a view: every ``heap.globals`` shows the same names.
     """

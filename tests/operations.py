@@ -5,6 +5,7 @@ Each takes an open heap, leaves nothing in it that is rooted, and may be called 
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import pickle
 from array import array as buffer
@@ -12,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 import gcsim
-from gcsim import array, i64, iface, ptr, slice_, string, u8
+from gcsim import array, i64, iface, map_, ptr, slice_, string, u8
 
 
 @gcsim.struct
@@ -29,6 +30,11 @@ class Holder:
     arms: array[ptr[Node], 3]
     any: iface
     inner: Node
+
+
+@gcsim.struct
+class WithMap:
+    texts: map_[string, ptr[Node]]
 
 
 def objects(heap: gcsim.Heap) -> Any:
@@ -323,10 +329,33 @@ def pools(heap: gcsim.Heap) -> Any:
     return pool
 
 
+def maps(heap: gcsim.Heap) -> Any:
+    texts, numbers = heap.new_map(str, ptr[Node]), heap.new_map(i64, array[u8, 200], hint=20)
+    for n in range(60):
+        texts[f"key {n}"] = heap.new(Node, n=n)
+        numbers[n] = bytes([n]) * 200
+    for n in range(0, 60, 2):
+        del texts[f"key {n}"], numbers[n]
+    assert texts["key 7"].n == 7 and numbers[7][0] == 7 and "key 8" not in texts
+    assert sorted(texts.copy()) == sorted(texts) and len(numbers.copy()) == 30
+    assert sum(node.n for node in texts.values()) == sum(range(1, 60, 2))
+    entries = iter(numbers.items())
+    next(entries)
+    with_maps = heap.new(WithMap, texts=texts)
+    heap.globals["texts"] = with_maps.texts
+    assert heap.globals["texts"] == texts and repr(texts)
+    del heap.globals["texts"]
+    for wrong in (lambda: texts[5], lambda: texts["no"], lambda: numbers.__setitem__(1, 5)):
+        with contextlib.suppress(gcsim.Error):
+            wrong()
+    texts.clear()
+    return with_maps, entries
+
+
 ALL: dict[str, Callable[[gcsim.Heap], Any]] = {
     f.__name__.strip("_"): f
     for f in (
         objects, large_objects, tiny_objects, strings, slices, fields, frames, globals_, weak_references,
-        finalizers, batches, results, handles, channels, pools, collections, heaps, types, errors,
+        finalizers, batches, results, handles, channels, pools, maps, collections, heaps, types, errors,
     )
 }  # fmt: skip

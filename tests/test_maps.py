@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 import math
 import pickle
 import random
@@ -326,6 +327,28 @@ def test_fields_hold_maps(heap: gcsim.Heap) -> None:
     assert rows[1]["k"] == 2 and len(rows[0]) == 0
 
 
+def test_globals_and_frames_hold_maps(heap: gcsim.Heap) -> None:
+    m = heap.new_map(string, i64)
+    m["a"] = 1
+    heap.globals["cache"] = m
+    goroutine = heap.goroutine("main")
+    with goroutine.frame("f", local=map_[string, i64], nil=map_[string, i64]) as frame:
+        frame.local = m
+        address = m.address
+        del m
+        heap.collect()
+        assert frame.local == {"a": 1} and frame.local.address == address
+        assert frame.nil == {} and frame.nil.address == 0
+        with pytest.raises(gcsim.ConversionError):
+            frame.local = heap.new_map(i64, i64)
+    heap.collect()
+    assert heap.globals["cache"]["a"] == 1
+    heap.globals["cache"] = heap.new(Holder).index
+    assert heap.globals["cache"] == {} and heap.globals["cache"].address == 0
+    with gcsim.Heap() as other, pytest.raises(gcsim.WrongHeapError):
+        heap.globals["cache"] = other.new_map(string, i64)
+
+
 def test_a_nil_map_reads_as_empty_and_cannot_be_written_to(heap: gcsim.Heap) -> None:
     nil = heap.new(Holder).index
     assert len(nil) == 0 and not nil and nil.address == 0
@@ -565,6 +588,26 @@ def test_threads_see_no_map_between_two_states(heap: gcsim.Heap) -> None:
         thread.join()
     assert not errors
     assert m == {k: str(k) for n in range(4) for k in range(n * 10_000, n * 10_000 + 3000) if k % 3}
+
+
+def test_maps_leave_nothing_behind(heap: gcsim.Heap) -> None:
+    def work() -> None:
+        for _ in range(20):
+            m = heap.new_map(str, array[i64, 2])
+            m["a"] = (1, 2)
+            assert list(next(iter(m.values()))) == [1, 2] and "b" not in m and repr(m)
+            holder = heap.new(Holder, index=heap.new_map(string, i64))
+            holder.index["b"] = 1
+            with pytest.raises(KeyError):
+                m.copy()["c"]
+        gc.collect()
+
+    work()
+    before = len(gc.get_objects())
+    work()
+    assert len(gc.get_objects()) - before < 15  # one type too many for each map would be 60
+    heap.collect()
+    assert not heap.handles()
 
 
 # --- stepping ------------------------------------------------------------------------------------

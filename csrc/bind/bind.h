@@ -238,7 +238,7 @@ struct heap_object {
     uint32_t types_room;
     uint32_t types_by_id_room;
     struct type_object **types_by_id; // strong, by gcsim_type.id: heap_type_of
-    struct map_type **map_types;      // by type_object.serial: map_bind.c
+    struct heap_map_type **map_types; // by type_object.serial: map_bind.c
     uint32_t map_types_room;
     uint64_t map_random; // state of chance of the heap's maps, from the seed
     uint32_t steps;      // api->steps

@@ -158,6 +158,8 @@ static PyObject *words_value(struct heap_object *h, struct type_object *type, st
         return NULL;
     case GCSIM_KIND_INTERFACE:
         return iface_object(h, (struct iface){words->w[0], (void *)(uintptr_t)words->w[1]}, handle);
+    case GCSIM_KIND_MAP:
+        return map_of_handle(h, type, handle);
     case GCSIM_KIND_FUNC:
         return words->w[0] ? func_make(h, handle, (const void *)(uintptr_t)words->w[0])
                            : Py_NewRef(Py_None);
@@ -866,7 +868,15 @@ static PyObject *frame_richcompare(PyObject *a, PyObject *b, int op)
 
 // --- globals
 
-enum global_kind { GLOBAL_NIL, GLOBAL_REF, GLOBAL_SLICE, GLOBAL_STRING, GLOBAL_BOX, GLOBAL_FUNC };
+enum global_kind {
+    GLOBAL_NIL,
+    GLOBAL_REF,
+    GLOBAL_SLICE,
+    GLOBAL_STRING,
+    GLOBAL_MAP,
+    GLOBAL_BOX, // from here on the pointer may lead out of the objects' address space
+    GLOBAL_FUNC
+};
 
 struct global_slot {
     gcsim_global *global; // the heap's
@@ -936,6 +946,8 @@ static PyObject *globals_subscript(struct globals_object *self, PyObject *name)
                               words.handle);
     else if (kind == GLOBAL_FUNC)
         result = func_make(h, words.handle, (const void *)(uintptr_t)words.w[0]);
+    else if (kind == GLOBAL_MAP)
+        result = map_of_handle(h, type, words.handle);
     else if (!words.handle)
         result = Py_NewRef(Py_None);
     else if (kind == GLOBAL_SLICE)
@@ -979,6 +991,15 @@ static int global_words(struct heap_object *h, PyObject *value, struct slice *wo
         *type = (struct type_object *)Py_NewRef(row->elem);
         return 0;
     }
+    if (is_map(h->state, value)) {
+        struct type_object *map_type = ((struct map_object *)value)->type;
+        *kind = GLOBAL_MAP;
+        *type = (struct type_object *)Py_NewRef(map_type);
+        if (map_address_for(h, map_type, value, &words->ptr) == 0)
+            return 0;
+        Py_CLEAR(*type);
+        return -1;
+    }
     if (Py_IS_TYPE(value, h->state->types[TYPE_FUNC])) {
         *kind = GLOBAL_FUNC;
         return func_word(h, value, &words->ptr);
@@ -993,9 +1014,10 @@ static int global_words(struct heap_object *h, PyObject *value, struct slice *wo
         return result;
     }
     if (!IS_REF(h->state, value)) {
-        bind_raise(h->state, ERR_CONVERSION,
-                   "a global holds a reference, a slice, a str, a Box, a Func or None, not %s",
-                   Py_TYPE(value)->tp_name);
+        bind_raise(
+            h->state, ERR_CONVERSION,
+            "a global holds a reference, a slice, a map, a str, a Box, a Func or None, not %s",
+            Py_TYPE(value)->tp_name);
         return -1;
     }
     *kind = GLOBAL_REF;

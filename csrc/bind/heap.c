@@ -797,6 +797,9 @@ static int heap_traverse(struct heap_object *h, visitproc visit, void *arg)
     Py_VISIT(Py_TYPE(h));
     for (uint32_t i = 0; i < h->types_by_id_room; i++)
         Py_VISIT(h->types_by_id[i]);
+    int seen = map_types_visit(h, visit, arg);
+    if (seen)
+        return seen;
     Py_VISIT(h->functions);
     Py_VISIT(h->traces);
     Py_VISIT(h->types_at);

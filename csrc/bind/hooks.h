@@ -17,8 +17,11 @@
 HOOK_FASTCALL(heap_py_new_slice);
 // map_bind.c
 struct map_kind;
+static PyObject *map_of_handle(struct heap_object *h, struct type_object *type,
+                               gcsim_handle *handle);
 static int map_kind_visit(struct map_kind *kind, visitproc visit, void *arg);
 static void map_kind_free(struct map_kind *kind);
+static int map_types_visit(struct heap_object *h, visitproc visit, void *arg);
 static void map_types_free(struct heap_object *h);
 static PyObject *heap_py_new_map(PyObject *self, PyObject *args, PyObject *kwargs);
 // batch.c

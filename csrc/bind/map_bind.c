@@ -89,29 +89,52 @@ static struct map_kind *map_kind_of(struct type_object *type)
     return type->map = kind;
 }
 
-static void map_types_free(struct heap_object *h)
+// What a heap knows of a type. It keeps it: else each map would be the first of its type, with groups of a type of their own.
+struct heap_map_type {
+    struct map_type t;
+    struct type_object *type; // strong
+};
+
+static int map_types_visit(struct heap_object *h, visitproc visit, void *arg)
 {
     for (uint32_t i = 0; i < h->map_types_room; i++)
+        if (h->map_types[i])
+            Py_VISIT(h->map_types[i]->type);
+    return 0;
+}
+
+static void map_types_free(struct heap_object *h)
+{
+    for (uint32_t i = 0; i < h->map_types_room; i++) {
+        if (h->map_types[i])
+            Py_XDECREF(h->map_types[i]->type);
         PyMem_Free(h->map_types[i]);
+    }
     PyMem_Free(h->map_types);
     h->map_types = NULL;
     h->map_types_room = 0;
 }
 
-static struct map_type *map_type_slot(struct heap_object *h, uint32_t serial)
+static struct map_type *map_type_slot(struct heap_object *h, struct type_object *type)
 {
+    uint32_t serial = type->serial;
     if (serial >= h->map_types_room) {
         uint32_t room = serial + 16;
-        struct map_type **grown = PyMem_Realloc(h->map_types, room * sizeof *grown);
+        struct heap_map_type **grown = PyMem_Realloc(h->map_types, room * sizeof *grown);
         if (!grown)
             return (struct map_type *)PyErr_NoMemory();
         memset(grown + h->map_types_room, 0, (room - h->map_types_room) * sizeof *grown);
         h->map_types = grown;
         h->map_types_room = room;
     }
-    if (!h->map_types[serial] && !(h->map_types[serial] = PyMem_Calloc(1, sizeof(struct map_type))))
-        PyErr_NoMemory();
-    return h->map_types[serial];
+    if (!h->map_types[serial]) {
+        struct heap_map_type *made = PyMem_Calloc(1, sizeof *made);
+        if (!made)
+            return (struct map_type *)PyErr_NoMemory();
+        made->type = (struct type_object *)Py_NewRef(type);
+        h->map_types[serial] = made;
+    }
+    return &h->map_types[serial]->t;
 }
 
 // The heap's type for map[K]V; NULL with an error. Types are looked up anew each time: a heap that was rewound has made them again.
@@ -124,7 +147,7 @@ static const struct map_type *map_type_of(struct heap_object *h, struct type_obj
     for (int i = 0; i < MAP_TYPES; i++)
         if (!(made[i] = heap_type(h, kind->types[i])))
             return NULL;
-    struct map_type *t = map_type_slot(h, type->serial);
+    struct map_type *t = map_type_slot(h, type);
     if (!t)
         return NULL;
     map_type_init(t, (enum map_key)kind->how, made[MAP_KEY], made[MAP_ELEM], made[MAP_MAP],
@@ -798,32 +821,35 @@ static PyObject *map_iter_items(struct map_object *mo, PyObject *Py_UNUSED(unuse
 
 // --- maps in fields ----------------------------------------------------------------------------------------------
 
+// A map that a pointer of this type leads to; NULL: the nil map. Takes over the handle.
+static PyObject *map_of_handle(struct heap_object *h, struct type_object *type,
+                               gcsim_handle *handle)
+{
+    const struct map_type *t =
+        h->attention & HEAP_UNSOUND && map_refuse_unsound(h) < 0 ? NULL : map_type_of(h, type);
+    bool ours = t && (!handle || ((struct map *)handle->ptr)->mark == map_mark(t, handle->ptr));
+    if (ours)
+        return map_wrap(h, type, handle);
+    if (handle)
+        heap_unroot(h, handle);
+    if (t) // of a Go dump: hashed as that process did
+        bind_raise(h->state, ERR_NOT_THERE, "reading a %s that was not made here is not there yet",
+                   type_name(type));
+    return NULL;
+}
+
 BIND PyObject *map_field_get(struct heap_object *h, struct type_object *type, void *address)
 {
-    if (h->attention & HEAP_UNSOUND && map_refuse_unsound(h) < 0)
-        return NULL;
-    gcsim_handle *kept = heap_root(h, address); // making the type can run Python code
-    const struct map_type *t = kept ? map_type_of(h, type) : NULL;
-    gcsim_handle *handle = NULL;
-    struct map *map = NULL;
     gcsim_status status = GCSIM_OK;
-    gcsim_mutator *m = t ? heap_enter(h) : NULL;
-    bool ours = true;
-    if (m) {
-        map = GCSIM_LOAD((struct map **)address);
-        ours = !map || map->mark == map_mark(t, map);
-        if (map && ours && !(handle = h->api->handle_new(m, map)))
-            status = m->status == GCSIM_OK ? GCSIM_NO_MEMORY : m->status;
-        heap_leave(h, m);
-    }
-    if (kept)
-        heap_unroot(h, kept);
+    gcsim_handle *handle = NULL;
+    gcsim_mutator *m = heap_enter(h);
     if (!m)
         return NULL;
-    if (!ours) // of a Go dump: hashed as that process did
-        return bind_raise(h->state, ERR_NOT_THERE,
-                          "reading a %s that was not made here is not there yet", type_name(type));
-    return status == GCSIM_OK ? map_wrap(h, type, handle) : ref_no_handle(h, status);
+    void *map = GCSIM_LOAD((void **)address);
+    if (map && !(handle = h->api->handle_new(m, map)))
+        status = m->status == GCSIM_OK ? GCSIM_NO_MEMORY : m->status;
+    heap_leave(h, m);
+    return status == GCSIM_OK ? map_of_handle(h, type, handle) : ref_no_handle(h, status);
 }
 
 BIND int map_address_for(struct heap_object *h, struct type_object *type, PyObject *value,
