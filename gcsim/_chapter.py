@@ -160,16 +160,19 @@ def memory_layout(demo: Demo, s: Section) -> None:
         frame.heapSlice = heap.new_slice(i64, 1000)
         frame.heapStruct = heap.new(HeapStruct, x=100)
         heap.globals["globalSlice"] = heap.new_slice(i64, 10)
+        heap_map = heap.new_map(string, i64)
         places = {
             "堆切片 heapSlice": lab.place(heap, frame.heapSlice),
             "堆结构体 heapStruct": lab.place(heap, frame.heapStruct),
             "全局切片数据 globalSlice[0]": lab.place(heap, heap.globals["globalSlice"]),
         }
         stacks = [span for span in heap.spans() if span.purpose == "stack"]
+        map_slot = next(o for o in heap.objects() if o.address == heap_map.address)
     first = stacks[0].first_page * lab.PAGE_BYTES
     s.say(f"  栈变量 stackVar: a slot of main's frame, in the stack's span at byte {first:,}")
     for name, where in places.items():
         s.say(f"  {name}: byte {where.offset:,}; {where}")
+    s.tell("堆Map heapMap: a header of bytes", map_bytes=map_slot.slot_bytes)
     s.say(
         "  全局变量 globalVar, 全局切片头: root slots beside the pages; code and constants are none"
     )
@@ -467,13 +470,21 @@ def _preallocation(demo: Demo, s: Section) -> None:
         for i in range(10_000):
             row = row.append(i)
 
+    def fill(hint: int) -> None:
+        table = heap.new_map(i64, i64, hint)
+        for i in range(10_000):
+            table[i] = i
+
     costs = {
         "不预分配 grown": _cost(heap, lambda: append(0)),
         "预分配 make([]int, 0, 10000)": _cost(heap, lambda: append(10_000)),
+        "map, 不预分配 grown": _cost(heap, lambda: fill(0)),
+        "map, make(map[int]int, 10000)": _cost(heap, lambda: fill(10_000)),
     }
     _compared(s, "预分配优化 preallocation", costs)
-    grown, made = costs.values()
+    grown, made, map_grown, map_made = costs.values()
     s.check(made[0] == 1 < grown[0] and made[1] < grown[1], "one array instead of many")
+    s.check(map_made[0] < map_grown[0] and map_made[1] < map_grown[1], "tables instead of growing")
 
 
 def _string_building(demo: Demo, s: Section) -> None:

@@ -51,8 +51,9 @@ def test_layout_says_where_things_lie(demo: _chapter.Demo) -> None:
     before = demo.heap.memstats()
     told = section(demo, "layout")
     after = demo.heap.memstats()
-    # 1,111 and 1,001 in loops; heapSlice, heapStruct, globalSlice
-    assert after.mallocs - before.mallocs == 1111 + 1001 + 3
+    # 1,111 and 1,001 in loops; heapSlice, heapStruct, globalSlice, heapMap
+    assert after.mallocs - before.mallocs == 1111 + 1001 + 4
+    assert told.figures["map_bytes"] == 48  # internal/runtime/maps.Map
     assert told.figures["mallocs"] == 1111 and told.figures["tiny_blocks"] == 63
     assert told.figures["heap_alloc_collected"] == f"{after.heap_alloc // 1024:,} KB"
     assert told.figures["freed_objects"] == demo.heap.cycles[-1].freed_objects > 1000
