@@ -10,6 +10,10 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import os
+import shutil
+import subprocess
+import tempfile
 import threading
 import time
 from array import array as column
@@ -17,13 +21,15 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from gcsim import _core, _run, lab
 from gcsim._builders import Builder
 from gcsim._detectors import LeakDetector, SnapshotDetector
 from gcsim._eras import eras
-from gcsim._errors import OptionError, WorkloadError
+from gcsim._errors import NotThereYetError, OptionError, WorkloadError
+from gcsim._escape.result import escape
 from gcsim._layout import alignof, layout, size_class
 from gcsim._pools import Pool
 from gcsim._results import MemStats, _ns_text, bytes_text
@@ -34,6 +40,8 @@ from gcsim._workload import workloads
 NAME = "chapter"
 ABOUT = "the chapter's closing program: every section on one heap, with a profile server (--serve)"
 KIB = 1 << 10
+
+_SOURCE = Path(__file__).parent / "data" / "chapter.go"
 
 # ---- what a section says
 
@@ -230,9 +238,24 @@ def _allocation_and_release(demo: Demo, s: Section) -> None:
 
 
 def escape_analysis(demo: Demo, s: Section) -> None:
-    s.say(
-        "  gcsim does not predict escapes in this version; `go build -gcflags=-m` says what Go does"
-    )
+    _one_escape(demo, s)
+    try:
+        said = escape(_SOURCE)
+    except NotThereYetError as error:
+        s.say(f"  what the compiler says is left out: {error}")
+        return
+    s.say("--- go build -gcflags='-m -l', foretold without Go ---")
+    for line in str(said).splitlines():
+        s.say(f"  {line}")
+    s.figures |= {"lines": len(said), "on_heap": len(said.heap), "on_stack": len(said.stack)}
+    version, of_go = _compiler_says()
+    s.figures["compared_with"] = version
+    s.say(f"  the compiler of this machine: {version or 'there is none to compare with'}")
+    if version and version.startswith("go1.26"):
+        s.check(of_go == str(said).splitlines(), "Go's compiler says the same, line for line")
+
+
+def _one_escape(demo: Demo, s: Section) -> None:
     heap = demo.heap
     main = heap.goroutine("escape")
     before = heap.memstats().mallocs
@@ -246,6 +269,23 @@ def escape_analysis(demo: Demo, s: Section) -> None:
     s.tell("stackAllocation: 不逃逸, objects", stack_objects=on_stack)
     s.tell("heapAllocation: 逃逸 (&x is returned), objects", heap_objects=on_heap)
     s.check((on_stack, on_heap) == (0, 1), "a frame's variable is no object, an escaped one is")
+
+
+def _compiler_says() -> tuple[str | None, list[str]]:
+    """The version of Go, None where there is none that can, and what it says of the same file."""
+    go = shutil.which("go")
+    if go is None:
+        return None, []
+    with tempfile.TemporaryDirectory() as folder:
+        source = shutil.copy(_SOURCE, folder)
+        command = [go, "build", "-gcflags=-m -l", "-o", os.devnull, source]
+        built, version = (
+            subprocess.run(words, cwd=folder, capture_output=True, text=True)
+            for words in (command, [go, "env", "GOVERSION"])
+        )
+    lines = [line.removeprefix("./") for line in built.stderr.splitlines()]
+    said = [line for line in lines if line.startswith(f"{_SOURCE.name}:")]
+    return (version.stdout.strip() if not built.returncode else None), said
 
 
 # ---- 3. memoryAlignmentAnalysis

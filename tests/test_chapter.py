@@ -61,6 +61,28 @@ def test_layout_says_where_things_lie(demo: _chapter.Demo) -> None:
     assert demo.heap.goroutines() == () and list(demo.heap.globals) == []
 
 
+def test_what_escapes_is_what_gcsim_escape_says(demo: _chapter.Demo) -> None:
+    told = section(demo, "escape")
+    said = gcsim.escape(_chapter._SOURCE)
+    assert told.figures["lines"] == len(said) > 15
+    assert [f"  {line}" for line in str(said).splitlines()] == told.lines[3 : 3 + len(said)]
+    assert "  chapter.go:17:6: moved to heap: x" in told.lines
+    assert (told.figures["stack_objects"], told.figures["heap_objects"]) == (0, 1)
+
+
+def test_another_answer_of_go_1_26_is_told(
+    demo: _chapter.Demo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = _chapter.Section("escape", "", "")
+    monkeypatch.setattr(_chapter, "_compiler_says", lambda: ("go1.26.9", ["chapter.go:1:1: x"]))
+    _chapter.escape_analysis(demo, told)
+    assert told.failed == ["Go's compiler says the same, line for line"]
+    told.failed.clear()
+    monkeypatch.setattr(_chapter, "_compiler_says", lambda: (None, []))
+    _chapter.escape_analysis(demo, told)
+    assert told.failed == [] and told.figures["compared_with"] is None
+
+
 def test_alignment_is_that_of_the_layouts(demo: _chapter.Demo) -> None:
     figures = section(demo, "alignment").figures
     for struct in (_chapter.BadStruct, _chapter.GoodStruct, _chapter.OptimalStruct):
