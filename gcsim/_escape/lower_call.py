@@ -16,7 +16,7 @@ from .lower_expr import TYPE_TREES, Expressions
 from .nodes import Name, Node, Pos, visit
 from .parse import Tree
 from .scope import FuncObject, MethodObject
-from .typing import named_children
+from .typing import has_shape, named_children
 
 
 class Calls(Expressions):
@@ -67,7 +67,24 @@ class Calls(Expressions):
             return self.builtin(tree, fun.sym, arguments, dots)
         return self.call(tree, fun, arguments, dots)
 
-    def method_call(self, tree: Tree, selector: Tree, arguments: list[Tree], dots: bool) -> Any:
+    def call_with(self, tree: Tree, function: Tree, values: list[Node]) -> Any:
+        """A call of what is written with values that are not."""
+        inner = self.strip(function)
+        arguments = [function] * len(values)
+        if inner.type == "selector_expression":
+            method = self.method_call(tree, inner, arguments, False, values)
+            if method is not None:
+                return method
+        return self.call(tree, self.raw(inner), arguments, False, values)
+
+    def method_call(
+        self,
+        tree: Tree,
+        selector: Tree,
+        arguments: list[Tree],
+        dots: bool,
+        values: list[Node] | None = None,
+    ) -> Any:
         """x.M(...) where M is a method; None if it is something else."""
         x = self.raw(selector.child_by_field_name("operand"))
         if x.op in ("PACKAGE", "TYPE"):
@@ -77,7 +94,7 @@ class Calls(Expressions):
         if isinstance(member, T.Field):
             pos = self.at(selector)
             return self.call(
-                tree, self.dot(self.through(x, path, pos), member, pos), arguments, dots
+                tree, self.dot(self.through(x, path, pos), member, pos), arguments, dots, values
             )
         pos = self.at(selector)
         receiver = self.receiver(x, path, member, pos, selector)
@@ -93,17 +110,19 @@ class Calls(Expressions):
                 )
                 fun = Node("CONVNOP", pos, signature, self.dictionary_word(pos))
                 return self.finish_call(
-                    tree, "CALLFUNC", fun, member.type, [receiver], arguments, dots
+                    tree, "CALLFUNC", fun, member.type, [receiver], arguments, dots, values
                 )
             fun = Node("DOTINTER", pos, member.type, receiver, sym=name)
-            return self.finish_call(tree, "CALLINTER", fun, member.type, [], arguments, dots)
+            return self.finish_call(
+                tree, "CALLINTER", fun, member.type, [], arguments, dots, values
+            )
         fun = Node("METHEXPR", pos, member.type, Node("TYPE", pos, receiver.type), sym=name)
         fun.func, fun.val = member, ()
         before = [receiver]
         func = member.func
         if func is not None and func.dupok and func.recv_offset == 2:
             before.append(self.dictionary_argument(func, pos))
-        return self.finish_call(tree, "CALLFUNC", fun, member.type, before, arguments, dots)
+        return self.finish_call(tree, "CALLFUNC", fun, member.type, before, arguments, dots, values)
 
     def dictionary_word(self, pos: Pos) -> Node:
         return Node("LINKSYM", pos, T.Pointer(T.UINTPTR), sym=".dict")
@@ -112,23 +131,38 @@ class Calls(Expressions):
         name = Name(f".dict.{func.real_name}", pos, T.UINTPTR, "global")
         return Node("ADDR", pos, T.Pointer(T.UINTPTR), name)
 
-    def call(self, tree: Tree, fun: Any, arguments: list[Tree], dots: bool) -> Node:
+    def call(
+        self,
+        tree: Tree,
+        fun: Any,
+        arguments: list[Tree],
+        dots: bool,
+        values: list[Node] | None = None,
+    ) -> Node:
         if fun.op == "GENERIC":
-            return self.generic_call(tree, fun, arguments, dots)
+            return self.generic_call(tree, fun, arguments, dots, values)
         if fun.type is None or not isinstance(fun.type.under, T.Signature):
             self.fail(tree, f"invalid operation: cannot call {self.text(tree)[:40]}")
         before: list[Node] = []
         signature = fun.type.under
         if fun.op == "NAME" and fun.func is not None and fun.func.dupok:
             before.append(self.dictionary_argument(fun.func, fun.pos))
-        return self.finish_call(tree, "CALLFUNC", fun, signature, before, arguments, dots)
+        return self.finish_call(tree, "CALLFUNC", fun, signature, before, arguments, dots, values)
 
-    def generic_call(self, tree: Tree, fun: Any, arguments: list[Tree], dots: bool) -> Node:
+    def generic_call(
+        self,
+        tree: Tree,
+        fun: Any,
+        arguments: list[Tree],
+        dots: bool,
+        values: list[Node] | None = None,
+    ) -> Node:
         """Infer the type arguments from the arguments, then call that instance."""
         found: Any = fun.sym
         if not isinstance(found, FuncObject):
             self.fail(tree, f"cannot use generic type {found.name} without instantiation")
-        values = self.argument_nodes(arguments)
+        if values is None:
+            values = self.argument_nodes(arguments)
         types = self.package.infer(found, fun.val or (), values, self, tree, dots)
         owner = found.owner or self.package
         node, signature = owner.instance(found, types, self, tree)
@@ -377,6 +411,8 @@ class Calls(Expressions):
         pos = self.at(tree)
         if x.op == "TYPE":
             assert x.type is not None
+            if has_shape(x.type):
+                x.op = "DYNAMICTYPE"
             return Node("NEW", pos, T.Pointer(x.type), x)
         x = self.known(arguments[0])  # new(expression), since 1.26: a variable's address
         if x.type is T.UNTYPED_BOOL:

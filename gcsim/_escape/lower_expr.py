@@ -20,7 +20,7 @@ from .scope import (
     VarObject,
     find_member,
 )
-from .typing import named_children, string_value, unescape
+from .typing import has_shape, named_children, string_value, unescape
 
 BINARY = {
     "+": "ADD", "-": "SUB", "*": "MUL", "/": "DIV", "%": "MOD", "<<": "LSH", ">>": "RSH",
@@ -445,7 +445,7 @@ class Expressions(Lowering):
         type = self.type_of(tree.child_by_field_name("type"))
         if not T.is_interface(x.type):
             self.fail(tree, f"invalid operation: {self.text(tree)}: not an interface")
-        return Node("DYNAMICDOTTYPE" if is_shape(type) else "DOTTYPE", self.at(tree), type, x)
+        return Node("DYNAMICDOTTYPE" if has_shape(type) else "DOTTYPE", self.at(tree), type, x)
 
     # Selectors.
 
@@ -596,6 +596,8 @@ class Expressions(Lowering):
         return self.instantiate(tree, base, parts[1:])
 
     def expr_generic_type(self, tree: Tree) -> Any:
+        if self.is_value(tree):
+            return self.misread(tree)
         base = tree.child_by_field_name("type")
         found = self.named_object(base)
         arguments = named_children(tree.child_by_field_name("type_arguments"))

@@ -176,7 +176,7 @@ class Statements(Calls):
         names = {}
         for i, target in enumerate(left):
             name = self.text(target)
-            if target.type != "identifier":
+            if target.type not in ("identifier", "iota", "true", "false", "nil"):
                 self.fail(target, f"non-name {name} on left side of :=")
             if name != "_" and name not in self.scope.names:
                 names[i] = self.local(name, self.file.pos(target), None)
@@ -383,11 +383,21 @@ class Statements(Calls):
         node.init = init
         out.append(node)
 
+    def peek(self, tree: Tree) -> T.Type | None:
+        raise NotImplementedError
+
+    def range_function(self, *args: Any) -> list[Node]:
+        raise NotImplementedError
+
     def range(self, tree: Tree, clause: Tree, body: Tree, out: list[Node]) -> None:
         left = self.trees(clause.child_by_field_name("left"))
         right = clause.child_by_field_name("right")
         defines = any(c.type == ":=" for c in clause.children)
         pos = self.token(clause, "range")
+        kind = self.peek(right)
+        if kind is not None and isinstance(kind.under, T.Signature):
+            out.extend(self.range_function(tree, left, right, defines, body, kind))
+            return
         node = Node("RANGE", pos, flag=defines)
         names: dict[int, Name] = {}
         targets: list[Any] = []
@@ -409,8 +419,6 @@ class Statements(Calls):
             else:
                 x = self.default(x, right)
         assert x.type is not None
-        if isinstance(x.type.under, T.Signature):
-            self.fail(right, "gcsim does not analyse ranges over functions yet")
         kinds = element_types(x.type)
         if kinds is None:
             self.fail(right, f"cannot range over {self.text(right)} ({x.type})")
@@ -592,8 +600,6 @@ class Statements(Calls):
                 one = types[0] if len(types) == 1 and types[0] is not None else x.type
                 pos = self.file.pos(clause)
                 if written:
-                    last = written[-1].end_point
-                    pos = (self.file.number, last[0] + 1, last[1] + 1)
                     pos = type_end(self, written[-1])
                 name = self.local(self.text(name_tree), pos, one)
                 name.defn = guard
@@ -833,16 +839,35 @@ def element_types(type: T.Type) -> list[T.Type] | None:
 
 
 def type_end(lowering: Any, tree: Tree) -> Pos:
-    """Where the compiler puts a type switch's variable: where the case's last type begins to end.
+    """Where the compiler puts a type switch's variable (noder/writer.go:typeExprEndPos).
 
-    The last part of the type: the name of a qualified one, the element of a pointer.
+    Where the last name of the case's last type begins.
     """
-    at = tree
     while True:
-        inside = named_children(at)
-        if not inside or at.type in ("interface_type", "struct_type", "function_type"):
-            return (lowering.file.number, at.end_point[0] + 1, at.end_point[1] + 1)
-        at = inside[-1]
+        kind = tree.type
+        field = {
+            "slice_type": "element",
+            "array_type": "element",
+            "map_type": "value",
+            "channel_type": "value",
+        }.get(kind)
+        inside = named_children(tree)
+        if field is not None:
+            tree = tree.child_by_field_name(field)
+        elif kind in ("pointer_type", "parenthesized_type", "type_elem") and inside:
+            tree = inside[-1]
+        elif kind == "generic_type":
+            tree = named_children(tree.child_by_field_name("type_arguments"))[-1]
+        elif kind == "function_type":
+            result = tree.child_by_field_name("result") or tree.child_by_field_name("parameters")
+            if result.type == "parameter_list":
+                fields = named_children(result)
+                if not fields:
+                    return lowering.file.pos(tree)  # type: ignore[no-any-return]
+                result = fields[-1].child_by_field_name("type")
+            tree = result
+        else:
+            return lowering.file.pos(tree)  # type: ignore[no-any-return]
 
 
 __all__ = ["ConstObject", "Statements", "TypeObject", "VarObject", "is_shape"]

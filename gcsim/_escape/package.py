@@ -9,7 +9,7 @@ from gcsim._errors import GoSourceError
 
 from . import constants
 from . import types as T
-from .lower_stmt import Statements
+from .lower_range import Ranges
 from .nodes import NOWHERE, Func, Name, Node
 from .parse import File, Tree
 from .scope import (
@@ -41,6 +41,8 @@ class Package:
     ):
         self.files, self.imported = files, imported
         self.path, self.parent = path, parent
+        self.root: Package = parent.root if parent else self
+        self.quiet = False  # lowering for tags only: what is instantiated is not told of
         self.name = ""
         self.own = ""  # the path, as instances of the package under analysis are named
         self.scope = Scope(universe())
@@ -161,8 +163,8 @@ class Package:
 
     # Constants and variables.
 
-    def lowering(self, file: File, scope: Scope, func: Func | None = None) -> Statements:
-        return Statements(self, file, scope, func or self.init)
+    def lowering(self, file: File, scope: Scope, func: Func | None = None) -> Ranges:
+        return Ranges(self, file, scope, func or self.init)
 
     def evaluate(self, tree: Tree, scope: Scope, file: File) -> Any:
         """The value of a constant expression, as an int if it is whole."""
@@ -173,7 +175,7 @@ class Package:
         return node.val if whole is None else whole
 
     def constants(
-        self, tree: Tree, file: File, scope: Scope, at: Statements | None
+        self, tree: Tree, file: File, scope: Scope, at: Ranges | None
     ) -> Iterator[tuple[str, ConstObject]]:
         """The constants of a declaration; an empty one repeats the one before with its iota."""
         written = values = None
@@ -193,7 +195,7 @@ class Package:
         self, value: Tree, written: Any, file: File, scope: Scope, iota: int, at: Any
     ) -> Callable[[], tuple[T.Type, Any]]:
         def make() -> tuple[T.Type, Any]:
-            inner = Statements(self, file, scope, self.init)
+            inner = Ranges(self, file, scope, self.init)
             inner.iota = iota
             node = inner.value(value)
             if written is not None:
@@ -292,7 +294,7 @@ class Package:
             named.decl = file.pos(spec)
             named.home = self.own
             if not local:
-                named.lookup = lambda n: self._method(named, n)
+                named.lookup = lambda n: self.method(named, n)
             found = TypeObject(name, lambda: named)
         if local:
             if name != "_":
@@ -304,7 +306,7 @@ class Package:
             return
         self.declare(name, found, file, spec)
 
-    def _method(self, named: T.Named, name: str) -> MethodObject | None:
+    def method(self, named: T.Named, name: str) -> MethodObject | None:
         """The method of a defined type of this package, made at the first question."""
         found = self.methods.get(named.name, {}).get(name)
         if found is None:
@@ -367,10 +369,14 @@ class Package:
         func.silent = True
 
         def quietly() -> None:
+            root, count = self.root, len(self.funcs)
+            before, root.quiet = root.quiet, True
             try:
                 lower()
             except GoSourceError:  # it uses what is not analysed: all it is given may leak
-                func.body = None
+                self.forget(func, count)
+            finally:
+                root.quiet = before
 
         if lower is not None:
             self.todo.append(quietly)
@@ -402,20 +408,21 @@ class Package:
             made = T.Named(name, self.path, lambda: self.types.resolve(written, inner, file))
             made.args, made.origin = args, found
             made.home = self.own
-            made.lookup = lambda n: self._method(made, n)
+            made.lookup = lambda n: self.method(made, n)
             found.instances[len(found.instances)] = made
             if not any(contains_param(a) for a in args):
-                self.todo.append(lambda: self._instantiate_methods(made))
+                quiet = self.root.quiet
+                self.todo.append(lambda: self._instantiate_methods(made, quiet))
             return made
 
         found.instance = instance
         return found
 
-    def _instantiate_methods(self, named: T.Named) -> None:
+    def _instantiate_methods(self, named: T.Named, quiet: bool) -> None:
         for name in self.methods.get(named.name, {}):
             method = named.method(name)
-            if method is not None:
-                _ = method.func
+            if method is not None and method.func is not None and not quiet:
+                method.func.silent = False
 
     def count(self, file: File, tree: Tree) -> None:
         self.instances += 1
@@ -519,7 +526,7 @@ class Package:
         signature: T.Signature,
         fallback: Any = None,
     ) -> None:
-        lowering = Statements(self, file, scope, func)
+        lowering = Ranges(self, file, scope, func)
         for shape, bound in zip(shapes, bounds, strict=False):
             lowering.bounds.setdefault(shape, []).append(bound)
         lowering.declare(signature)
@@ -527,12 +534,13 @@ class Package:
 
         def lower() -> None:
             body = tree.child_by_field_name("body")
+            count = len(self.funcs)
             try:
                 made = lowering.function_body(body) if body is not None else None
             except GoSourceError:
                 if self.parent is None:
                     raise
-                func.body = None
+                self.forget(func, count)
                 if fallback is None:
                     self.funcs.append(func)
                 else:
@@ -543,6 +551,12 @@ class Package:
             self.funcs.append(func)
 
         self.todo.append(lower)
+
+    def forget(self, func: Func, count: int) -> None:
+        """Of a function whose body is not analysed after all: the literals in it, the names."""
+        del self.funcs[count:]
+        func.body = None
+        func.dcl = [*func.params, *func.results]
 
     def infer(
         self,
@@ -616,7 +630,7 @@ class Package:
             func = Func(shown, file.pos(tree.child_by_field_name("name")), signature)
             func.package = func.node.package = self.path
             holder.func = func
-        lowering = Statements(self, file, scope, func)
+        lowering = Ranges(self, file, scope, func)
         lowering.declare(signature)
         func.noescape = "go:noescape" in pragmas
         func.uintptr_escapes = "go:uintptrescapes" in pragmas

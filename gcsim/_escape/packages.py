@@ -207,7 +207,11 @@ class Imported:
         self, named: T.Named, name: str, methods: dict[str, Any], scope: Scope
     ) -> MethodObject | None:
         found = methods.get(name)
-        if found is None or isinstance(named.under, T.Interface):
+        if found is None:
+            # Unexported methods are not recorded: bodies of generic functions may call them.
+            source = self.imports.sources.get(self.path)
+            return source.method(named, name) if source is not None else None
+        if isinstance(named.under, T.Interface):
             return None
         data, pointer = found
         tree, file = self.declaration(data["sig"])

@@ -139,8 +139,6 @@ def _expression(node: Any, precedence: int) -> str:
         return _selector(node)
     if op in ("DOTTYPE", "DOTTYPE2"):
         return f"{_expression(node.x, 8)}.({node.type})"
-    if op in ("DYNAMICDOTTYPE", "DYNAMICDOTTYPE2"):
-        return f"<node {op}>"
     if op in ("INDEX", "INDEXMAP"):
         return f"{_expression(node.x, 8)}[{text(node.y)}]"
     if op.startswith("SLICE") and op not in _CONVERSIONS:
@@ -178,6 +176,8 @@ def _expression(node: Any, precedence: int) -> str:
         return f"{_expression(node.x, 3)} <- {_expression(node.y, 4)}"
     if op in SYMBOLS:
         return f"{_expression(node.x, own)} {SYMBOLS[op]} {_expression(node.y, own + 1)}"
+    if op in ("DYNAMICTYPE", "DYNAMICDOTTYPE", "DYNAMICDOTTYPE2"):
+        return f"<node {op}>"
     if op == "LINKSYM":
         return str(node.sym)
     return f"<node {op}>"

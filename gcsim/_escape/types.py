@@ -99,6 +99,7 @@ class Named(Type):
         "decl",
         "home",
         "lookup",
+        "loose",
         "methods",
         "name",
         "origin",
@@ -116,6 +117,7 @@ class Named(Type):
         self.origin: Any = None  # the generic type's object
         self.args: tuple[Type, ...] = ()
         self.shape = False
+        self.loose = False  # the shape of all pointers
         self.home = ""  # the name of the package under analysis, if it declares this
         self.decl: Any = None
 
@@ -510,9 +512,11 @@ def identical(a: Type, b: Type) -> bool:
         both = isinstance(a, Named) and isinstance(b, Named) and a.args and a.origin is b.origin
         if both and len(a.args) == len(b.args):  # type: ignore[attr-defined]
             return all(map(identical, a.args, b.args))  # type: ignore[attr-defined]
-        if isinstance(a, Named) and a.shape:
-            return identical(a.under, b.under)
-        if isinstance(b, Named) and b.shape:
+        if (isinstance(a, Named) and a.shape) or (isinstance(b, Named) and b.shape):
+            # All pointers are one shape, *uint8, where only methods of them may be used.
+            loose = getattr(a, "loose", False) or getattr(b, "loose", False)
+            if loose and isinstance(a.under, Pointer) and isinstance(b.under, Pointer):
+                return True
             return identical(a.under, b.under)
         return False
     if a.kind != b.kind:

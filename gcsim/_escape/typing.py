@@ -221,13 +221,15 @@ class Types:
         if isinstance(type, T.Named) and type.shape:
             return type
         under = type.under
-        if basic and isinstance(type, T.Pointer):
+        loose = basic and isinstance(type, T.Pointer)
+        if loose:
             under = T.Pointer(T.UINT8)
         for known in self.shapes:
-            if known.under.kind == under.kind and T.identical(known.under, under):
+            same = known.loose == loose and known.under.kind == under.kind
+            if same and T.identical(known.under, under):
                 return known
         made = T.Named(f"go.shape.{T.link(under)}", "", lambda: under)
-        made.shape = True
+        made.shape, made.loose = True, loose
         self.shapes.append(made)
         return made
 

@@ -306,7 +306,7 @@ class Walk:
 
     def stmt_DEFER(self, node: Any) -> None:
         k = self.heap()
-        if self.depth == 1:
+        if self.depth == 1 and node.w is None:
             k = self.later(self.discard_hole)
         self.expr(k, node.x.x)
 
@@ -658,8 +658,8 @@ class Walk:
 
 
 EXPRESSIONS: dict[str, Callable[[Walk, Hole, Any], None]] = {
-    "LIT": Walk.none, "NIL": Walk.none, "TYPE": Walk.none, "METHEXPR": Walk.none,
-    "LINKSYM": Walk.none, "NAME": Walk.variable, "ADDR": Walk.address_of, "DEREF": Walk.deref,
+    "LIT": Walk.none, "NIL": Walk.none, "TYPE": Walk.none, "DYNAMICTYPE": Walk.none,
+    "METHEXPR": Walk.none, "LINKSYM": Walk.none, "NAME": Walk.variable, "ADDR": Walk.address_of, "DEREF": Walk.deref,
     "DOT": Walk.dot, "DOTINTER": Walk.dot, "DOTPTR": Walk.dot_pointer, "DOTTYPE": Walk.assertion,
     "DOTTYPE2": Walk.assertion, "DYNAMICDOTTYPE": Walk.assertion,
     "DYNAMICDOTTYPE2": Walk.assertion, "INDEX": Walk.index, "INDEXMAP": Walk.operands,
