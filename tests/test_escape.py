@@ -48,14 +48,10 @@ def test_packages_of_go_s_library_have_exactly_the_recorded_lines(package: str, 
     assert said == wanted
 
 
-LATER: set[str] = set()
-
-
-@pytest.mark.parametrize(
-    "path", [p for p in escape_oracle.programs() if p.stem not in LATER], ids=lambda p: p.stem
-)
+@pytest.mark.parametrize("path", escape_oracle.programs(), ids=lambda p: p.stem)
 def test_programs_that_nobody_fitted_to_have_the_compiler_s_lines(path: Path) -> None:
-    said = [line for line in lines(path) if line.startswith(path.name)]
+    # Without the lines on instances of the library's generics, which the oracle leaves out too.
+    said = [line for line in lines(path) if line.startswith((path.name, "moved to heap: #"))]
     wanted = escape_oracle.recorded(path)
     print(f"{path.stem}: {share(said, wanted)}")
     assert said == wanted

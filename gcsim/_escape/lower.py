@@ -147,7 +147,14 @@ class Lowering:
             else:
                 self._retype(part, type, tree)
 
-    def assign(self, node: Node, target: T.Type | None, tree: Tree, what: str = "") -> Node:
+    def assign(
+        self,
+        node: Node,
+        target: T.Type | None,
+        tree: Tree,
+        what: str = "",
+        place: Pos | None = None,
+    ) -> Node:
         """The value as one of the target's type, converted if need be, as assignment does."""
         assert node.type is not None
         if target is None:
@@ -175,7 +182,7 @@ class Lowering:
             from .printing import text
 
             self.fail(tree, f"cannot use {text(node)} ({source}) as {target} value{what}")
-        return self.conversion(node, target, self.at(tree), True)
+        return self.conversion(node, target, place or self.at(tree), True)
 
     def conversion(self, node: Node, target: T.Type, pos: Pos, implicit: bool) -> Node:
         """A conversion whose operation is the compiler's (typecheck/subr.go:Convertop)."""

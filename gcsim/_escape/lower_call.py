@@ -24,6 +24,20 @@ class Calls(Expressions):
 
     def expr_type_conversion_expression(self, tree: Tree) -> Any:
         written, operand = tree.child_by_field_name("type"), tree.child_by_field_name("operand")
+        stars = []
+        while written.type == "pointer_type":  # *T(x) is *(T(x)), which the grammar has not
+            stars.append(self.file.pos(written))
+            written = named_children(written)[0]
+        if stars:
+            node = self.converted(tree, written, operand)
+            for pos in reversed(stars):
+                if node.type is None or not isinstance(node.type.under, T.Pointer):
+                    self.fail(tree, f"invalid operation: cannot indirect {self.text(tree)[:40]}")
+                node = Node("DEREF", pos, node.type.under.elem, node)
+            return node
+        return self.converted(tree, written, operand)
+
+    def converted(self, tree: Tree, written: Tree, operand: Tree) -> Any:
         if written.type == "generic_type":
             if self.is_value(written):
                 return self.call(tree, self.misread(written), [operand], False)
@@ -194,8 +208,9 @@ class Calls(Expressions):
         nodes = self.argument_nodes(arguments) if values is None else values
         params = signature.params
         trees = list(arguments)
+        place = None
         if len(nodes) == 1 and isinstance(nodes[0].type, T.Tuple):
-            nodes = self.spread(nodes[0], pos)
+            nodes, place = self.spread(nodes[0], pos), pos
             trees = [arguments[0]] * len(nodes)
         count, wanted = len(nodes), len(params)
         variadic = signature.variadic and not dots
@@ -210,7 +225,7 @@ class Calls(Expressions):
                 type: T.Type = params[-1].type.under.elem  # type: ignore[attr-defined]
             else:
                 type = params[i].type
-            args.append(self.assign(node, type, at))
+            args.append(self.assign(node, type, at, place=place))
         if variadic:
             extra = args[wanted - 1 :]
             last = params[-1].type

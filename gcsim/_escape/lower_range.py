@@ -172,15 +172,16 @@ class Ranges(Statements):
                     name.name = f"#rv{i + 1}"
             for name in names:
                 self.use(name, pos)
-            values = self.argument_nodes(trees)
+            values, place = self.argument_nodes(trees), None
             if len(values) == 1 and isinstance(values[0].type, T.Tuple):
-                values = self.spread(values[0], pos)
+                values, place = self.spread(values[0], pos), pos
                 trees = [trees[0]] * len(values)
             if len(values) != len(names):
                 few = "not enough" if len(values) < len(names) else "too many"
                 self.fail(tree, f"{few} return values")
             values = [
-                self.assign(v, n.type, a) for v, n, a in zip(values, names, trees, strict=True)
+                self.assign(v, n.type, a, place=place)
+                for v, n, a in zip(values, names, trees, strict=True)
             ]
             if len(names) == 1:
                 out.append(Node("AS", pos, None, names[0], values[0]))

@@ -205,7 +205,9 @@ class Statements(Calls):
             else:
                 targets.append(self.target(inner))
         types = [declared or (None if t.op == "BLANK" else t.type) for t in targets]
+        place = None
         if len(right) == 1 and len(left) > 1:
+            place = pos
             values = self.unpack(tree, self.raw(right[0]), len(left), pos, right[0])
             trees = [right[0]] * len(left)
         else:
@@ -220,7 +222,7 @@ class Statements(Calls):
         for i, (value, at) in enumerate(zip(values, trees, strict=True)):
             made = i in names
             want = declared if made else types[i]
-            value = self.assign(value, want, at)
+            value = self.assign(value, want, at, place=place)
             if made:
                 type = declared or value.type
                 names[i].type = T.BOOL if type is T.UNTYPED_BOOL else type
@@ -465,15 +467,15 @@ class Statements(Calls):
         node = Node("RETURN", pos)
         if trees:
             wanted = self.result_types
-            values = self.argument_nodes(trees)
+            values, place = self.argument_nodes(trees), None
             if len(values) == 1 and isinstance(values[0].type, T.Tuple):
-                values = self.spread(values[0], pos)
+                values, place = self.spread(values[0], pos), pos
                 trees = [trees[0]] * len(values)
             if len(values) != len(wanted):
                 few = "not enough" if len(values) < len(wanted) else "too many"
                 self.fail(tree, f"{few} return values")
             node.list = [
-                self.assign(v, t, a, " in return statement")
+                self.assign(v, t, a, " in return statement", place)
                 for v, t, a in zip(values, wanted, trees, strict=True)
             ]
         elif self.result_types and any(r.flag or r.name.startswith("~") for r in self.func.results):

@@ -346,6 +346,9 @@ class Walk:
         for i, k in enumerate(holes):
             value = values[i] if i < len(values) else None
             target = targets[i]
+            if value is not None and is_header_data(target):
+                self.unsafe_value(self.heap().note(where, why), value)
+                continue
             if value is not None and target is not None and is_self_assign(target, value):
                 func, what = printing.name(self.func), printing.text(where)
                 self.batch.tell.warn(
@@ -533,6 +536,8 @@ class Walk:
                 self.expr(k, node.x)
             else:
                 self.discard(node.x)
+        elif is_header_data(node):
+            self.expr(k.deref(node, "reflect.Header.Data"), node.x)
         elif op in ("PLUS", "NEG", "BITNOT"):
             self.unsafe_value(k, node.x)
         elif op in ("ADD", "SUB", "OR", "XOR", "MUL", "DIV", "MOD", "AND", "ANDNOT"):
@@ -659,7 +664,8 @@ class Walk:
 
 EXPRESSIONS: dict[str, Callable[[Walk, Hole, Any], None]] = {
     "LIT": Walk.none, "NIL": Walk.none, "TYPE": Walk.none, "DYNAMICTYPE": Walk.none,
-    "METHEXPR": Walk.none, "LINKSYM": Walk.none, "NAME": Walk.variable, "ADDR": Walk.address_of, "DEREF": Walk.deref,
+    "METHEXPR": Walk.none, "LINKSYM": Walk.none, "NAME": Walk.variable,
+    "ADDR": Walk.address_of, "DEREF": Walk.deref,
     "DOT": Walk.dot, "DOTINTER": Walk.dot, "DOTPTR": Walk.dot_pointer, "DOTTYPE": Walk.assertion,
     "DOTTYPE2": Walk.assertion, "DYNAMICDOTTYPE": Walk.assertion,
     "DYNAMICDOTTYPE2": Walk.assertion, "INDEX": Walk.index, "INDEXMAP": Walk.operands,
@@ -733,6 +739,18 @@ def closure_type(node: Any) -> T.Struct:
     for name, _ in node.func.captured:
         fields.append(T.Field(name.name, name.type if name.byval else T.Pointer(name.type)))
     return T.Struct(fields)
+
+
+def is_header_data(node: Any) -> bool:
+    """p.Data of a *reflect.SliceHeader or *reflect.StringHeader, a pointer as a uintptr."""
+    if node is None or node.op != "DOTPTR" or node.sym != "Data":
+        return False
+    elem = node.x.type.under.elem
+    return (
+        isinstance(elem, T.Named)
+        and elem.package == "reflect"
+        and elem.name in ("SliceHeader", "StringHeader")
+    )
 
 
 def is_self_assign(target: Any, value: Any) -> bool:
