@@ -182,12 +182,27 @@ class Lowering:
             from .printing import text
 
             self.fail(tree, f"cannot use {text(node)} ({source}) as {target} value{what}")
-        return self.conversion(node, target, place or self.at(tree), True)
+        init: Any = ()
+        if node.op == "CONVNOP" and node.implicit and node.init:  # the first of several results
+            init, node = node.init, node.x
+        made = self.conversion(node, target, place or self.at(tree), True)
+        made.init = init
+        return made
 
     def conversion(self, node: Node, target: T.Type, pos: Pos, implicit: bool) -> Node:
         """A conversion whose operation is the compiler's (typecheck/subr.go:Convertop)."""
         assert node.type is not None
-        return Node(operation(node.type, target), pos, target, node, implicit=implicit)
+        op = operation(node.type, target)
+        if op == "CONVNOP" and node.type.kind == target.kind and target.kind in ROUNDED:
+            op = "CONV"
+        elif op in ("BYTES2STR", "RUNES2STR"):
+            plain: T.Type = T.BYTE if op == "BYTES2STR" else T.RUNE
+            if not isinstance(node.type.under.elem, T.Basic):
+                node = Node("CONVNOP", node.pos, T.Slice(plain), node)
+        elif op == "STR2RUNES" and node.op == "LIT":
+            runes = [Node("LIT", pos, T.RUNE, val=ord(c)) for c in node.val]
+            return Node("SLICELIT", pos, target, list=runes, val=len(runes))
+        return Node(op, pos, target, node, implicit=implicit)
 
     # Variables as targets.
 
@@ -197,6 +212,7 @@ class Lowering:
             base.addrtaken = True
 
 
+ROUNDED = {"float32", "float64", "complex64", "complex128"}  # a conversion is never nothing
 INTEGERS = {
     "int", "int8", "int16", "int32", "int64",
     "uint", "uint8", "uint16", "uint32", "uint64", "uintptr",

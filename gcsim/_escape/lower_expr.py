@@ -78,12 +78,12 @@ class Expressions(Lowering):
         kind = tree.type
         if kind in ("type_identifier", "identifier"):
             found = self.scope.find(self.text(tree))
-            return isinstance(found, Name | VarObject | ConstObject)
+            return isinstance(found, Name | VarObject | ConstObject | FuncObject)
         if kind in ("qualified_type", "selector_expression"):
             first, second = named_children(tree)[:2]
             found = self.scope.find(self.text(first))
             if isinstance(found, PackageObject):
-                return isinstance(found.lookup(self.text(second)), VarObject)
+                return isinstance(found.lookup(self.text(second)), VarObject | FuncObject)
             return not isinstance(found, TypeObject)
         if kind == "generic_type":
             return self.is_value(tree.child_by_field_name("type"))
@@ -467,6 +467,11 @@ class Expressions(Lowering):
         if isinstance(member, T.Field):
             return self.dot(self.through(x, path, pos, False), member, pos)
         receiver = self.receiver(x, path, member, pos, tree)
+        func = member.func if isinstance(member, MethodObject) else None
+        if has_shape(receiver.type) and self.dictionary() is not None:
+            if not T.is_interface(receiver.type) or is_shape(receiver.type):
+                return self.curry(pos, member, func, receiver, name)
+            receiver = Node("CONVNOP", pos, receiver.type, receiver)
         made = Node("METHVALUE", pos, method_type(member), receiver, sym=name)
         made.func = member
         made.val = receiver.type if not isinstance(member, MethodObject) else None
@@ -482,12 +487,18 @@ class Expressions(Lowering):
         ):  # fmt: skip
             found = None
         if found is None:
-            for bound in self.bounds.get(T.deref(x.type), ()):
-                method = bound.under.methods.get(name)  # type: ignore[attr-defined]
-                if method is not None:
-                    return [], method
+            found = self.bound_method(x.type, name)
+        if found is None:
             self.fail(tree, f"{self.text(tree)} undefined ({x.type} has no field or method {name})")
         return found
+
+    def bound_method(self, type: T.Type, name: str) -> tuple[list[T.Field], Any] | None:
+        """A method that a type parameter's constraint promises."""
+        for bound in self.bounds.get(T.deref(type), ()):
+            method = bound.under.methods.get(name)  # type: ignore[attr-defined]
+            if method is not None:
+                return [], method
+        return None
 
     def dot(self, x: Node, field: T.Field, pos: Pos, implicit: bool = False) -> Node:
         assert x.type is not None
@@ -518,6 +529,8 @@ class Expressions(Lowering):
     def method_expression(self, tree: Tree, type: T.Type, name: str) -> Node:
         found = find_member(type, name)
         if found is None or isinstance(found[1], T.Field):
+            found = self.bound_method(type, name)
+        if found is None:
             self.fail(tree, f"{type}.{name} undefined (no such method)")
         path, member = found
         signature = method_type(member)
@@ -535,6 +548,46 @@ class Expressions(Lowering):
     def expr_func_literal(self, tree: Tree) -> Node:
         signature = self.package.types.signature(tree, self.scope, self.file)
         return self.literal(tree, signature, tree.child_by_field_name("body"))
+
+    def curry(self, pos: Pos, member: Any, func: Func | None, receiver: Node, name: str) -> Node:
+        """A method value of a generic type: a literal that captures the receiver."""
+        signature = method_type(member)
+        wrapper = Func(self.closure_name("func"), pos, signature, self.func)
+        wrapper.dupok, wrapper.wrapper, wrapper.silent = True, True, self.func.silent
+        wrapper.package = self.func.package
+        node = Node("CLOSURE", pos, signature, func=wrapper)
+        wrapper.closure = node
+        self.package.funcs.append(wrapper)
+        temp: Any = Name(f".autotmp_{len(self.func.dcl)}", pos, receiver.type, "auto", self.func)
+        temp.autotemp = True
+        self.func.dcl.append(temp)
+        assign = Node("AS", pos, None, temp, receiver)
+        temp.defn = Node("AS", pos, None, temp, receiver)
+        node.init = [Node("DCL", pos, None, temp), assign]
+        inner: Any = self.__class__(self.package, self.file, self.scope, wrapper, self)
+        inner.declare(signature)
+        inner.use(temp, pos)
+        arguments: list[Node] = [temp]
+        if func is not None:
+            fun = Node("METHEXPR", pos, signature, Node("TYPE", pos, receiver.type), sym=name)
+            fun.func, fun.val = member, ()
+            arguments.append(Node("NIL", pos, T.Pointer(T.UINTPTR)))
+        else:
+            fun = Node(
+                "CONVNOP", pos, signature, Node("LINKSYM", pos, T.Pointer(T.UINTPTR), sym="")
+            )
+        arguments += wrapper.params
+        results = [r.type for r in signature.results]
+        type = results[0] if len(results) == 1 else T.Tuple(results) if results else T.EMPTY_TUPLE
+        call = Node("CALLFUNC", pos, type, fun, list=arguments, val=signature)
+        if not results:
+            wrapper.body = [call]
+        elif len(results) == 1:
+            wrapper.body = [Node("RETURN", pos, list=[call])]
+        else:
+            wrapper.body = [Node("RETURN", pos, list=inner.spread(call, pos))]
+        self.capture(inner)
+        return node
 
     def closure_name(self, why: str) -> str:
         """ir.closureName: counted in the function around it."""

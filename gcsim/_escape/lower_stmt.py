@@ -208,7 +208,11 @@ class Statements(Calls):
         place = None
         if len(right) == 1 and len(left) > 1:
             place = pos
-            values = self.unpack(tree, self.raw(right[0]), len(left), pos, right[0])
+            raw = self.raw(right[0])
+            values = self.unpack(tree, raw, len(left), pos, right[0])
+            told = types[1] if len(types) == 2 else None
+            if not isinstance(raw.type, T.Tuple) and told is not None and told.kind == "bool":
+                values[1].type = told  # the ok of v, ok is an untyped bool
             trees = [right[0]] * len(left)
         else:
             if len(left) != len(right):

@@ -142,8 +142,7 @@ class Devirtualizer:
             return
         if isinstance(type, T.Named) and type.shape:
             return
-        if has_shape(type):
-            self.report(call.pos, f"cannot devirtualize {text(call)}: shaped receiver {type}")
+        if has_shape(type):  # its methods take a dictionary too, so it implements nothing here
             return
         if has_shape(selector.x.type):
             shown = selector.x.type
@@ -199,7 +198,7 @@ class Devirtualizer:
                 continue
             if found is None:
                 return None
-            if type is not None and not T.identical(type, found):
+            if type is not None and not _one_type(type, found):
                 return None
             type = found
         return NOTHING if type is None else type
@@ -253,6 +252,11 @@ class Devirtualizer:
                 self.add(case.x, node.x.x)
         elif op == "CLOSURE":
             self.analyse(node.func)
+
+
+def _one_type(a: T.Type, b: T.Type) -> bool:
+    """Whether the compiler has one object for both: of unnamed structs it has several."""
+    return a is b or (isinstance(T.deref(a), T.Named) and T.identical(a, b))
 
 
 NOTHING = T.Basic("nothing", "nothing", 0, "nothing")

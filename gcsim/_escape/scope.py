@@ -200,7 +200,9 @@ def find_member(type: T.Type, name: str) -> tuple[list[T.Field], Any] | None:
 
 
 def implements(type: T.Type, interface: T.Interface) -> bool:
-    """Whether values of the type have the interface's methods."""
+    """Whether values of the type have the interface's methods; a shape has what its bound says."""
+    if isinstance(T.deref(type), T.Named) and T.deref(type).shape:  # type: ignore[attr-defined]
+        return True
     for name, wanted in interface.methods.items():
         if isinstance(type.under, T.Interface):
             own = type.under.methods.get(name)

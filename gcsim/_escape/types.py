@@ -302,6 +302,13 @@ class Method:
     def __init__(self, name: str, type: Signature, package: str = ""):
         self.name, self.type, self.package = name, type, package
 
+    def shown(self, path: bool) -> str:
+        """The name, of an unexported method with its package's name or path."""
+        if self.name[:1].isupper() or not self.package:
+            return self.name
+        package = self.package if path else self.package.rpartition("/")[2]
+        return f"{package}.{self.name}"
+
 
 class Interface(Type):
     """An interface; `terms` is the list of (tilde, type) that a constraint allows, or None."""
@@ -364,7 +371,7 @@ class Interface(Type):
             return "any"
         if not self.methods:
             return "interface {}"
-        parts = [f"{m.name}{m.type.tail()}" for m in self.methods.values()]
+        parts = [f"{m.shown(False)}{m.type.tail()}" for m in self.methods.values()]
         return "interface { " + "; ".join(parts) + " }"
 
 
@@ -594,7 +601,7 @@ def link(type: Type) -> str:
     if isinstance(type, Interface):
         if type is ANY or not type.methods:
             return "interface {}"
-        inside = [f"{m.name}{_link_tail(m.type)}" for m in type.methods.values()]
+        inside = [f"{m.shown(True)}{_link_tail(m.type)}" for m in type.methods.values()]
         return "interface { " + "; ".join(inside) + " }"
     if isinstance(type, Signature):
         return "func" + _link_tail(type)

@@ -152,7 +152,7 @@ class Types:
         for part in named_children(tree):
             if part.type == "method_elem":
                 name = file.text(part.child_by_field_name("name"))
-                methods.append(T.Method(name, self.signature(part, scope, file)))
+                methods.append(T.Method(name, self.signature(part, scope, file), self.home()))
             elif part.type in ("type_elem", "constraint_elem"):
                 inside = named_children(part)
                 if len(inside) == 1 and inside[0].type != "negated_type":

@@ -695,7 +695,7 @@ def callee(node: Any) -> Func | None:
         return node.func  # type: ignore[no-any-return]
     if node.op == "CLOSURE":
         return node.func  # type: ignore[no-any-return]
-    if node.op == "METHEXPR" and isinstance(node.func, MethodObject) and not node.val:
+    if node.op == "METHEXPR" and isinstance(node.func, MethodObject):
         return node.func.func
     return None
 
