@@ -397,6 +397,7 @@ def random_schedules(program: Any, n: int, seed: int, **options: Any) -> str | N
 
     ``options`` are those of ``explore`` that shape the program and the collector.
     """
+    from gcsim._points import NUMBERS
     from gcsim._steps import SteppedCycle
 
     shape = {k: options.pop(k) for k in ("mutators", "objects", "locals", "fields") if k in options}
@@ -405,11 +406,9 @@ def random_schedules(program: Any, n: int, seed: int, **options: Any) -> str | N
     for _ in range(n):
         with setup.heap() as heap:
             cycle = SteppedCycle._of_stage(heap, "random", dice.randrange(1 << 31))
-            marked = False
+            done = NUMBERS["mark termination"]
             while cycle.step():
-                if cycle.phase == "mark":
-                    marked = True
-                elif marked:  # it has ended just now
+                if any(row[3] != 3 and row[4] == done for row in heap._steps_actors()):
                     view = _with_losses(cycle.view())
                     if lost := [o.name for o in view.objects if o.lost]:
                         return f"{setup}: {', '.join(lost)} lost by {cycle.schedule}\n{view}"
