@@ -10,7 +10,7 @@ from gcsim._points import NUMBERS
 from gcsim._programs import Program, Stage
 from gcsim._steps import SteppedCycle
 
-# One mutator's operations; object 0 is in global 0, object 1 in the mutator's local x or in object 0.
+# One mutator's operations; object 0 is in global 0, object 1 in its local x or in object 0.
 TEXTS = {
     "moves": ("y = global 0\ny.0 = x\nx = nil\ny = nil", False),
     "takes": ("y = global 0\nx = y.0\ny.0 = nil\ny = nil", True),
