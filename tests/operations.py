@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import io
 import pickle
 from array import array as buffer
 from collections.abc import Callable
@@ -79,6 +80,27 @@ def slices(heap: gcsim.Heap) -> Any:
         assert sum(view) == 45
     repr((rows, numbers, holder))
     return rows
+
+
+def texts(heap: gcsim.Heap) -> Any:
+    builder, buf, holder = heap.builder(), heap.buffer("begins"), heap.new(Holder)
+    for n in range(60):
+        builder.write("x" * n)
+        builder.write_rune("é")
+        buf.write(b"y" * n)
+        buf.write_byte(n)
+        if n % 10 == 0:
+            assert buf.read(50) and len(buf.next(3)) <= 3
+    builder.grow(3000)
+    assert buf.read_from(io.BytesIO(b"z" * 3000)) == 3000
+    assert builder.string().count("é") == 60 and bytes(buf.unread()).endswith(b"zz")
+    holder.name = heap.to_runes("é" * 50)
+    holder.data = heap.to_bytes("b" * 100)
+    rows = heap.new_slice(ptr[Node], 2).insert(1, heap.new(Node, n=4), None).grow(10)
+    assert rows.index(rows[1]) == 1 and rows.count(None) == 3
+    rows.clear()
+    builder.reset()
+    return builder, buf, holder, rows
 
 
 def fields(heap: gcsim.Heap) -> Any:
@@ -257,10 +279,19 @@ def errors(heap: gcsim.Heap) -> Any:
         lambda: rows["a"],
         lambda: rows.reslice(1, 9),
         lambda: rows.append(3),
+        lambda: rows.insert(9, node),
+        lambda: rows.insert(0, node, 3),
+        lambda: rows.grow(-1),
+        lambda: heap.builder().grow(1 << 60),
+        lambda: heap.builder().write(3),
+        lambda: heap.buffer(rows),
+        lambda: heap.buffer("abc").truncate(4),
+        lambda: heap.buffer().read_from(io.StringIO("text")),
+        lambda: setattr(holder, "name", rows),
         lambda: setattr(holder, "name", 5),
         lambda: setattr(holder, "name", "\ud800"),
         lambda: setattr(holder, "inner", None),
-        lambda: setattr(holder, "any", 5),
+        lambda: setattr(holder, "any", object()),
         lambda: node.zz,
         lambda: delattr(node, "n"),
         lambda: stale.a,
@@ -355,7 +386,7 @@ def maps(heap: gcsim.Heap) -> Any:
 ALL: dict[str, Callable[[gcsim.Heap], Any]] = {
     f.__name__.strip("_"): f
     for f in (
-        objects, large_objects, tiny_objects, strings, slices, fields, frames, globals_, weak_references,
+        objects, large_objects, tiny_objects, strings, slices, texts, fields, frames, globals_, weak_references,
         finalizers, batches, results, handles, channels, pools, maps, collections, heaps, types, errors,
     )
 }  # fmt: skip

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import gc
 import io
+import os
 import pickle
 import random
+import subprocess
 import threading
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
+from needs import cannot, program
 
 import gcsim
 from gcsim import array, i8, i32, i64, ptr, slice_, u8
@@ -510,3 +514,118 @@ def test_one_appended_number_or_pointer_is_checked_like_many(heap: gcsim.Heap, m
 
         with pytest.raises(gcsim.ClosedHeapError):
             doomed.new_slice(i64, 0, 4).append(Closing())
+
+
+# ---- beside the installed Go ----
+
+
+@gcsim.struct
+class Scan56:
+    p: ptr[i64]
+    a: array[i64, 6]
+
+
+@gcsim.struct
+class Scan72:
+    a: array[i64, 8]
+    p: ptr[i64]
+
+
+@gcsim.struct
+class Scan200:
+    p: ptr[i64]
+    a: array[i64, 24]
+
+
+ELEMENTS = {
+    "3": array[u8, 3], "7": array[u8, 7], "12": array[i32, 3], "1": u8, "56": Scan56, "72": Scan72,
+    "200": Scan200,
+}  # fmt: skip
+
+
+def same_capacities(heap: gcsim.Heap, words: list[str]) -> bool:
+    elem = ELEMENTS[words[0]]
+    length, cap, k, at, *caps = map(int, words[1:])
+    values = list(heap.new_slice(elem, k))
+    made = [heap.new_slice(elem, length, cap) for _ in range(3)]
+    ours = [made[0].append(*values), made[1].insert(at, *values), made[2].grow(k)]
+    return [s.cap for s in ours] == caps
+
+
+def same_runes(heap: gcsim.Heap, line: str) -> bool:
+    head, _, tail = line.partition("[")
+    runes, _, text = tail.partition("]")
+    _, data, cap = head.split()
+    found, page = heap.to_runes(bytes.fromhex(data[1:])), heap.new(Page)
+    page.title = found
+    again = page.title.encode("utf-8", "surrogateescape")
+    return (list(found), found.cap, again) == (
+        [int(r) for r in runes.split()],
+        int(cap),
+        bytes.fromhex(text.strip()[1:]),
+    )
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_random_programs_do_what_they_do_in_go(seed: int, mode: str) -> None:
+    source = Path(__file__).parent / "data" / "text" / "text.go"
+    go = program("go")
+    if "go1.26" not in subprocess.run([go, "version"], capture_output=True, text=True).stdout:
+        cannot("capacities are those of Go 1.26")
+    env = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
+    done = subprocess.run([go, "run", source, str(seed)], capture_output=True, text=True, env=env)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert len(lines) == 7 * 60 + 1000 + 30 * 61
+    with gcsim.Heap(mode=mode) as heap:
+        for line in lines:
+            op, *rest = line.split()
+            if op == "slice":
+                assert same_capacities(heap, rest), line
+            elif op == "runes":
+                assert same_runes(heap, line), line
+            elif op == "new":
+                builder, buffer = heap.builder(), heap.buffer()
+            else:
+                n, *want = map(int, rest)
+                does_as_go(op, n, builder, buffer)
+                ours = [len(builder), builder.cap, len(buffer), buffer.cap, buffer.available]
+                assert ours == want, line
+        assert heap.verify()
+
+
+def does_as_go(op: str, n: int, builder: gcsim.Builder, buffer: gcsim.Buffer) -> None:
+    both: dict[str, Callable[[Any], Any]] = {
+        "grow": lambda text: text.grow(n),
+        "rune": lambda text: text.write_rune("中"),
+        "byte": lambda text: text.write_byte(120),
+        "write": lambda text: text.write("y" * n),
+    }
+    if op in both:
+        both[op](builder)
+        both[op](buffer)
+    elif op == "readfrom":
+        buffer.read_from(io.BytesIO(b"z" * n))
+    else:
+        getattr(buffer, op)(n)
+
+
+# ---- a cycle that is being stepped ----
+
+
+def test_a_stepped_cycle_takes_back_what_was_written() -> None:
+    with gcsim.Heap(mode="steps") as heap:
+        builder, buffer = heap.builder(), heap.buffer("begins")
+        builder.write("before")
+        cycle = heap.begin_cycle()
+        cycle.step(5)
+        builder.write(" and after" * 20)
+        buffer.read(3)
+        assert (len(builder), buffer.string()) == (206, "ins")
+        newest = cycle.step_number
+        cycle.back(3)
+        assert (builder.string(), builder.cap, buffer.string()) == ("before", 8, "begins")
+        cycle.goto(newest)
+        assert (len(builder), buffer.string()) == (206, "ins")
+        cycle.finish()
+        assert heap.verify()
