@@ -15,6 +15,7 @@ Data flows down through the modules, each of which holds one idea::
     graph       locations, and edges that say what flows where after how many dereferences
     walk        from nodes to a graph
     solve       from a graph to what escapes and what parameters leak
+    bounds      indexes that need no check, which the compiler tells of too
     printing    nodes and types in the compiler's words
     result      diagnostics, verdicts, explanations
     picture     the graph drawn

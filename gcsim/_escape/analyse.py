@@ -9,6 +9,7 @@ from gcsim._errors import GoSourceError
 
 from . import types as T
 from .batches import bottom_up, mentions
+from .bounds import ELIDED, elided
 from .graph import ESCAPES, MUTATES, Location
 from .nodes import Func, Pos
 from .oracle import Oracle
@@ -199,6 +200,8 @@ def _analyse(package: Package, teller: Teller) -> Analysis:
         Solver(batch).solve()
         finish(batch, batch.tell)
         analysis.batches.append(batch)
+    for pos in elided(funcs):
+        teller.warn(pos, ELIDED, "bounds_check")
     return analysis
 
 

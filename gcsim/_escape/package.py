@@ -419,10 +419,12 @@ class Package:
         return found
 
     def _instantiate_methods(self, named: T.Named, quiet: bool) -> None:
-        for name in self.methods.get(named.name, {}):
+        before, self.root.quiet = self.root.quiet, quiet
+        for name in sorted(self.methods.get(named.name, {})):
             method = named.method(name)
             if method is not None and method.func is not None and not quiet:
                 method.func.silent = False
+        self.root.quiet = before
 
     def count(self, file: File, tree: Tree) -> None:
         self.instances += 1
@@ -531,10 +533,12 @@ class Package:
             lowering.bounds.setdefault(shape, []).append(bound)
         lowering.declare(signature)
         func.body = []
+        root, quiet = self.root, self.root.quiet
 
         def lower() -> None:
             body = tree.child_by_field_name("body")
             count = len(self.funcs)
+            before, root.quiet = root.quiet, quiet
             try:
                 made = lowering.function_body(body) if body is not None else None
             except GoSourceError:
@@ -547,6 +551,8 @@ class Package:
                     fallback(func)
                     func.tags = [Leaks(), *(func.tags or ())]
                 return
+            finally:
+                root.quiet = before
             func.body = made
             self.funcs.append(func)
 

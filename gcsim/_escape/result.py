@@ -27,7 +27,8 @@ class EscapeDiagnostic:
     """One line of ``go build -gcflags='-m -l'``; ``str()`` is the line.
 
     ``kind`` is "moved_to_heap", "escapes", "no_escape", "leaking_param", "leaking_param_content",
-    "leaking_param_result", "devirtualizing", "zero_copy", "ignoring_self_assignment" or "other";
+    "leaking_param_result", "devirtualizing", "zero_copy", "ignoring_self_assignment",
+    "bounds_check" or "other";
     of -m=2 also "capture" and "flow". ``line`` and ``col`` count from 1, ``col`` in bytes; both
     are 0 for what the compiler made itself.
     """

@@ -127,7 +127,7 @@ class Devirtualizer:
 
     def function(self, func: Func) -> None:
         """Replace what can be replaced, in the order of the compiler's call sites."""
-        calls = [n for n in _postorder(func.body or ()) if n.op == "CALLINTER"]
+        calls = [n for n in postorder(func.body or ()) if n.op == "CALLINTER"]
         for call in calls:
             self.call(call)
 
@@ -262,7 +262,8 @@ def _one_type(a: T.Type, b: T.Type) -> bool:
 NOTHING = T.Basic("nothing", "nothing", 0, "nothing")
 
 
-def _postorder(nodes: Any) -> list[Any]:
+def postorder(nodes: Any) -> list[Any]:
+    """All nodes, children first."""
     out: list[Any] = []
     stack = [(n, False) for n in reversed(list(nodes))]
     while stack:
