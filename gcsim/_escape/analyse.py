@@ -164,8 +164,19 @@ def analyse(files: list[File], imports: Imports | None = None) -> Analysis:
     try:
         package.load()
         return _analyse(package, Teller(package.file_of))
+    except GoSourceError:
+        raise
     except RecursionError:
         raise GoSourceError.at(files[0].name, 0, 0, "nested too deep to analyse") from None
+    except Exception as error:
+        # gcsim does not check all that Go does, so wrong source may get further than it should.
+        line = column = 0
+        name = files[0].name
+        if package.where is not None:
+            file, tree = package.where
+            name, (line, column) = file.name, file.pos(tree)[1:]
+        what = f"gcsim cannot analyse this; does `go vet` accept it? ({error!r})"
+        raise GoSourceError.at(name, line, column, what) from error
 
 
 def _analyse(package: Package, teller: Teller) -> Analysis:

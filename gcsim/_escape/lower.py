@@ -183,7 +183,7 @@ class Lowering:
 
             self.fail(tree, f"cannot use {text(node)} ({source}) as {target} value{what}")
         init: Any = ()
-        if node.op == "CONVNOP" and node.implicit and node.init:  # the first of several results
+        if node.op == "CONVNOP" and node.init:  # the first of several results
             init, node = node.init, node.x
         made = self.conversion(node, target, place or self.at(tree), True)
         made.init = init

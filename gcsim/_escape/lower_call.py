@@ -267,7 +267,7 @@ class Calls(Expressions):
     def with_init(self, temps: list[Name], assign: Node) -> list[Node]:
         for temp in temps:
             temp.defn = assign
-        first = Node("CONVNOP", temps[0].pos, temps[0].type, temps[0], implicit=True)
+        first = Node("CONVNOP", temps[0].pos, temps[0].type, temps[0])
         first.init = [assign]
         return [first, *temps[1:]]
 

@@ -115,6 +115,7 @@ class Statements(Calls):
         return self.package.static.get((self.file.number, tree.start_byte), 0)  # type: ignore[no-any-return]
 
     def statement(self, tree: Tree, out: list[Node]) -> None:
+        self.package.root.where = (self.file, tree)
         method = getattr(self, "stmt_" + tree.type, None)
         if method is None:
             self.fail(tree, f"gcsim does not know this statement ({tree.type})")

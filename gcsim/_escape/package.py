@@ -42,6 +42,7 @@ class Package:
         self.files, self.imported = files, imported
         self.path, self.parent = path, parent
         self.root: Package = parent.root if parent else self
+        self.where: tuple[File, Tree] | None = None  # the statement that is being lowered
         self.quiet = False  # lowering for tags only: what is instantiated is not told of
         self.name = ""
         self.own = ""  # the path, as instances of the package under analysis are named

@@ -115,7 +115,7 @@ def _expression(node: Any, precedence: int) -> str:
         own = 7
     if precedence > own:
         return f"({text(node)})"
-    if op == "NAME":
+    if op in ("NAME", "BLANK"):
         return name(node)
     if op == "LIT":
         return literal(node)
@@ -178,6 +178,12 @@ def _expression(node: Any, precedence: int) -> str:
         return f"{_expression(node.x, own)} {SYMBOLS[op]} {_expression(node.y, own + 1)}"
     if op in ("DYNAMICTYPE", "DYNAMICDOTTYPE", "DYNAMICDOTTYPE2"):
         return f"<node {op}>"
+    if op in ("UNSAFESTRING", "UNSAFESTRINGDATA", "UNSAFESLICEDATA"):
+        return {
+            "UNSAFESTRING": "<node unsafe.String>",
+            "UNSAFESTRINGDATA": "<node unsafe.StringData>",
+            "UNSAFESLICEDATA": "<node unsafe.SliceData>",
+        }[op]
     if op == "LINKSYM":
         return str(node.sym)
     return f"<node {op}>"

@@ -371,7 +371,10 @@ class Interface(Type):
             return "any"
         if not self.methods:
             return "interface {}"
-        parts = [f"{m.shown(False)}{m.type.tail()}" for m in self.methods.values()]
+        parts, hidden = [], False
+        for m in self.methods.values():  # from the first unexported method on, all is qualified
+            hidden = hidden or not m.name[:1].isupper()
+            parts.append(m.shown(False) + (_link_tail(m.type) if hidden else m.type.tail()))
         return "interface { " + "; ".join(parts) + " }"
 
 
