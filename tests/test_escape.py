@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import random
+import re
 import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
 
 import escape_oracle
+import escape_programs
 import pytest
 from needs import cannot, program
 
@@ -55,6 +58,52 @@ def test_programs_that_nobody_fitted_to_have_the_compiler_s_lines(path: Path) ->
     wanted = escape_oracle.recorded(path)
     print(f"{path.stem}: {share(said, wanted)}")
     assert said == wanted
+
+
+def random_programs(seeds: range) -> None:
+    """Programs of these seeds have the same lines from gcsim as from the installed compiler."""
+    program("go")
+    sources = {f"seed{seed}.go": str(escape_programs.Program(seed)) for seed in seeds}
+    said = escape_oracle.diagnostics_of(sources)
+    for name, source in sources.items():
+        found = [line.replace("source.go", name, 1) for line in lines(source)]
+        assert found == said[name], f"escape_programs.Program({name[4:-3]})"
+    print(f"{len(sources)} programs, {sum(map(len, said.values()))} lines")
+
+
+def test_random_programs_have_the_installed_compiler_s_lines() -> None:
+    random_programs(range(12))
+
+
+@pytest.mark.soak
+def test_many_random_programs_have_the_installed_compiler_s_lines() -> None:
+    for start in range(1000, 2000, 100):
+        random_programs(range(start, start + 100))
+
+
+EXTRA = sorted(DATA.glob("*.go"))
+
+
+@pytest.mark.parametrize("path", EXTRA, ids=lambda p: p.stem)
+def test_programs_of_corners_have_the_installed_compiler_s_lines(path: Path) -> None:
+    program("go")
+    wanted = escape_oracle.diagnostics(path.read_text(), path.name)
+    said = [line for line in lines(path) if line.startswith((path.name, "moved to heap: #"))]
+    print(f"{path.stem}: {share(said, wanted)}")
+    assert said == wanted
+
+
+def test_damaged_source_is_analysed_or_refused_and_nothing_else() -> None:
+    sources = [p.read_text() for p in escape_oracle.programs()[:12]]
+    chance = random.Random(7)
+    for _ in range(60):
+        words = re.findall(r"\s+|\w+|.", chance.choice(sources))
+        for _ in range(chance.randint(1, 3)):
+            words[chance.randrange(len(words))] = chance.choice(["", chance.choice(words)])
+        try:
+            gcsim.escape("".join(words)).explain()
+        except gcsim.GoSourceError as error:
+            assert error.__cause__ is None, error  # not something it tripped over
 
 
 def test_the_command_prints_the_lines_and_nothing_else() -> None:

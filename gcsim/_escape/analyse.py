@@ -188,10 +188,9 @@ def _analyse(package: Package, teller: Teller) -> Analysis:
             pos, what, "devirtualizing" if what.startswith("d") else "other"
         )
     )
-    for callees_first in bottom_up(funcs):
-        for func in callees_first:
-            if not func.silent:
-                rewriter.function(func)
+    for func in funcs:
+        if not func.silent:
+            rewriter.function(func)
     if init.body:
         init.body = without_static(init.body)
     for func in funcs:
