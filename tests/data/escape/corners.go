@@ -251,3 +251,22 @@ func self(p *pair, q []*small) {
 	p.next = p.next
 	*p = *p.next
 }
+
+func captured(n int) (func() int, func() int, func() *int) {
+	middle := [16]int{n}
+	large := [17]int{n}
+	changed := n
+	changed++
+	after := n
+	f := func() *int { return &after }
+	return func() int { return middle[0] + changed }, func() int { return large[0] }, f
+}
+
+func onlyInDeadCode(n int) int {
+	helper := func() *int { m := n; return &m }
+	const trace = false
+	if trace {
+		return *helper()
+	}
+	return n
+}
