@@ -973,7 +973,14 @@ class Machine:
                 return self.conversion(scope, x, Node("named", f.a), escapes)
             return call_builtin(self, scope, f.a, x, escapes)
         function = self.value(scope, f, False)
-        return self.call(function.x, [self.value(scope, a, True) for a in x.b])
+        return self.call(function.x, [self.value(scope, *a) for a in self.passed(function.x, x.b)])
+
+    def passed(self, function: Any, arguments: list[Node]) -> list[tuple[Node, bool]]:
+        """Arguments, and whether what they hold leaves through the parameter."""
+        if not isinstance(function, Function) or function.node is None:
+            return [(x, True) for x in arguments]
+        names = [name for name, _ in function.node.a.a]
+        return [(x, self.escapes.value(n)) for x, n in zip(arguments, names, strict=True)]
 
     def call(self, function: Any, arguments: list[Value]) -> Value:
         if not isinstance(function, Function) or function.node is None or function.scope is None:

@@ -233,7 +233,8 @@ class _Parser:
         name = self.word()
         if self.take("."):
             name += "." + self.word()
-        if self.peek("[") and not self.tokens[self.at + 1].text.isdigit():
+        inside = self.tokens[self.at + 1 : self.at + 2]
+        if self.peek("[") and not (inside and (inside[0].text == "]" or inside[0].text.isdigit())):
             self.take("[")  # type arguments
             arguments = [self.type()]
             while self.take(","):
@@ -441,7 +442,7 @@ class _Parser:
                 commas += 1
                 parts.append(None)
             else:
-                parts[-1] = Node("type", self.type()) if self.is_type() else self.expression()
+                parts[-1] = self.argument()
         self.headers = saved
         if colons:
             return Node("cut", x, *[*parts, None, None][:3])

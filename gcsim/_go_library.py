@@ -31,6 +31,7 @@ from gcsim._conform_recipes import (
     Value,
 )
 from gcsim._go_code import Node, parse_type
+from gcsim._goroutines import Timer
 
 __all__ = ["call_builtin", "call_library", "call_method", "library_variable"]
 
@@ -618,6 +619,38 @@ def _ignore(ref: Any) -> None:
     """A finalizer."""
 
 
+def _timer(repeats: bool) -> Callable[[Machine, list[Value], bool], Value]:
+    def timer(m: Machine, arguments: list[Value], escapes: bool) -> Value:
+        seconds = arguments[0].x / 1e9
+        _ = m.heap.clock  # the runtime's own, which is there before
+        return Value(
+            _POINTER, m.count(lambda: (m.heap.ticker if repeats else m.heap.timer)(seconds))
+        )
+
+    return timer
+
+
+def _after_func(m: Machine, arguments: list[Value], escapes: bool) -> Value:
+    """A timer without a channel, and what the function captures."""
+    return Value(_POINTER, m.count(lambda: m.heap.new(Timer)))
+
+
+def _add_cleanup(m: Machine, arguments: list[Value], escapes: bool) -> Value:
+    """mcleanup.go:AddCleanup: a box for the argument, and a generic function as a func value."""
+    ref, _, argument = arguments
+    if not isinstance(ref.x, _core.Ref) or argument.type is None:
+        raise NotReplayedError("a cleanup of such an object")
+    info = m.info(argument.type)
+    if info.noscan and info.bytes < 16:
+        m.runtime("box [2]uintptr")
+    else:
+        m.object(argument.type, True)
+    call = m.heap.new(t.u64)  # its dictionary
+    m.count(lambda: m.heap.closure("callCleanup", dictionary=call))
+    m.count(lambda: m.heap.add_cleanup(ref.x, _ignore, None))
+    return Value(_POINTER, _Opaque())
+
+
 def _nothing(m: Machine, arguments: list[Value], escapes: bool) -> Value:
     return Value(_POINTER, _Opaque())
 
@@ -661,8 +694,17 @@ _FUNCTIONS_OF_LIBRARY: dict[str, Callable[[Machine, list[Value], bool], Value]] 
     "sync.OnceFunc": _once(_ONCE),
     "weak.Make": _weak,
     "runtime.SetFinalizer": _set_finalizer,
+    "runtime.AddCleanup": _add_cleanup,
+    "time.NewTimer": _timer(False),
+    "time.NewTicker": _timer(True),
+    "time.After": _timer(False),
+    "time.Tick": _timer(True),
+    "time.AfterFunc": _after_func,
     "runtime.KeepAlive": _sort_values,
 }
+
+
+_KEEP_FUNCTIONS = ("sync.OnceFunc", "time.AfterFunc", "runtime.AddCleanup", "runtime.SetFinalizer")
 
 
 def call_library(m: Machine, scope: Scope, name: str, x: Node, escapes: bool) -> Value:
@@ -675,7 +717,7 @@ def call_library(m: Machine, scope: Scope, name: str, x: Node, escapes: bool) ->
     reflects = name in ("sort.Slice", "sort.SliceStable")
     late: list[Value] = []
     for i, part in enumerate(x.b):
-        leaves = part.op != "closure" or (reflects and i > 0) or name in ("sync.OnceFunc",)
+        leaves = part.op != "closure" or (reflects and i > 0) or name in _KEEP_FUNCTIONS
         if reflects and i > 0:
             m.interface(late[0])
         late.append(m.value(scope, part, leaves and part.op not in ("name",)))
@@ -704,6 +746,8 @@ def call_method(m: Machine, scope: Scope, f: Node, x: Node, escapes: bool) -> Va
         return _map_method(m, object_, f.b, [m.value(scope, part, True) for part in x.b])
     if isinstance(object_, _Opaque):
         return _opaque_method(m, object_, f.b, [m.value(scope, part, True) for part in x.b])
+    if isinstance(object_, Timer) and f.b in ("Stop", "Reset"):
+        return Value(_BOOL, True)
     raise NotReplayedError(f"the method {f.b}")
 
 

@@ -63,6 +63,13 @@ class _Clock:
 
 
 @struct
+class _Time:
+    wall: u64
+    ext: i64
+    loc: ptr[u64]
+
+
+@struct
 class Timer:
     """A time.Timer or time.Ticker: see :meth:`Heap.timer`."""
 
@@ -75,6 +82,11 @@ class Timer:
     period: i64
     blocked: u32
     listed: u32
+    _lock: u64
+    _states: u64
+    _function: u64
+    _argument: u64
+    _number: u64
     self: u64
 
 
@@ -121,7 +133,7 @@ class Cond:
     self: u64
 
 
-for _made in (_Sudog, Channel, _Clock, Timer, Mutex, RWMutex, WaitGroup, Cond):
+for _made in (_Sudog, Channel, _Clock, _Time, Timer, Mutex, RWMutex, WaitGroup, Cond):
     _core.hide_fields(_made)
 del _made
 

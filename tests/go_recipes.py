@@ -15,12 +15,13 @@ PREAMBLE = """package main
 
 import (
 	"bufio"; "bytes"; "context"; "errors"; "fmt"; "maps"; "runtime"; "runtime/debug"; "slices"
-	"sort"; "strconv"; "strings"; "sync"; "sync/atomic"; "weak"
+	"sort"; "strconv"; "strings"; "sync"; "sync/atomic"; "time"; "weak"
 )
 
 var _, _, _, _ = bufio.NewReader, bytes.NewReader, context.Background, errors.New
 var _, _, _, _ = maps.Clone[map[int]int], slices.Sort[[]int], sort.Ints, strconv.Itoa
 var _, _, _, _ = strings.Join, sync.OnceFunc, atomic.AddInt32, weak.Make[int]
+var _ = time.Now
 
 type TwoPtr struct{ p, q *int }
 func (t *TwoPtr) Get() *int { return t.p }

@@ -42,6 +42,11 @@ class Node:
 
 
 @gcsim.struct
+class Nothing:
+    pass
+
+
+@gcsim.struct
 class Small:
     n: u8
 
@@ -197,6 +202,23 @@ def test_interfaces_inside_of_arrays_slices_channels(heap: gcsim.Heap) -> None:
     heap.collect()
     received = [g.receive(ch), g.receive(ch)]
     assert [r.value.value for r in received if r is not None] == [70000, 5]
+
+
+def test_values_without_bytes(heap: gcsim.Heap) -> None:
+    empty = heap.new(array[i64, Literal[0]]).value
+    nothing = heap.new(Nothing)
+    for t, value in (
+        (array[i64, Literal[0]], empty),
+        (array[i64, Literal[0]], ()),
+        (Nothing, nothing),
+    ):
+        box = heap.box(t, value)
+        assert not box.is_object
+        holder = heap.new(Holder, v=box)
+        assert holder.v.type == box.type
+    assert len(heap.box(array[i64, Literal[0]], empty).value) == 0
+    nested = heap.new_slice(array[Nothing, Literal[3]], 2)
+    assert len(heap.box(array[Nothing, Literal[3]], nested[1]).value) == 3
 
 
 # ---- what it allocates ----

@@ -24,10 +24,8 @@ def made(code: str, setup: str = "") -> list[str]:
 def test_recordings_of_go_are_matched_but_for_what_is_named() -> None:
     result = conform(DATA)
     assert result.complete, result.differences
-    assert result.total >= 61 and result.total + result.not_replayed == 65
-    told = "\n".join(result.notes)
-    for name in ("time_NewTimer", "time_NewTicker", "runtime_AddCleanup"):
-        assert name in told
+    assert result.total >= 64 and result.total + result.not_replayed == 65
+    assert result.not_replayed == 0 or "map_any_any_1" in result.notes[0]
 
 
 def test_the_code_alone_says_what_is_done(tmp_path: Path) -> None:
@@ -39,10 +37,9 @@ def test_the_code_alone_says_what_is_done(tmp_path: Path) -> None:
     assert conform(copy).matched == total
     spoiled = [r.replace(":16s", ":32s", 1) for r in rows]
     copy.write_text("\n".join([head, *spoiled]))
-    assert conform(copy).matched == total - sum(
-        a != b and "AddCleanup" not in a and "map_any" not in a
-        for a, b in zip(rows, spoiled, strict=True)
-    )
+    left = 65 - total  # map[any]any may be one of them
+    changed = sum(a != b for a, b in zip(rows, spoiled, strict=True))
+    assert changed > 8 and 0 <= conform(copy).matched - (total - changed) <= left
 
 
 @pytest.mark.parametrize(

@@ -416,12 +416,19 @@ static int operation_run(struct operation *op, bool single, bool has_default, ui
     return panic ? -1 : (int)result;
 }
 
-// What was received, from a box that something else keeps; new reference.
+// What was received, from a box that something else keeps; new reference. The time that a timer sends is an int, ns.
 static PyObject *received_value(struct heap_object *h, const gcsim_type *elem, void *box)
 {
     struct type_object *type = elem ? heap_type_of(h, elem) : NULL;
     if (!type)
         Py_RETURN_NONE;
+    if (elem->bytes == sizeof(struct go_time) && type->kind == GCSIM_KIND_STRUCT) {
+        const gcsim_type *time = lib_type(h, "_Time", sizeof(struct go_time));
+        if (!time)
+            return NULL;
+        if (elem == time)
+            return PyLong_FromLongLong(GCSIM_LOAD(&((struct go_time *)box)->ext));
+    }
     Py_INCREF(type);
     PyObject *value = value_get(h, type, box);
     Py_DECREF(type);
@@ -770,13 +777,7 @@ static PyObject *timer_new(struct heap_object *h, PyObject *seconds, bool repeat
         return raise_panic(h, "non-positive interval for NewTicker");
     struct timers *clock = clock_of(h);
     const gcsim_type *type = clock ? lib_type(h, "Timer", sizeof(struct timer)) : NULL;
-    PyObject *i64 = type ? PyImport_ImportModule("gcsim._types") : NULL;
-    if (i64)
-        Py_SETREF(i64, bind_attribute(i64, "i64"));
-    struct type_object *number = i64 ? type_from_python(h->state, i64) : NULL;
-    const gcsim_type *elem = number ? heap_type(h, number) : NULL;
-    Py_XDECREF(i64);
-    Py_XDECREF(number);
+    const gcsim_type *elem = type ? lib_type(h, "_Time", sizeof(struct go_time)) : NULL;
     gcsim_handle *ch = elem ? channel_make(h, elem, 1, true) : NULL,
                  *t = ch ? heap_allocate(h, type, false, 1) : NULL;
     gcsim_mutator *m = t ? heap_enter(h) : NULL;

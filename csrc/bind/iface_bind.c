@@ -95,18 +95,16 @@ static int64_t sole_kind(struct type_object *type)
 // What is staged, as it will lie in memory, to memory outside the heap: no barrier, and the stage is still the root of all of it.
 static void stage_spill(struct stage *stage, char *at)
 {
-    for (size_t i = 0; i < stage->n; i++) {
-        struct staged *item = &stage->items[i];
-        if (copied_bytes(item))
-            memcpy(at + item->offset, item->as.from, copied_bytes(item));
-    }
     size_t n = stage->n, put = 0;
-    for (size_t i = 0; i < n; i++)
-        if (!copied_bytes(&stage->items[i])) {
-            struct staged item = stage->items[i];
+    for (size_t i = 0; i < n; i++) {
+        struct staged item = stage->items[i];
+        if (item.type->kind == GCSIM_KIND_STRUCT || item.type->kind == GCSIM_KIND_ARRAY) {
+            memcpy(at + item.offset, item.as.from, copied_bytes(&item));
+        } else { // to the front
             stage->items[i] = stage->items[put];
             stage->items[put++] = item;
         }
+    }
     stage->n = put;
     stage->on_stack = true;
     stage_write(stage, NULL, at);

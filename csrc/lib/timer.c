@@ -47,7 +47,8 @@ static void timer_fire(gcsim_mutator *m, struct timer *t, int64_t now)
         gcsim_store(m, &t->sleeper, NULL);
         wait_wake(m, s, true);
     } else {
-        chan_offer(m, t->ch, &when);
+        struct go_time sent = {.ext = when};
+        chan_offer(m, t->ch, &sent);
     }
     timer_settle(m, t);
 }

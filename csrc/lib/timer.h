@@ -14,20 +14,28 @@ struct timers {          // one object per heap, rooted by the caller: the clock
 };
 enum { TIMERS_WORDS = sizeof(struct timers) / 8, TIMERS_MASK = 1 };
 
+struct go_time { // time.Time, which a timer sends: ns of the heap's clock in ext
+    uint64_t wall;
+    int64_t ext;
+    void *loc; // pointer
+};
+enum { TIME_WORDS = sizeof(struct go_time) / 8, TIME_MASK = 4 };
+
 struct timer {        // what time.Timer and time.Ticker are, with their runtime.timer
-    struct hchan *ch; // of int64: the time at which it fires. NULL: it wakes a sleeper
+    struct hchan *ch; // of struct go_time: when it fires. NULL: it wakes a sleeper
     struct timers *timers;
     struct timer *next, *before; // in the list
     struct sudog *sleeper;
     int64_t when, period; // ns; when 0: stopped. period 0: fires once
     uint32_t blocked;     // goroutines that wait for it
     uint32_t listed;
-    uint64_t self; // its address (wait_owns)
+    uint64_t unused[5]; // Go's has a lock, states, a function and its arguments
+    uint64_t self;      // its address (wait_owns)
 };
 enum { TIMER_WORDS = sizeof(struct timer) / 8, TIMER_MASK = 0x1f };
-_Static_assert(TIMER_WORDS == 9, "the layout of a timer");
+_Static_assert(TIMER_WORDS == 14, "time.go:timeTimer takes 112 bytes");
 
-// time.NewTimer (period 0), time.NewTicker, of a new object. `ch` is new too, of int64, traced, with room for one.
+// time.NewTimer (period 0), time.NewTicker, of a new object. `ch` is new too, of struct go_time, traced, with room for one.
 LIB void timer_init(gcsim_mutator *m, struct timer *t, struct timers *ts, struct hchan *ch,
                     int64_t delay, int64_t period);
 // Stop and Reset: was it to fire? What it has sent and nobody received is gone.

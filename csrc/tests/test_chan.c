@@ -12,8 +12,8 @@
 struct world_of_go { // a heap with the types
     mut *m;
     gcsim_heap *heap;
-    const gcsim_type *node, *hchan, *sudog, *timer, *timers, *byte, *number, *pointer, *mutex,
-        *rwmutex, *waitgroup, *cond;
+    const gcsim_type *node, *hchan, *sudog, *timer, *timers, *time, *byte, *number, *pointer,
+        *mutex, *rwmutex, *waitgroup, *cond;
 };
 
 static struct world_of_go open_go(gcsim_options options)
@@ -28,6 +28,7 @@ static struct world_of_go open_go(gcsim_options options)
     w.hchan = make_type(heap, "hchan", HCHAN_WORDS, HCHAN_MASK);
     w.sudog = make_type(heap, "sudog", SUDOG_WORDS, SUDOG_MASK);
     w.timer = make_type(heap, "timer", TIMER_WORDS, TIMER_MASK);
+    w.time = make_type(heap, "time", TIME_WORDS, TIME_MASK);
     w.timers = make_type(heap, "timers", TIMERS_WORDS, TIMERS_MASK);
     w.mutex = make_type(heap, "mutex", MUTEX_WORDS, MUTEX_MASK);
     w.rwmutex = make_type(heap, "rwmutex", RWMUTEX_WORDS, RWMUTEX_MASK);
@@ -417,7 +418,7 @@ enum { SECOND = 1000000000 };
 static struct timer *ticker(struct world_of_go *w, struct timers *ts, int64_t delay, int64_t period)
 {
     struct hchan *ch;
-    INVARIANT(chan_make(w->m, w->hchan, w->byte, w->number, 1, true, &ch) == GCSIM_OK);
+    INVARIANT(chan_make(w->m, w->hchan, w->byte, w->time, 1, true, &ch) == GCSIM_OK);
     gcsim_handle *root = API->handle_new(w->m, ch);
     struct timer *t = gcsim_new(w->m, w->timer);
     timer_init(w->m, t, ts, ch, delay, period);
@@ -430,14 +431,15 @@ static int64_t receive(struct world_of_go *w, gcsim_goroutine *g, struct hchan *
     uint32_t chosen;
     void *box[4];
     int send = -1;
-    return operate(w, g, &ch, &send, 1, true, 0, box, &chosen) == CHAN_DONE ? *(int64_t *)box[0]
-                                                                            : -1;
+    return operate(w, g, &ch, &send, 1, true, 0, box, &chosen) == CHAN_DONE
+               ? ((struct go_time *)box[0])->ext
+               : -1;
 }
 
 static int64_t received(gcsim_goroutine *g)
 {
     const struct sudog *s = g->param;
-    return s && !g->waiting ? *(int64_t *)s->elem : -1;
+    return s && !g->waiting ? ((struct go_time *)s->elem)->ext : -1;
 }
 
 static void timers_are_go_s(void)
