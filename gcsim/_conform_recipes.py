@@ -512,6 +512,36 @@ class Machine:
             if str(leave) != "break":
                 raise
 
+    def do_typeswitch(self, s: Node, scope: Scope) -> None:
+        inner = Scope(scope)
+        if s.a is not None:
+            self.run([s.a], inner)
+        chosen: list[Node] = []
+        for kinds, body in s.d:
+            if kinds is None:
+                chosen = body
+                continue
+            found = next(
+                (part for part in map(self.type_of, kinds) if self.holds(inner, s.c, part)), None
+            )
+            if found is not None:
+                value, _ = self.asserted(inner, Node("assert", s.c, found))
+                self.declare(inner, s.b, found, value)
+                chosen = body
+                break
+        self.run(chosen, Scope(inner))
+
+    def type_of(self, x: Node) -> Node:
+        if x.op == "type":
+            found: Node = x.a
+            return found
+        return Node("pointer", self.type_of(x.b)) if x.op == "unary" else Node("named", x.a)
+
+    def holds(self, scope: Scope, x: Node, type_: Node) -> bool:
+        if type_ == Node("named", "nil"):
+            return False
+        return bool(self.asserted(scope, Node("assert", x, type_))[1].x)
+
     def do_define(self, s: Node, scope: Scope) -> None:
         self.types.define(s.a, s.b)
         self.named[s.a] = s.b

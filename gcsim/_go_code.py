@@ -27,6 +27,7 @@ class Node(NamedTuple):
     statements  expression(x) assign(op, left, right) step(x, op) var(names, T, values) for(init,
                 condition, post, body) range(left, define, x, body) if(init, condition, then, else)
                 switch(init, tag, [(values or None, body)]) define(name, T) return(values)
+                typeswitch(init, name, x, [(types or None, body)])
                 defer(call) go(call) block(body) send(channel, x) leave(word)
     """
 
@@ -233,8 +234,8 @@ class _Parser:
         name = self.word()
         if self.take("."):
             name += "." + self.word()
-        inside = self.tokens[self.at + 1 : self.at + 2]
-        if self.peek("[") and not (inside and (inside[0].text == "]" or inside[0].text.isdigit())):
+        following = self.tokens[min(self.at + 1, len(self.tokens) - 1)].text
+        if self.peek("[") and following != "]" and not following.isdigit():
             self.take("[")  # type arguments
             arguments = [self.type()]
             while self.take(","):
@@ -509,7 +510,9 @@ class _Parser:
             return self.switch()
         if self.take("type"):
             return Node("define", self.word(), self.type())
-        if self.peek("select", "goto", "const"):
+        if self.take("const"):
+            return self.variable()
+        if self.peek("select", "goto"):
             return Node("leave", self.fail(f"{self.token.text} is not read"))
         return self.simple()
 
@@ -591,15 +594,21 @@ class _Parser:
                 values = None
             else:
                 self.want("case")
-                values = self.list()
+                values = [self.argument()]
+                while self.take(","):
+                    values.append(self.argument())
             self.want(":")
             body: list[Node] = []
             while not self.peek("case", "default", "}"):
                 if not self.take(";"):
                     body.append(self.statement())
             cases.append((values, body))
+        if tag is not None and tag.op == "assign" and tag.a == ":=":  # v := x.(type)
+            return Node("typeswitch", init, tag.b[0].a, tag.c[0].a, cases)
         if tag is not None and tag.op != "expression":
-            self.fail("a type switch is not read")
+            self.fail("such a switch is not read")
+        if tag is not None and tag.a.op == "assert" and tag.a.b == Node("name", "type"):
+            return Node("typeswitch", init, "_", tag.a.a, cases)
         return Node("switch", init, None if tag is None else tag.a, cases)
 
     def finish(self) -> None:

@@ -60,18 +60,19 @@ class Escapes:
         self._captured: set[str] = set()
         self._values: set[str] = set()
         self._addresses: set[str] = set()
-        self._flows: list[tuple[str | None, Node]] = []
+        self._flows: list[tuple[str | None, Node, str]] = []
         self._weights: dict[str, int] = {}
-        self._leaves: dict[str, list[bool]] = {}  # `sink = s` and `return s`: in a loop?
+        self._depths: dict[str, int] = {}  # of the loops in which a variable is declared
+        self._leaves: dict[str, list[int]] = {}  # `sink = s` and `return s`: in a loop?
         self._blocked: set[str] = set()
         for s in body:
             self._declare(s)
         for s in body:
-            self._statement(s, False)
+            self._statement(s, 0)
         self._moved = {
             name
             for name, loops in self._leaves.items()
-            if self._weights.get(name, 0) >= 2 and loops == [False] and name not in self._blocked
+            if self._weights.get(name, 0) >= 2 and loops == [0] and name not in self._blocked
         }
         self._solve()
 
@@ -150,13 +151,17 @@ class Escapes:
                     self._whole.update([name] if value.a.op in ("array", "struct", "named") else ())
         elif x.op == "range" and x.b:
             self._locals.update(place.a for place in x.a if place.op == "name")
+        elif x.op == "typeswitch":
+            self._locals.add(x.b)
         elif x.op == "closure":
             self._locals.update(name for name, _ in x.a.a)
         for part in _inside(x):
             self._declare(part)
 
-    def _statement(self, s: Node, loop: bool, post: bool = False) -> None:
+    def _statement(self, s: Node, loop: int, post: bool = False) -> None:
         if s.op == "var":
+            for name in s.a:
+                self._depths.setdefault(name, loop)
             for name, value in zip(s.a, s.c, strict=False):
                 self._flow(name, value)
         elif s.op == "assign":
@@ -177,26 +182,34 @@ class Escapes:
                 if part is not None:
                     self._statement(part, loop, part is s.c)
             for part in s.d:
-                self._statement(part, True)
+                self._statement(part, loop + 1)
         elif s.op == "range":
             for part in s.d:
-                self._statement(part, True)
+                self._statement(part, loop + 1)
         elif s.op == "block":
             for part in s.a:
                 self._statement(part, loop)
-        elif s.op == "switch":
-            for part in ([s.a] if s.a is not None else []) + [y for _, body in s.c for y in body]:
+        elif s.op in ("switch", "typeswitch"):
+            cases = s.c if s.op == "switch" else s.d
+            kinds = [kind for values, _ in cases for kind in values or ()]
+            if s.op == "typeswitch" and any(kind.op in ("type", "unary") for kind in kinds):
+                self._flow(s.b, s.c)  # of anything but pointers a copy is made
+            for part in ([s.a] if s.a is not None else []) + [y for _, body in cases for y in body]:
                 self._statement(part, loop)
         elif s.op == "if":
             for part in ([s.a] if s.a is not None else []) + s.c + s.d:
                 self._statement(part, loop)
         self._uses(s, loop)
 
-    def _assign(self, s: Node, loop: bool, post: bool) -> None:
+    def _assign(self, s: Node, loop: int, post: bool) -> None:
         for place, value in zip(s.b, s.c, strict=False):
             if place.op == "name" and place.a in self._locals:
                 if s.a != ":=" and not post and not self._grows(place, value, loop):
                     self._reassigned.add(place.a)
+                self._depths.setdefault(place.a, loop)
+                if self._depths[place.a] < loop and self._is_new(value):
+                    self._values.add(place.a)  # it outlives its round of the loop
+                    self._flow(None, value)
                 self._flow(place.a, value)
                 continue
             base = self._base(place)
@@ -204,26 +217,35 @@ class Escapes:
                 self._reassigned.add(base)
                 self._flow(base, value)
             elif place != Node("name", "n2") and place != Node("name", "eq"):  # hold no pointers
-                self._leave(value, loop)
+                inside = place
+                while inside.op in ("dot", "index"):
+                    inside = inside.a  # l.head = &node{next: l.head}: l itself stays
+                self._leave(value, loop, inside.a if inside.op == "name" else "")
 
-    def _grows(self, place: Node, value: Node, loop: bool) -> bool:
+    def _grows(self, place: Node, value: Node, loop: int) -> bool:
         """s = append(s, ...): noted; it is an assignment all the same."""
         if value.op == "call" and value.a == Node("name", "append") and value.b[0] == place:
             self._weights[place.a] = self._weights.get(place.a, 0) + (2 if loop else 1)
         return False
 
-    def _leave(self, value: Node, loop: bool) -> None:
+    def _is_new(self, value: Node) -> bool:
+        made = value.op == "call" and value.a in (Node("name", "new"), Node("name", "make"))
+        return made or value.op == "closure" or (value.op == "unary" and value.a == "&")
+
+    def _leave(self, value: Node, loop: int, without: str = "") -> None:
         if value.op == "name" and value.a in self._locals:
             self._leaves.setdefault(value.a, []).append(loop)
-        self._flow(None, value)
+        self._flow(None, value, without)
 
-    def _flow(self, to: str | None, value: Node) -> None:
-        self._flows.append((to, value))
+    def _flow(self, to: str | None, value: Node, without: str = "") -> None:
+        self._flows.append((to, value, without))
 
-    def _uses(self, s: Node, loop: bool) -> None:
+    def _uses(self, s: Node, loop: int) -> None:
         """Addresses that are taken, captures, calls that keep, and uses that stop a move."""
         for x in (
-            _inside(s) if s.op not in ("for", "range", "block", "if", "switch") else self._heads(s)
+            _inside(s)
+            if s.op not in ("for", "range", "block", "if", "switch", "typeswitch")
+            else self._heads(s)
         ):
             self._expression(x, s, loop)
 
@@ -237,7 +259,7 @@ class Escapes:
         elif s.op == "switch":
             yield from _children([s.b, [values for values, _ in s.c]])
 
-    def _expression(self, x: Node, parent: Node, loop: bool) -> None:
+    def _expression(self, x: Node, parent: Node, loop: int) -> None:
         if x.op == "unary" and x.a == "&":
             base = x.b
             while base.op in ("dot", "index"):
@@ -257,7 +279,7 @@ class Escapes:
             self._captured.update(names & self._locals)
             self._blocked.update(names)
             for part in x.b:
-                self._statement(part, True)
+                self._statement(part, loop + 1)
             return
         elif x.op == "name" and not self._harmless(x, parent):
             self._blocked.add(x.a)
@@ -304,8 +326,10 @@ class Escapes:
                 yield from self._roots(value)
                 if key is not None and x.a is not None and x.a.op == "map":
                     yield from self._roots(key)
-        elif x.op == "dot" or x.op == "assert":
+        elif x.op == "dot":
             yield from self._roots(x.a)
+        elif x.op == "assert" and x.b.op in ("pointer", "interface", "map", "chan", "func"):
+            yield from self._roots(x.a)  # of anything else a copy is made
         elif x.op == "call":
             yield from self._of_call(x)
 
@@ -324,13 +348,13 @@ class Escapes:
         changed = True
         while changed:
             changed = False
-            for to, value in self._flows:
+            for to, value, without in self._flows:
                 if to is not None and to not in self._values and to not in self._addresses:
                     continue
                 for name, address in self._roots(value):
                     if to is None and not address and name in self._moved and value.op == "name":
                         continue
                     into = self._addresses if address else self._values
-                    if name in self._locals and name not in into:
+                    if name in self._locals and name not in into and (address or name != without):
                         into.add(name)
                         changed = True

@@ -510,12 +510,35 @@ def _slices_collect(m: Machine, arguments: list[Value], escapes: bool) -> Value:
     info = m.info(values[0].type) if values else m.info(_INT)
     row = m.heap.new_slice(info, 0)
     for value in values:
-        row = m.count(partial(row.append, value.x))
+        x, skip = m.payload(value, value.type or _INT)
+        row = m.count(partial(row.append, x), skip)
     return Value(Node("slice", values[0].type if values else _INT), row)
 
 
 def _slices_in_place(m: Machine, arguments: list[Value], escapes: bool) -> Value:
     return arguments[0]
+
+
+def _map_keys(m: Machine, arguments: list[Value], escapes: bool) -> Value:
+    """maps.Keys: an iterator on the stack."""
+    type_, map_ = arguments[0].type, arguments[0].x
+    assert type_ is not None
+    key = m.structure(type_).a
+    return Value(_POINTER, _Sequence([m.loaded(key, k) for k in map_ or ()]))
+
+
+def _map_values(m: Machine, arguments: list[Value], escapes: bool) -> Value:
+    type_, map_ = arguments[0].type, arguments[0].x
+    assert type_ is not None
+    elem = m.structure(type_).b
+    return Value(_POINTER, _Sequence([m.loaded(elem, v) for v in (map_ or {}).values()]))
+
+
+def _slice_values(m: Machine, arguments: list[Value], escapes: bool) -> Value:
+    type_, row = arguments[0].type, arguments[0].x
+    assert type_ is not None
+    elem = m.structure(type_).a
+    return Value(_POINTER, _Sequence([m.loaded(elem, x) for x in row or ()]))
 
 
 def _maps_clone(m: Machine, arguments: list[Value], escapes: bool) -> Value:
@@ -549,7 +572,13 @@ def _bytes_buffer(m: Machine, arguments: list[Value], escapes: bool) -> Value:
 
 
 def _bytes_buffer_string(m: Machine, arguments: list[Value], escapes: bool) -> Value:
-    content = m.count(lambda: m.heap.to_bytes(arguments[0].x))
+    data = arguments[0].x
+    if escapes or len(data) > _BUFFER:
+        content = m.count(lambda: m.heap.to_bytes(data))
+    else:  # on the stack
+        content = m.heap.new_slice(t.u8, len(data), _BUFFER)
+        for i, c in enumerate(data):
+            content[i] = c
     return _bytes_buffer(m, [Value(_BYTES, content)], escapes)
 
 
@@ -675,6 +704,9 @@ _FUNCTIONS_OF_LIBRARY: dict[str, Callable[[Machine, list[Value], bool], Value]] 
     "slices.Compact": _slices_in_place,
     "slices.Clip": _slices_in_place,
     "maps.Clone": _maps_clone,
+    "maps.Keys": _map_keys,
+    "maps.Values": _map_values,
+    "slices.Values": _slice_values,
     "sort.Slice": _sort_slice,
     "sort.SliceStable": _sort_slice,
     "sort.Ints": _sort_values,
