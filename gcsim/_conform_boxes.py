@@ -213,6 +213,8 @@ def operate(operation: str, a: Any, b: Any) -> Any:
         return abs(a) // abs(b) * (1 if (a < 0) == (b < 0) else -1)
     if operation == "%":
         return abs(a) % abs(b) * (1 if a >= 0 else -1)
+    if operation == "<<" and b > 1 << 12:
+        raise DumpFormatError(f"a shift by {b}")
     return _BINARY[operation](a, b)
 
 

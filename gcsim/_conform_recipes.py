@@ -1184,12 +1184,8 @@ def _replayed(setup: str, code: str) -> list[Allocation]:
 
 #: What carrying out code raises that is outside of what is known here.
 _NOT_UNDERSTOOD = (
-    AssertionError,
-    AttributeError,
-    ConversionError,
-    LookupError,
-    TypeError,
-    ValueError,
+    *(ArithmeticError, AssertionError, AttributeError, ConversionError, LookupError),
+    *(MemoryError, RecursionError, TypeError, ValueError),
 )
 
 

@@ -8,8 +8,8 @@ string if it is longer than one character or `strings` says so.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, TypeVar
 
 from gcsim._errors import DumpFormatError
 
@@ -616,25 +616,29 @@ class _Parser:
             self.fail("something is too much")
 
 
+_T = TypeVar("_T")
+
+
+def _whole(text: str, read: Callable[[_Parser], _T]) -> _T:
+    try:
+        parser = _Parser(text)
+        made = read(parser)
+        parser.finish()
+    except RecursionError:
+        raise DumpFormatError(f"Go that is nested too deeply: {text[:60]!r}") from None
+    return made
+
+
 def parse_type(text: str) -> Node:
     """The tree of a type. Raises DumpFormatError."""
-    parser = _Parser(text)
-    kind = parser.type()
-    parser.finish()
-    return kind
+    return _whole(text, _Parser.type)
 
 
 def parse_expression(text: str) -> Node:
     """The tree of an expression. Raises DumpFormatError."""
-    parser = _Parser(text)
-    x = parser.argument()
-    parser.finish()
-    return x
+    return _whole(text, _Parser.argument)
 
 
 def parse_statements(text: str) -> list[Node]:
     """The trees of statements, separated by semicolons or lines. Raises DumpFormatError."""
-    parser = _Parser(text)
-    body = parser.statements("")
-    parser.finish()
-    return body
+    return _whole(text, lambda parser: parser.statements(""))

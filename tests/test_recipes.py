@@ -118,7 +118,8 @@ def test_go_code_is_read() -> None:
     assert loop.op == "for" and loop.d[0].op == "if"
     two = parse_statements("x := 1 // one\ny, z = f(x,\n\t2)\n")
     assert [s.op for s in two] == ["assign", "assign"]
-    for bad in ("x :=", "f(", "for {", "]", "x = 1 2", "'", "func"):
+    deep = "x = " + "(" * 100_000
+    for bad in (deep, "x :=", "f(", "for {", "]", "x = 1 2", "'", "func"):
         with pytest.raises(gcsim.DumpFormatError):
             parse_statements(bad)
 
@@ -138,6 +139,27 @@ def test_damaged_rows_are_refused(tmp_path: Path) -> None:
     result = conform(path)
     assert (result.total, result.not_replayed) == (0, 4)
     assert all(f" {name}" in "".join(result.notes) for name in "xyzw")
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "n2 = 1 << (1 << 62)",
+        "sink = make([]int, 1<<60)",
+        "sink10 = make([]int, n-2)",
+        "f := func(x int) int { return f(x) }; n2 = f(1)",
+        "for { n2++ }",
+        "sink = tree(100000)",
+        "n2 = n / 0",
+        "var s []int; n2 = s[0]",
+        "m := map[int]int{}; m = nil; m[1] = 2",
+    ],
+)
+def test_what_go_would_not_survive_is_not_replayed(code: str, tmp_path: Path) -> None:
+    path = tmp_path / "recipes.csv"
+    path.write_text(f'name,setup,code,allocs\nx,,"{code}",\n')
+    result = conform(path)
+    assert (result.total, result.not_replayed) == (0, 1)
 
 
 def test_allocations_are_read() -> None:
