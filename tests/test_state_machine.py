@@ -733,7 +733,7 @@ class Programs(RuleBasedStateMachine):
         elif isinstance(kind, ArrayOf):
             refused(gcsim.Error, setattr, ref, name, [None] * (kind.n + 1))
         else:
-            refused(gcsim.ConversionError, setattr, ref, name, 12)
+            refused(gcsim.ConversionError, setattr, ref, name, object())
             if not isinstance(kind, Str):
                 refused(gcsim.Error, setattr, ref, name, self.other.new(Node))
         refused(gcsim.FieldError, getattr, ref, "nothing")
