@@ -109,6 +109,10 @@ def fields(heap: gcsim.Heap) -> Any:
     holder.inner.next = node
     holder.arms[1] = holder.any
     assert holder.any == holder.arms[0] == node and hash(holder.any) == hash(node)
+    boxed = heap.new(Holder, any=3000)
+    assert boxed.any.value == 3000 and heap.box(Node, node).value.n == node.n
+    closure = heap.closure("f", n=1, p=node)
+    assert closure.captures == {"n": 1, "p": node}
     assert list(holder.arms) == [node] * 3 and holder.inner.n == 1
     link = heap.new(ptr[Node], value=node)
     assert link.value == node and copy.copy(node) is node and gcsim.typeof(link)
