@@ -13,7 +13,7 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from gcsim import _core
-from gcsim._errors import Error, MissingKeyError, NotThereYetError, TypeDefinitionError
+from gcsim._errors import Error, MissingKeyError, NotThereYetError, PanicError, TypeDefinitionError
 from gcsim._types import TypeExpr, TypeInfo, anonymous_struct, describe, struct_info, to_expr
 
 _SHOWN = 12  # entries in a repr
@@ -23,7 +23,7 @@ _V = TypeVar("_V")
 #: enum map_key of lib/map.h.
 KEY_64, KEY_32, KEY_STRING, KEY_BYTES, KEY_OTHER = range(5)
 #: enum map_part_kind.
-PART_BYTES, PART_FLOAT32, PART_FLOAT64, PART_STRING = range(4)
+PART_BYTES, PART_FLOAT32, PART_FLOAT64, PART_STRING, PART_INTERFACE = range(5)
 MAX_PARTS = 64
 
 _FLOATS = {
@@ -53,8 +53,6 @@ def key_plan(key: TypeInfo) -> tuple[int, list[_Part]]:
         )
     if not whole:
         return KEY_OTHER, parts
-    if alone.kind == "interface":  # two words, compared by no fast routine
-        return KEY_BYTES, []
     if key.bytes == 8:
         return KEY_64, []
     return (KEY_32 if key.bytes == 4 else KEY_BYTES), []
@@ -85,6 +83,9 @@ def _add_parts(info: TypeInfo, at: int, parts: list[_Part], key: TypeInfo) -> bo
         return False
     if info.kind == "string":
         parts.append((at, 16, PART_STRING))
+        return False
+    if info.kind == "interface":
+        parts.append((at, 16, PART_INTERFACE))
         return False
     if info.kind == "array":
         return _add_elements(info, at, parts, key)
@@ -169,10 +170,16 @@ def _own_types() -> tuple[TypeInfo, TypeInfo, TypeInfo]:
     return anonymous_struct({**words, **small, **mark}, name="maps.Map"), table, pointer
 
 
-def _has_interface(info: TypeInfo) -> bool:
-    if info.kind == "array":
-        return info.elem is not None and _has_interface(info.elem)
-    return info.kind == "interface" or any(_has_interface(f.type) for f in info.fields)
+def inside_info(info: TypeInfo) -> TypeInfo:
+    """A map whose keys are compared as values of this type are in an interface.
+
+    Raises PanicError, in Go's words, for a type that Go does not compare."""
+    try:
+        key_plan(info)
+    except TypeDefinitionError:
+        name = info.name.replace("[]byte", "[]uint8")  # Go's word for it at run time
+        raise PanicError(f"runtime error: hash of unhashable type {name}") from None
+    return map_info(info, TypeExpr("uint8"))
 
 
 def plan(info: TypeInfo) -> tuple[tuple[TypeInfo, ...], int, tuple[_Part, ...]]:
@@ -180,11 +187,6 @@ def plan(info: TypeInfo) -> tuple[tuple[TypeInfo, ...], int, tuple[_Part, ...]]:
     compared, and their parts."""
     key, elem = info.key, info.elem
     assert key is not None and elem is not None
-    if _has_interface(key):
-        raise NotThereYetError(
-            f"map keys of type {key.name} are not there yet: what an interface holds would have to"
-            " be compared"
-        )
     how, parts = key_plan(key)
     slot = struct_info("slot", [("key", _slot(key), False), ("elem", _slot(elem), False)])
     group = struct_info(

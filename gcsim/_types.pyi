@@ -14,9 +14,10 @@ _R_co = TypeVar("_R_co", covariant=True)  # what reading gives
 _W_contra = TypeVar("_W_contra", contravariant=True)  # what may be written
 _T_co = TypeVar("_T_co", covariant=True)
 _N_co = TypeVar("_N_co", bound=int, covariant=True)
-_K = TypeVar("_K")
+_K_co = TypeVar("_K_co", covariant=True)
 _V = TypeVar("_V")
 _T = TypeVar("_T")
+_R = TypeVar("_R")
 
 class _Word(Generic[_R_co, _W_contra]):
     @overload
@@ -49,7 +50,24 @@ class iface(_Word[Any, Any]): ...
 class func_(_Word[Any, Any]): ...
 class ptr(_Word[_T_co | None, _T_co | None], Generic[_T_co]): ...
 class chan(_Word[Any, Any], Generic[_V]): ...
-class map_(_Word[Map[Any, Any], Map[Any, Any] | None], Generic[_K, _V]): ...
+
+class map_(_Word[Map[Any, Any], Map[Any, Any] | None], Generic[_K_co, _T_co]):
+    @overload
+    def __get__(self, obj: None, owner: type, /) -> Self: ...
+    @overload
+    def __get__(
+        self: map_[_Word[_R, Any], _Word[_T, Any]], obj: object, owner: type | None = None, /
+    ) -> Map[_R, _T]: ...
+    @overload
+    def __get__(
+        self: map_[_Word[_R, Any], _T], obj: object, owner: type | None = None, /
+    ) -> Map[_R, _T]: ...
+    @overload
+    def __get__(
+        self: map_[_R, _Word[_T, Any]], obj: object, owner: type | None = None, /
+    ) -> Map[_R, _T]: ...
+    @overload
+    def __get__(self, obj: object, owner: type | None = None, /) -> Map[_K_co, _T_co]: ...
 
 class slice_(_Word[Slice[Any], Slice[Any] | None], Generic[_T_co]):
     @overload

@@ -324,6 +324,8 @@ class MapReplay:
         from gcsim._maps import key_plan
 
         how, parts = key_plan(key)
+        # The words of an interface are numbers here, no types: compared as plain memory.
+        parts = [(at, size, 0 if kind == 4 else kind) for at, size, kind in parts]
         self._heap = RawHeap(gc_percent=-1, stop_the_world=1)
         self._types = [self._type(info) for info in (key, elem)]
         self._how, self._hash, self._parts = how, self.HASHES.index(hash), parts

@@ -55,6 +55,12 @@ class Node:
 
 
 @gcsim.struct
+class Tagged:
+    tag: iface
+    n: i64
+
+
+@gcsim.struct
 class Holder:
     index: map_[string, i64]
     nodes: map_[i64, ptr[Node]]
@@ -216,6 +222,74 @@ def test_pointers_are_keys_and_keep_their_objects(heap: gcsim.Heap) -> None:
     m.clear()
     heap.collect()
     assert all(w() is None for w in weak)
+
+
+def test_interfaces_are_keys_by_what_they_hold(heap: gcsim.Heap) -> None:
+    m = heap.new_map(iface, i64)
+    node = heap.new(Node, n=1)
+    point = heap.new(Point, x=1, y=2)
+    keys = [
+        1,
+        heap.box(i64, 1),  # of another type, so another key
+        300,
+        "a",
+        "text" * 20,
+        2.5,
+        True,
+        None,
+        node,
+        heap.box(Point, point),
+        heap.box(array[string, 2], ("a", "b")),
+    ]
+    for n, key in enumerate(keys):
+        m[key] = n
+    heap.collect()
+    assert len(m) == len(keys) and [m[key] for key in keys] == list(range(len(keys)))
+    assert m[heap.box(Point, heap.new(Point, x=1, y=2))] == 9 and m["te" + "xt" + "text" * 19] == 4
+    assert heap.new(Node, n=1) not in m and point not in m and 2 not in m and 1.0 not in m
+    assert m[heap.box(array[string, 2], ("a", "b"))] == 10
+    m[math.nan] = 1
+    m[math.nan] = 2
+    assert len(m) == len(keys) + 2 and math.nan not in m
+    for key in keys:
+        del m[key]
+    assert len(m) == 2
+    for unhashable, name in ((b"x", "[]uint8"), (heap.new_slice(i64, 1), "[]int64")):
+        for call in (
+            lambda key=unhashable: m[key],
+            lambda key=unhashable: key in m,
+            lambda key=unhashable: m.__setitem__(key, 1),
+            lambda key=unhashable: m.__delitem__(key),
+        ):
+            with pytest.raises(gcsim.PanicError) as caught:
+                call()
+            assert str(caught.value) == f"runtime error: hash of unhashable type {name}"
+    assert len(m) == 2
+
+
+def test_interfaces_inside_of_keys(heap: gcsim.Heap) -> None:
+    m = heap.new_map(Tagged, str)
+    m[heap.new(Tagged, tag=1, n=2)] = "one"
+    m[heap.new(Tagged, tag="one", n=2)] = "text"
+    for n in range(200):
+        m[heap.new(Tagged, tag=n, n=7)] = str(n)
+        m[heap.new(Tagged, tag=str(n), n=7)] = f"text {n}"
+    heap.collect()
+    assert m[heap.new(Tagged, tag=1, n=2)] == "one"
+    assert m[heap.new(Tagged, tag="one", n=2)] == "text"
+    assert all(m[heap.new(Tagged, tag=n, n=7)] == str(n) for n in range(200))
+    assert heap.new(Tagged, tag=1, n=3) not in m
+    changing = heap.new(Tagged, tag=1, n=2)
+
+    class Changing:
+        def __index__(self) -> int:
+            changing.tag = b"cannot be compared"
+            return 1
+
+    numbers = heap.new_map(Tagged, i64)
+    with pytest.raises(gcsim.PanicError, match=r"hash of unhashable type \[\]uint8"):
+        numbers[changing] = Changing()
+    assert len(numbers) == 0
 
 
 def test_deleted_entries_keep_nothing(heap: gcsim.Heap) -> None:
@@ -465,8 +539,6 @@ def test_what_is_refused(heap: gcsim.Heap) -> None:
         heap.new_map(i64, i64, hint="many")  # type: ignore[call-overload]
     with pytest.raises(gcsim.TypeDefinitionError):
         heap.new_map(list, i64)
-    with pytest.raises(gcsim.NotThereYetError):
-        heap.new_map(iface, i64)
     with pytest.raises(TypeError):
         gcsim.Map()
     with pytest.raises(gcsim.ConversionError):

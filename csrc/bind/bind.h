@@ -240,9 +240,10 @@ struct heap_object {
     struct type_object **types_by_id; // strong, by gcsim_type.id: heap_type_of
     struct heap_map_type **map_types; // by type_object.serial: map_bind.c
     uint32_t map_types_room;
-    uint64_t map_random; // state of chance of the heap's maps, from the seed
-    uint32_t steps;      // api->steps
-    uint32_t is_virtual; // 1: and time is virtual
+    struct map_insides *map_insides; // of keys with interfaces
+    uint64_t map_random;             // state of chance of the heap's maps, from the seed
+    uint32_t steps;                  // api->steps
+    uint32_t is_virtual;             // 1: and time is virtual
     uint64_t seed;
     int64_t sample_rate; // mem_profile_rate
     struct {

@@ -5,9 +5,12 @@
 // is looked at again. So one operation is one step under the GIL, and other threads never see a map between two states.
 #include "bind/bind.h"
 
+#include "lib/iface.h"
 #include "lib/map.h"
 
 #include "lib/map.c"
+
+_Static_assert((int)MAP_IFACE_VALUE == (int)IFACE_VALUE, "an interface of lib/iface.h");
 
 // Of map[K]V, whatever the heap: what gcsim._maps.plan says. Belongs to its type_object.
 enum map_part_type {
@@ -111,6 +114,10 @@ static void map_types_free(struct heap_object *h)
         PyMem_Free(h->map_types[i]);
     }
     PyMem_Free(h->map_types);
+    if (h->map_insides)
+        PyMem_Free(h->map_insides->by_id);
+    PyMem_Free(h->map_insides);
+    h->map_insides = NULL;
     h->map_types = NULL;
     h->map_types_room = 0;
 }
@@ -137,6 +144,14 @@ static struct map_type *map_type_slot(struct heap_object *h, struct type_object 
     return &h->map_types[serial]->t;
 }
 
+// Where the heap keeps how values in interfaces are compared; NULL with an error.
+static const struct map_insides *map_insides_of(struct heap_object *h)
+{
+    if (!h->map_insides && !(h->map_insides = PyMem_Calloc(1, sizeof *h->map_insides)))
+        PyErr_NoMemory();
+    return h->map_insides;
+}
+
 // The heap's type for map[K]V; NULL with an error. Types are looked up anew each time: a heap that was rewound has made them again.
 static const struct map_type *map_type_of(struct heap_object *h, struct type_object *type)
 {
@@ -148,7 +163,7 @@ static const struct map_type *map_type_of(struct heap_object *h, struct type_obj
         if (!(made[i] = heap_type(h, kind->types[i])))
             return NULL;
     struct map_type *t = map_type_slot(h, type);
-    if (!t)
+    if (!t || !(t->insides = map_insides_of(h)))
         return NULL;
     map_type_init(t, (enum map_key)kind->how, made[MAP_KEY], made[MAP_ELEM], made[MAP_MAP],
                   made[MAP_TABLE_TYPE], made[MAP_POINTER], made[MAP_GROUP_TYPE]);
@@ -347,6 +362,72 @@ static PyObject *map_py_copy(struct map_object *mo, PyObject *Py_UNUSED(unused))
 
 // --- keys --------------------------------------------------------------------------------------------------------
 
+// How values of a type that an interface in a key holds are compared. It is kept with the heap's maps, as if it were one: map[T]struct{}
+// would be compared so. 0, or -1 with PanicError for a type that Go does not compare.
+static int inside_make(struct heap_object *h, const gcsim_type *type)
+{
+    struct map_insides *all = h->map_insides;
+    struct type_object *t = heap_type_of(h, type);
+    PyObject *module = t ? PyImport_ImportModule("gcsim._maps") : NULL;
+    PyObject *info = module ? PyObject_CallMethod(module, "inside_info", "O", t->info) : NULL;
+    struct type_object *map = info ? type_from_python(h->state, info) : NULL;
+    const struct map_type *made = map ? map_type_of(h, map) : NULL;
+    Py_XDECREF(map);
+    Py_XDECREF(info);
+    Py_XDECREF(module);
+    if (!t)
+        bind_raise(h->state, ERR_CONVERSION,
+                   "the interface holds a type that Python does not know");
+    if (made && made->key != type)
+        made = bind_raise(h->state, ERR_STATE, "%s is two types of this heap", type_name(t));
+    if (!made)
+        return -1;
+    if (type->id >= all->room) {
+        uint32_t room = type->id + 32;
+        const struct map_type **grown = PyMem_Realloc(all->by_id, room * sizeof *grown);
+        if (!grown) {
+            PyErr_NoMemory();
+            return -1;
+        }
+        memset(grown + all->room, 0, (room - all->room) * sizeof *grown);
+        all->by_id = grown;
+        all->room = room;
+    }
+    all->by_id[type->id] = made;
+    return 0;
+}
+
+// Whether it is known how all that interfaces in a key hold is compared; else *missing is one that is not.
+static bool insides_known(struct heap_object *h, const struct map_type *t, const char *key,
+                          const gcsim_type **missing)
+{
+    for (uint32_t i = 0; i < t->nparts; i++) {
+        if (t->parts[i].kind != MAP_PART_INTERFACE)
+            continue;
+        struct map_inside in = part_inside(key + t->parts[i].offset);
+        const void *value;
+        const struct map_type *inside = inside_of(t, &in, &value);
+        if (!(in.type & MAP_IFACE_VALUE))
+            continue;
+        *missing = iface_type(in.type);
+        if (!inside || inside->key != *missing || !insides_known(h, inside, value, missing))
+            return false;
+    }
+    return true;
+}
+
+// The last thing before a map is looked at: a field of a key that is a struct may have changed meanwhile.
+static int insides_prepare(struct map_object *mo, const void *key)
+{
+    const gcsim_type *missing;
+    if (BIND_LIKELY(mo->t->how != MAP_KEY_OTHER))
+        return 0;
+    while (!insides_known(mo->heap, mo->t, key, &missing))
+        if (inside_make(mo->heap, missing) < 0 || map_check_read(mo) < 0)
+            return -1;
+    return 0;
+}
+
 enum { KEY_WORDS = 2 };
 struct key_view {
     const void *key;
@@ -420,6 +501,15 @@ static int key_array(struct map_object *mo, struct type_object *type, PyObject *
     return 0;
 }
 
+static int key_interface(struct map_object *mo, PyObject *key, struct key_view *v)
+{
+    struct iface words;
+    if (iface_words(mo->heap, key, &words, &v->owner) < 0)
+        return -1;
+    memcpy(v->words, &words, sizeof words);
+    return 0;
+}
+
 // 0 or -1 with an error; key_drop either way.
 static int key_convert(struct map_object *mo, PyObject *key, struct key_view *v)
 {
@@ -433,6 +523,8 @@ static int key_convert(struct map_object *mo, PyObject *key, struct key_view *v)
     switch (type->kind) {
     case GCSIM_KIND_STRING:
         return key_text(mo, key, v);
+    case GCSIM_KIND_INTERFACE:
+        return key_interface(mo, key, v);
     case GCSIM_KIND_ARRAY:
         return key_array(mo, type, key, v);
     case GCSIM_KIND_STRUCT:
@@ -551,7 +643,7 @@ static PyObject *map_read(struct map_object *mo, PyObject *key)
     if (map_check_read(mo) < 0)
         return NULL;
     if (key_convert(mo, key, &v) == 0 && copy_room(mo->heap, elem, &room) == 0 &&
-        map_check_read(mo) == 0) {
+        map_check_read(mo) == 0 && insides_prepare(mo, v.key) == 0) {
         void *found = map_get(mo->t, mo->map, v.key);
         if (found)
             value = map_value(mo->heap, elem, found, room);
@@ -585,7 +677,7 @@ static int map_contains(struct map_object *mo, PyObject *key)
     int found = -1;
     if (map_check_read(mo) < 0)
         return -1;
-    if (key_convert(mo, key, &v) == 0 && map_check_read(mo) == 0)
+    if (key_convert(mo, key, &v) == 0 && map_check_read(mo) == 0 && insides_prepare(mo, v.key) == 0)
         found = map_get(mo->t, mo->map, v.key) != NULL;
     key_drop(mo, &v);
     return found;
@@ -634,7 +726,8 @@ static int map_write(struct map_object *mo, struct key_view *v, struct stage *va
     void *slot = NULL;
     bool failed = false;
     while (!slot && !failed) {
-        gcsim_mutator *m = map_check_write(mo) == 0 ? heap_enter(h) : NULL;
+        gcsim_mutator *m =
+            map_check_write(mo) == 0 && insides_prepare(mo, v->key) == 0 ? heap_enter(h) : NULL;
         if (!m) {
             failed = true;
             break;
@@ -674,7 +767,8 @@ static int map_remove(struct map_object *mo, PyObject *key)
     int found = -1;
     if (map_check_write(mo) < 0)
         return -1;
-    if (key_convert(mo, key, &v) == 0 && map_check_write(mo) == 0) {
+    if (key_convert(mo, key, &v) == 0 && map_check_write(mo) == 0 &&
+        insides_prepare(mo, v.key) == 0) {
         gcsim_mutator *m = heap_enter(mo->heap);
         if (m) {
             found = map_delete(m, mo->t, mo->map, v.key);

@@ -130,6 +130,54 @@ static bool text_equal(struct map_text a, struct map_text b)
     return a.len == b.len && (a.ptr == b.ptr || !memcmp(a.ptr, b.ptr, (size_t)a.len));
 }
 
+// An interface in a key: how its value is compared, and where that lies. NULL: it holds a pointer, or nothing.
+struct map_inside {
+    uintptr_t type;
+    void *data;
+};
+static const gcsim_type *inside_type(const struct map_inside *in)
+{
+    return (const gcsim_type *)(in->type &
+                                ~(uintptr_t)MAP_IFACE_VALUE); // NOLINT: types are aligned
+}
+static const struct map_type *inside_of(const struct map_type *t, const struct map_inside *in,
+                                        const void **value)
+{
+    const gcsim_type *type = inside_type(in);
+    if (!(in->type & MAP_IFACE_VALUE) || !t->insides || type->id >= t->insides->room)
+        return NULL;
+    *value = type->bytes == 8 && type->ptr_bytes == 8 ? (const void *)&in->data : in->data;
+    return t->insides->by_id[type->id];
+}
+static struct map_inside part_inside(const void *p)
+{
+    struct map_inside in;
+    memcpy(&in, p, sizeof in);
+    return in;
+}
+static uint64_t map_hash(const struct map_type *t, const void *key, uint64_t seed);
+static bool map_equal(const struct map_type *t, const void *a, const void *b);
+
+static uint64_t hash_interface(const struct map_type *t, const void *p, uint64_t seed)
+{
+    struct map_inside in = part_inside(p);
+    const void *value;
+    const struct map_type *inside = inside_of(t, &in, &value);
+    if (in.type) // not its address, so that runs replay
+        seed = hash_short((uint64_t)inside_type(&in)->id + 1, seed);
+    return inside ? map_hash(inside, value, seed) : hash_short((uintptr_t)in.data, seed);
+}
+
+static bool equal_interfaces(const struct map_type *t, const void *a, const void *b)
+{
+    struct map_inside x = part_inside(a), y = part_inside(b);
+    const void *v = NULL, *w = NULL;
+    if (x.type != y.type)
+        return false;
+    const struct map_type *inside = inside_of(t, &x, &v);
+    return inside_of(t, &y, &w) ? map_equal(inside, v, w) : x.data == y.data;
+}
+
 static uint64_t hash_parts(const struct map_type *t, const char *key, uint64_t seed)
 {
     for (uint32_t i = 0; i < t->nparts; i++) {
@@ -139,6 +187,8 @@ static uint64_t hash_parts(const struct map_type *t, const char *key, uint64_t s
             seed = hash_memory(part_string(p).ptr, (uint64_t)part_string(p).len, seed);
         else if (part->kind == MAP_PART_BYTES)
             seed = hash_memory(p, part->bytes, seed);
+        else if (part->kind == MAP_PART_INTERFACE)
+            seed = hash_interface(t, p, seed);
         else
             seed = hash_float(t, part_float(part, p), seed);
     }
@@ -155,6 +205,8 @@ static bool equal_parts(const struct map_type *t, const char *a, const char *b)
             equal = text_equal(part_string(x), part_string(y));
         else if (part->kind == MAP_PART_BYTES)
             equal = !memcmp(x, y, part->bytes);
+        else if (part->kind == MAP_PART_INTERFACE)
+            equal = equal_interfaces(t, x, y);
         else
             equal = part_float(part, x) == part_float(part, y);
         if (!equal)

@@ -55,7 +55,15 @@ enum map_key {
     MAP_KEY_BYTES, // plain memory of another size
     MAP_KEY_OTHER, // in parts
 };
-enum map_part_kind { MAP_PART_BYTES, MAP_PART_FLOAT32, MAP_PART_FLOAT64, MAP_PART_STRING };
+enum map_part_kind {
+    MAP_PART_BYTES,
+    MAP_PART_FLOAT32,
+    MAP_PART_FLOAT64,
+    MAP_PART_STRING,
+    MAP_PART_INTERFACE, // two words as in lib/iface.h: compared as the type in the first one is
+    MAP_PARTS
+};
+enum { MAP_IFACE_VALUE = 1 }; // lib/iface.h: IFACE_VALUE
 // A key that is a string, as it lies in memory (lib/string.h).
 struct map_text {
     const char *ptr;
@@ -65,11 +73,19 @@ struct map_part {
     uint32_t offset, bytes, kind; // enum map_part_kind; padding and blank fields belong to none
 };
 
+// How values of the types that interfaces in keys hold are compared, by gcsim_type.id. Who makes a key sees to it that those in it are here.
+struct map_type;
+struct map_insides {
+    const struct map_type **by_id; // as the key of a map would be
+    uint32_t room;
+};
+
 // What the operations need to know of map[K]V. It lives as long as its maps; `random` is the heap's own state of chance, which maps share.
 struct map_type {
     const gcsim_type *key, *elem, *map, *table, *pointer, *group;
     uint64_t (*hash)(const void *key, uint64_t seed); // NULL: the usual one; else for tests
     uint64_t *random;
+    const struct map_insides *insides; // of keys with interfaces
     uint32_t slot_bytes, elem_offset, group_bytes;
     uint8_t how; // enum map_key
     bool key_indirect, elem_indirect;

@@ -99,7 +99,7 @@ LIB void map_replay_delete(struct map_replay *r)
 
 LIB int map_replay_part(struct map_replay *r, uint32_t offset, uint32_t bytes, uint32_t kind)
 {
-    if (r->t.nparts == MAP_KEY_PARTS || kind > MAP_PART_STRING ||
+    if (r->t.nparts == MAP_KEY_PARTS || kind >= MAP_PARTS ||
         (uint64_t)offset + bytes > r->t.key->bytes)
         return 0;
     r->t.parts[r->t.nparts++] = (struct map_part){offset, bytes, kind};
