@@ -195,7 +195,8 @@ def _parser(arguments: Sequence[str] = ()) -> argparse.ArgumentParser:
         "run a workload in C under the collector",
         "Runs a built-in workload, or one that it compiles from FILE.c, and prints wall and CPU"
         " seconds, cycles, bytes, stops, CPU of marking and assists, and the workload's checksum."
-        " The workload's name comes first; its parameters are options. " + STATUS,
+        " The workload's name comes first; its parameters are options. `chapter` is the chapter's"
+        " closing program, with --serve beside a profile server. " + STATUS,
     )
     chosen = choose(list(arguments))
     add_arguments(run, chosen)

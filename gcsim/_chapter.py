@@ -75,6 +75,11 @@ class Section:
         )
         self.say(f"  {label}: {', '.join(said)}")
 
+    def size(self, label: str, name: str, size: int) -> None:
+        """A figure in bytes, shown in KB as the chapter does."""
+        self.figures[name] = size
+        self.say(f"  {label}: {_kib(size)}")
+
     def check(self, claim: object, words: str) -> None:
         """What must hold."""
         if not claim:
@@ -206,8 +211,8 @@ def _allocation_sizes(demo: Demo, s: Section) -> None:
     after = heap.memstats()
     s.say()
     s.say("--- 微对象 1000, 小对象 100 (1 KB), 大对象 10 (64 KB) ---")
-    s.tell("分配前 HeapAlloc", heap_alloc_before=_kib(before.heap_alloc))
-    s.tell("分配后 HeapAlloc", heap_alloc_after=_kib(after.heap_alloc))
+    s.size("分配前 HeapAlloc", "heap_alloc_before", before.heap_alloc)
+    s.size("分配后 HeapAlloc", "heap_alloc_after", after.heap_alloc)
     s.tell("mallocs", mallocs=after.mallocs - before.mallocs)
     s.check(
         after.mallocs - before.mallocs == 1111, "1,111 allocations: the slice and 1,110 objects"
@@ -228,8 +233,8 @@ def _allocation_and_release(demo: Demo, s: Section) -> None:
     cycle = heap.collect()
     after = heap.memstats().heap_alloc
     s.say("--- 分配 1000 x 1 KB, 释放, GC ---")
-    s.tell("分配后", heap_alloc_full=_kib(allocated))
-    s.tell("GC后", heap_alloc_collected=_kib(after))
+    s.size("分配后", "heap_alloc_full", allocated)
+    s.size("GC后", "heap_alloc_collected", after)
     s.tell("freed by this cycle, objects", freed_objects=cycle.freed_objects)
     s.check(allocated - after >= 1000 * KIB, "the collection gives the 1,000 KB back")
 
