@@ -100,10 +100,13 @@ class Expressions(Lowering):
         if kind == "generic_type":
             base = tree.child_by_field_name("type")
             arguments = named_children(tree.child_by_field_name("type_arguments"))
+            found = self.raw(base)
+            if found.op == "GENERIC":
+                return self.instantiate(tree, found, arguments)
             if len(arguments) != 1:
                 self.fail(tree, f"invalid operation: more than one index of {self.text(base)}")
             pos = self.file.pos(tree.child_by_field_name("type_arguments"))
-            return self.indexed(tree, base, self.raw(base), arguments[0], pos)
+            return self.indexed(tree, base, found, arguments[0], pos)
         return self.expr_identifier(tree)
 
     # Literals.
@@ -148,11 +151,10 @@ class Expressions(Lowering):
     expr_false = expr_nil = expr_true
 
     def expr_iota(self, tree: Tree) -> Any:
-        if self.iota is None:
-            found = self.scope.find("iota")
-            if found is None:
-                self.fail(tree, "cannot use iota outside constant declaration")
+        if self.scope.find("iota") is not None:  # a name like any other
             return self._named(tree)
+        if self.iota is None:
+            self.fail(tree, "cannot use iota outside constant declaration")
         return self.lit(tree, T.UNTYPED_INT, self.iota)
 
     # Names.

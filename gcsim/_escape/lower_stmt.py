@@ -300,13 +300,10 @@ class Statements(Calls):
         return out
 
     def stmt_const_declaration(self, tree: Tree, out: list[Node]) -> None:
-        made = []
-        for found in self.package.constants(tree, self.file, self.scope, self):
-            made.append(found)
-        for name, const in made:
+        for name, const in self.package.constants(tree, self.file, self.scope, self):
+            const.get()
             if name != "_":
                 self.scope.names[name] = const
-                const.get()
 
     def stmt_type_declaration(self, tree: Tree, out: list[Node]) -> None:
         for spec in named_children(tree):

@@ -14,6 +14,7 @@ from .nodes import NOWHERE, Func, Name, Node
 from .parse import File, Tree
 from .scope import (
     ConstObject,
+    FileScope,
     FuncObject,
     MethodObject,
     PackageObject,
@@ -92,7 +93,7 @@ class Package:
         """Note what is declared; the functions and methods among it."""
         declarations: list[tuple[Tree, File, Scope]] = []
         for file in self.files:
-            scope = Scope(self.scope)
+            names = FileScope(self.scope)
             for tree in named_children(file.root):
                 if tree.type == "package_clause":
                     name = file.text(named_children(tree)[0])
@@ -102,9 +103,9 @@ class Package:
                         self.own = file.package_path or name
                     self.name = name
                 elif tree.type == "import_declaration":
-                    self.imports(tree, file, scope)
+                    self.imports(tree, file, names)
                 else:
-                    declarations.append((tree, file, scope))
+                    declarations.append((tree, file, names))
             if not self.name:
                 file.fail(file.root, "no package clause")
         functions: list[tuple[Tree, File, Scope]] = []
@@ -136,7 +137,7 @@ class Package:
             file.fail(tree, f"{name} redeclared in this block")
         self.scope.names[name] = found
 
-    def imports(self, tree: Tree, file: File, scope: Scope) -> None:
+    def imports(self, tree: Tree, file: File, scope: FileScope) -> None:
         specs = [
             s for part in named_children(tree)
             for s in (named_children(part) if part.type == "import_spec_list" else [part])
@@ -159,7 +160,8 @@ class Package:
             if name == "_":
                 continue
             if name == ".":
-                file.fail(spec, "gcsim does not know dot imports")
+                scope.dots.append(found)
+                continue
             scope.names[name or found.name] = found
 
     # Constants and variables.

@@ -50,13 +50,14 @@ class File:
                 self.fail(node, f"syntax error: {what}")
             if depth > MOST_DEPTH:
                 self.fail(node, f"nested more than {MOST_DEPTH} deep: too deep to analyse")
+            # a + b + c is as deep as it is long: only the first of a chain counts.
             if cursor.goto_first_child():
-                depth += 1
+                depth += node.type != "binary_expression"
                 continue
             while not cursor.goto_next_sibling():
                 if not cursor.goto_parent():
                     return
-                depth -= 1
+                depth -= cursor.node.type != "binary_expression"
 
     def text(self, tree: Tree) -> str:
         return self.source[tree.start_byte : tree.end_byte].decode("utf-8", "surrogateescape")
@@ -116,7 +117,7 @@ def _constraint(text: str) -> bool:
 
 
 def read(
-    source: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+    source: str | bytes | os.PathLike[str] | Iterable[str | os.PathLike[str]],
     first: int = 0,
 ) -> list[File]:
     """Files from Go source text, a path, a directory, or several paths of one package.
@@ -124,6 +125,8 @@ def read(
     A string is source if it has a line break or begins with `package `, else a path. Of a
     directory, the files that `go build` would take on linux/amd64, without tests.
     """
+    if isinstance(source, bytes | bytearray):
+        return [File(first, "source.go", bytes(source))]
     if isinstance(source, str) and ("\n" in source or source.lstrip().startswith("package ")):
         return [File(first, "source.go", source.encode("utf-8", "surrogateescape"))]
     if isinstance(source, str | os.PathLike):

@@ -222,21 +222,21 @@ class Escape:
 
 
 def escape(
-    source: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+    source: str | bytes | os.PathLike[str] | Iterable[str | os.PathLike[str]],
 ) -> Escape:
     """Predict what Go's compiler moves to the heap, and why, without Go.
 
-    ``source`` is Go source text (it has a line break, or begins with ``package``), the path of a
-    file or of a package's directory (files for linux/amd64, without tests), or several paths of
-    one package. The lines are those of ``go build -gcflags='-m -l'`` of Go 1.26, without
-    inlining. GoSourceError, with line and column, for what is no Go or is not analysed: cgo,
-    ranges over functions, packages that gcsim does not know. Bodies of generic functions of the
+    ``source`` is Go source (bytes, or text that has a line break or begins with ``package``), the
+    path of a file or of a package's directory (files for linux/amd64, without tests), or several
+    paths of one package. The lines are those of ``go build -gcflags='-m -l'`` of Go 1.26, without
+    inlining. GoSourceError, with line and column, for what is no Go or is not analysed: cgo
+    and packages that gcsim does not know, among others. Bodies of generic functions of the
     standard library are read from an installed Go; without one their own lines are missing.
     Needs tree-sitter (``pip install 'gcsim[escape]'``).
 
     Follows ``src/cmd/compile/internal/escape`` of Go 1.26.8.
     """
-    if not isinstance(source, str | os.PathLike | Iterable):
+    if not isinstance(source, str | os.PathLike | Iterable) or isinstance(source, memoryview):
         raise GoSourceError.at("", 0, 0, f"Go source or a path is needed, not {source!r}")
     try:
         return _result(analyse(read(source)))

@@ -31,6 +31,22 @@ class Scope:
         return self.names.get(name)
 
 
+class FileScope(Scope):
+    """A file's imports; those with a dot lend all their names."""
+
+    __slots__ = ("dots",)
+
+    def __init__(self, outer: Scope):
+        super().__init__(outer)
+        self.dots: list[PackageObject] = []
+
+    def here(self, name: str) -> Any:
+        found = self.names.get(name)
+        for package in self.dots if name[:1].isupper() else ():
+            found = found or package.lookup(name)
+        return found
+
+
 class ConstObject:
     """A constant; type and value are found when first asked for."""
 
