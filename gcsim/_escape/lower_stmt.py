@@ -480,7 +480,7 @@ class Statements(Calls):
                 self.assign(v, t, a, " in return statement", place)
                 for v, t, a in zip(values, wanted, trees, strict=True)
             ]
-        elif self.result_types and any(r.flag or r.name.startswith("~") for r in self.func.results):
+        elif any(not result.name for result in self.func.type.results):
             self.fail(tree, "not enough return values")
         out.append(node)
 

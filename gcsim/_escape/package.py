@@ -63,6 +63,7 @@ class Package:
         self.holders: dict[tuple[int, int], FuncObject] = {}
         self.init = Func("init", NOWHERE, T.Signature((), ()))
         self.init.init = True
+        self.init.package, self.init.silent = path, bool(path)
 
     def fail(self, file: File, tree: Tree, what: str) -> NoReturn:
         file.fail(tree, what)

@@ -270,3 +270,11 @@ func onlyInDeadCode(n int) int {
 	}
 	return n
 }
+
+func bare(p *int) (_ *int, err error) {
+	if p == nil {
+		return
+	}
+	any1 = p
+	return
+}
