@@ -802,15 +802,9 @@ class Expressions(Lowering):
                 self.fail(tree, f"cannot convert {self.text(tree)}")
             bad = not 0 <= code <= 0x10FFFF or 0xD800 <= code <= 0xDFFF
             return self.lit(tree, type, "\ufffd" if bad else chr(code))
-        if under.group in ("unsafe",):
+        if under.group == "unsafe":
             return None
         if not constants.fits(x.val, type):
-            source = x.type.under
-            floating = isinstance(source, T.Basic) and not source.untyped
-            if not (
-                floating and under.group in ("int", "uint") and constants.to_int(x.val) is None
-            ):
-                pass
             self.fail(tree, f"cannot convert {constants.text(x.val)} to {type}: it does not fit")
         return self.lit(tree, type, constants.convert(x.val, type))
 

@@ -9,11 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 from . import types as T
-from .lower import INTEGERS, is_shape
+from .lower import INTEGERS
 from .lower_call import Calls
 from .nodes import Func, Name, Node, Pos
 from .parse import Tree
-from .scope import ConstObject, TypeObject, VarObject
 from .typing import named_children
 
 ASSIGN_OPS = {
@@ -432,8 +431,6 @@ class Statements(Calls):
             name.type = kinds[i]
             name.defn = node
             self.scope.names[name.name] = name
-        if isinstance(x.type.under, T.Pointer):
-            x = Node("DEREF", x.pos, x.type.under.elem, x, implicit=True) if False else x
         node.x = x
         node.y = targets[0] if targets else None
         node.z = targets[1] if len(targets) > 1 else None
@@ -872,6 +869,3 @@ def type_end(lowering: Any, tree: Tree) -> Pos:
             tree = result
         else:
             return lowering.file.pos(tree)  # type: ignore[no-any-return]
-
-
-__all__ = ["ConstObject", "Statements", "TypeObject", "VarObject", "is_shape"]

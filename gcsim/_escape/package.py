@@ -728,7 +728,3 @@ def directives(tree: Tree, file: File) -> set[str]:
             out.add(text[2:].split()[0])
         at = at.prev_sibling
     return out
-
-
-def guard(error: RecursionError, file: str) -> GoSourceError:
-    return GoSourceError.at(file, 0, 0, "nested too deep to analyse")

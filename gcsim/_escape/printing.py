@@ -6,7 +6,6 @@ three dots; a constant prints its type unless that is the default one of its val
 
 from __future__ import annotations
 
-from fractions import Fraction
 from typing import Any
 
 from . import constants
@@ -220,7 +219,3 @@ def _statement(node: Any) -> str:
     if op == "SELRECV2":
         return f"<node {op}>"
     return str(op).lower()
-
-
-def fraction(value: Fraction) -> str:
-    return constants.text(value)

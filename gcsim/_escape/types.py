@@ -569,11 +569,6 @@ def deref(type: Type) -> Type:
     return type.elem if isinstance(type, Pointer) else type
 
 
-def core(type: Type) -> Type:
-    """The type whose operations an operand of this type has: its core type."""
-    return type.under
-
-
 def link(type: Type) -> str:
     """The type as in the name of an instance: own types qualified, unexported fields too."""
     if isinstance(type, Named):
