@@ -496,6 +496,9 @@ class Package:
         func = None
         if found.tagged is not None:
             func = found.tagged(Func(found.name, NOWHERE, signature))
+            for leaks, param in zip(func.tags, signature.params, strict=False):
+                if not T.pointers_behind(param.type):
+                    leaks.only_itself()
         for known, made in found.instances:
             if all(a is b for a, b in zip(known, shapes, strict=True)):
                 func = made

@@ -33,6 +33,13 @@ class Leaks:
         if old is None or derefs < old:
             self.results[index] = min(derefs, 254)
 
+    def only_itself(self) -> None:
+        """Forget what flows after a dereference: there are no pointers behind the parameter."""
+        for what in ("heap", "mutator", "callee"):
+            if (getattr(self, what) or 0) > 0:
+                setattr(self, what, None)
+        self.results = [None if r else r for r in self.results]
+
     def optimise(self) -> None:
         """Forget what is no nearer than the heap."""
         heap = self.heap

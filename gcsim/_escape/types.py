@@ -569,6 +569,14 @@ def deref(type: Type) -> Type:
     return type.elem if isinstance(type, Pointer) else type
 
 
+def pointers_behind(type: Type) -> bool:
+    """Whether what a value of the type points to may hold pointers in turn."""
+    under = type.under
+    if isinstance(under, Slice | Pointer):
+        return under.elem.has_pointers()
+    return under.kind not in ("string", "unsafeptr") and under.has_pointers()
+
+
 def link(type: Type) -> str:
     """The type as in the name of an instance: own types qualified, unexported fields too."""
     if isinstance(type, Named):
