@@ -211,6 +211,20 @@ def test_wrong_source_is_refused_with_its_place(
         assert caught.value.column == col
 
 
+def test_packages_of_the_same_module_are_read_for_what_their_functions_leak(tmp_path: Path) -> None:
+    (tmp_path / "go.mod").write_text("module example.com/m\n\ngo 1.26\n")
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "in.go").write_text(
+        "package in\nvar kept *int\nfunc Keep(p *int) { kept = p }\nfunc Look(p *int) int { return *p }\n"
+    )
+    main = tmp_path / "main.go"
+    main.write_text(
+        'package main\nimport "example.com/m/in"\n'
+        "func main() { x, y := 1, 2; in.Keep(&x); in.Look(&y) }\n"
+    )
+    assert lines(main) == ["main.go:3:15: moved to heap: x"]
+
+
 def test_a_type_that_contains_itself_does_not_hang() -> None:
     gcsim.escape(
         "package p\ntype T struct{ p *T; m map[string]T; s []T }\nfunc f() *T { return &T{} }\n"

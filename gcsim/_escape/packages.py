@@ -71,12 +71,15 @@ class Imports:
         """The package read from Go's sources, for the bodies of its generic functions; or None."""
         if path not in self.sources:
             self.sources[path] = None
-            root = goroot()
-            if root is not None and self.asking is not None and (root / path).is_dir():
+            folder = self.folder(path)
+            if folder is not None and self.asking is not None:
                 from .package import Package
 
                 first = 1000 * (len(self.sources) + 1)
-                found = read(root / path, first)
+                try:
+                    found = read(folder, first)
+                except GoSourceError:  # no Go files for this machine
+                    return None
                 made = Package(found, self.package, path, self.asking)
                 try:
                     made.collect()
@@ -89,6 +92,15 @@ class Imports:
                     if isinstance(own, TypeObject) and not own.params:
                         made.scope.names[name] = self.load(path).lookup(name)
         return self.sources[path]
+
+    def folder(self, path: str) -> Path | None:
+        """Where a package's source is: in the module under analysis, or in an installed Go."""
+        module = self.asking.files[0].module if self.asking is not None else None
+        if module is not None and (path == module[0] or path.startswith(module[0] + "/")):
+            inside: Path = module[1] / path[len(module[0]) :].lstrip("/")
+            return inside if inside.is_dir() else None
+        root = goroot()
+        return root / path if root is not None and (root / path).is_dir() else None
 
     def named(self, name: str) -> PackageObject | None:
         """The package that a recorded type is qualified with."""

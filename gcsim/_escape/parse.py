@@ -24,6 +24,7 @@ class File:
     def __init__(self, number: int, name: str, source: bytes):
         self.number, self.name, self.source = number, name, source
         self.package_path = ""
+        self.module: tuple[str, Path] | None = None
         if len(source) > MOST_BYTES:
             raise GoSourceError.at(name, 0, 0, f"{len(source)} bytes are too many for one file")
         self.root = _parser().parse(source).root_node
@@ -145,21 +146,29 @@ def read(
             raise GoSourceError.at("", 0, 0, "no Go files given")
     made = [File(i, path.name, data) for i, (path, data) in enumerate(files, first)]
     made[0].package_path = package_path(files[0][0])
+    made[0].module = find_module(files[0][0])
     return made
 
 
-def package_path(path: Path) -> str:
-    """The import path of a file's package: from go.mod, or its place in Go's own sources."""
+def find_module(path: Path) -> tuple[str, Path] | None:
+    """The module that a file belongs to: its path and its folder, from the nearest go.mod."""
     folder = path.resolve().parent
     for above in (folder, *folder.parents):
         module = above / "go.mod"
         if module.is_file():
             text = module.read_text("utf-8", "replace")
             found = re.search(r"^module\s+(\S+)", text, re.MULTILINE)
-            below = folder.relative_to(above).as_posix()
-            if found is None:
-                return ""
-            if found[1] == "std":
-                return below
-            return found[1] if below == "." else f"{found[1]}/{below}"
-    return ""
+            return None if found is None else (found[1].strip('"'), above)
+    return None
+
+
+def package_path(path: Path) -> str:
+    """The import path of a file's package: from go.mod, or its place in Go's own sources."""
+    module = find_module(path)
+    if module is None:
+        return ""
+    name, root = module
+    below = path.resolve().parent.relative_to(root).as_posix()
+    if name == "std":
+        return below
+    return name if below == "." else f"{name}/{below}"
