@@ -38,8 +38,9 @@ static inline gcsim_status buffer_write_byte(gcsim_mutator *m, const gcsim_type 
 {
     if (b->buf.len == b->buf.cap)
         return buffer_write(m, byte, b, &c, 1);
+    unsigned char *restrict bytes = b->buf.ptr; // the buffer does not lie among them
     b->last_read = BUFFER_INVALID;
-    ((unsigned char *)b->buf.ptr)[b->buf.len++] = c;
+    bytes[b->buf.len++] = c;
     return GCSIM_OK;
 }
 // Reads until `read` gives 0: it fills up to `room` bytes and says how many it has, or -1: it failed (GCSIM_INTERRUPTED). *n: bytes read.

@@ -43,8 +43,9 @@ static inline gcsim_status builder_write_byte(gcsim_mutator *m, const gcsim_type
     int64_t len = b->buf.len;
     if (b->addr != b || len == b->buf.cap)
         return builder_write_slow(m, byte, b, &c, 1);
-    ((unsigned char *)b->buf.ptr)[len] = c;
-    GCSIM_STORE(&b->buf.len, len + 1);
+    unsigned char *restrict bytes = b->buf.ptr; // the builder does not lie among them
+    bytes[len] = c;
+    b->buf.len = len + 1;
     return GCSIM_OK;
 }
 static inline gcsim_status builder_write_rune(gcsim_mutator *m, const gcsim_type *byte,
