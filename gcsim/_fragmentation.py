@@ -154,7 +154,8 @@ class Fragmentation:
     @property
     def rounding_bytes(self) -> int:
         """What live objects' slots have more than was asked for, where that is known: of large
-        objects, and of those behind a header whose type leaves no doubt (`rounding_known`)."""
+        objects, and of those behind a header whose type leaves no doubt (`rounding_known`).
+        ``heap.snapshot().waste()`` says more: it also knows what Python knows of types."""
         per_class = (c.live_bytes / c.live * c.known - c.asked for c in self.classes if c.live)
         return round(sum(per_class))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import random
+import threading
 from collections import Counter
 from itertools import pairwise
 from typing import Any
@@ -255,3 +256,36 @@ def test_it_is_a_value_with_a_line_a_table_and_a_picture() -> None:
     png = f._repr_png_()
     assert png is not None
     assert png.startswith(b"\x89PNG")
+
+
+def test_it_is_whole_while_threads_allocate_and_collect() -> None:
+    with gcsim.Heap(procs=2) as heap:
+        stop = threading.Event()
+        ended: list[int] = []
+
+        def work() -> None:
+            kept: list[Any] = []
+            while not stop.is_set():
+                kept = [heap.new(Node) for _ in range(500)][::7]
+                kept.append(heap.new_slice(u8, 50_000))
+                heap.collect()
+            ended.append(len(kept))
+
+        threads = [threading.Thread(target=work) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        try:
+            for _ in range(60):
+                f = heap.fragmentation()
+                assert sum(run.npages for run in f.runs) == f.pages
+                assert all(c.live <= c.used <= c.slots for c in f.classes)
+                inside = f.used_bytes + f.free_slot_bytes + f.bits_bytes + f.tail_bytes
+                assert inside == f.span_bytes
+                assert f.compaction + f.live_bytes <= f.span_bytes
+                assert sum(n.pages for n in f.free_lengths) == f.free_pages >= f.released_pages
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join()
+        assert len(ended) == 3
+        assert heap.verify()

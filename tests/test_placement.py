@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import pickle
 import re
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -390,3 +392,12 @@ def test_each_request_to_the_system_may_fail(options: dict[str, Any], mode: Any)
             break
     assert left
     assert made >= 1
+
+
+def test_the_benchmark_of_pages_prints_its_ratios() -> None:
+    script = Path(__file__).parent / "bench" / "pages.py"
+    run = subprocess.run([sys.executable, str(script), "5000"], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    ratios = re.findall(r"small / huge: built (\d+\.\d+), collected (\d+\.\d+)", run.stdout)
+    assert len(ratios) == 2
+    assert all(float(ratio) > 0 for pair in ratios for ratio in pair)
