@@ -200,8 +200,8 @@ static PyObject *heap_py_dump(PyObject *self, void *closure);
              "value is what a field of the type takes, or a reference to a variable of the type. " \
              "An object is made for numbers\nabove 255, for strings and slices that are not "      \
              "empty, for structs and arrays; what is one pointer, one byte\nor has no bytes "      \
-             "takes "                                                                              \
-             "no memory: see gcsim.boxing.\n"                                                      \
+             "takes no memory: see gcsim.boxing.\nWith iface as the type the result is what the "  \
+             "interface holds: a Box, a reference or None.\n"                                      \
              "Raises ConversionError, RangeError, HeapMemoryError, ClosedHeapError, "              \
              "ForkedHeapError.")},                                                                 \
         {"closure", (PyCFunction)(void (*)(void))heap_py_closure, METH_VARARGS | METH_KEYWORDS,    \
