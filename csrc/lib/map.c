@@ -1223,14 +1223,14 @@ static void tables_clone(gcsim_mutator *m, const struct map_type *t, struct map_
         if (old->index != i)
             continue;
         table = plan_take(p);
-        char *groups = groups_clone(m, t, p, old->groups, old->mask + 1);
-        *table = (struct map_table){.used = old->used,
-                                    .capacity = old->capacity,
-                                    .growth_left = old->growth_left,
-                                    .local_depth = old->local_depth,
-                                    .index = i,
-                                    .mask = old->mask};
-        gcsim_store(m, &table->groups, groups);
+        // Field by field, for the collector may be looking at `groups`.
+        table->used = old->used;
+        table->capacity = old->capacity;
+        table->growth_left = old->growth_left;
+        table->local_depth = old->local_depth;
+        table->index = i;
+        table->mask = old->mask;
+        gcsim_store(m, &table->groups, groups_clone(m, t, p, old->groups, old->mask + 1));
         directory_set(m, map, table);
     }
 }
