@@ -205,6 +205,15 @@ from gcsim._errors import (
 from gcsim._errors import (
     WrongHeapError as WrongHeapError,
 )
+from gcsim._escape.cost import (
+    EscapeCost as EscapeCost,
+)
+from gcsim._escape.cost import (
+    EscapeSide as EscapeSide,
+)
+from gcsim._escape.cost import (
+    EscapeValue as EscapeValue,
+)
 from gcsim._escape.picture import (
     EscapeGraph as EscapeGraph,
 )

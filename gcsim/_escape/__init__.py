@@ -19,6 +19,7 @@ Data flows down through the modules, each of which holds one idea::
     printing    nodes and types in the compiler's words
     result      diagnostics, verdicts, explanations
     picture     the graph drawn
+    cost        verdicts turned into objects on a heap
     main        the command line
 
 Facts are from Go 1.26.8, `src/cmd/compile/internal`; each module names the files that it follows.

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import html
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from gcsim._errors import GoSourceError, UnknownNameError
 
@@ -20,6 +20,11 @@ from .parse import read
 from .picture import EscapeGraph, GraphEdge, GraphNode
 from .printing import text
 from .walk import closure_type
+
+if TYPE_CHECKING:
+    from gcsim import _core
+
+    from .cost import EscapeCost
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +212,25 @@ class Escape:
                 f"nothing that may be allocated has {said}; variables are {', '.join(known)}"
             )
         return "\n".join(out)
+
+    def cost(
+        self,
+        function: str,
+        heap: _core.Heap | None = None,
+        *,
+        calls: int = 1000,
+        sizes: Mapping[str, int | Sequence[int]] | None = None,
+    ) -> EscapeCost:
+        """What the verdicts of one function cost: its values allocated on a heap, and kept off it.
+
+        Each of `calls` calls makes what the function's verdicts name: all on the heap, as Go
+        decides, and none. `heap` is the heap to use, or a new one. ``sizes`` gives the bytes, of
+        each object where there are several, of what only the run knows: ``{"make([]int, n)": 80}``.
+        UnknownNameError for a function without verdicts, RangeError where a size is missing.
+        """
+        from .cost import cost
+
+        return cost(self, function, heap, calls=calls, sizes=sizes)
 
     def to_dict(self) -> dict[str, Any]:
         """What ``--json`` prints: plain lists and dictionaries."""
