@@ -22,6 +22,7 @@ from gcsim._errors import ConversionError
 from gcsim._layout import Layout, size_class
 
 if TYPE_CHECKING:
+    from gcsim._escape.picture import EscapeGraph
     from gcsim._results import Cycle, SpanInfo
 
 PAGE_BYTES = 8192
@@ -213,6 +214,62 @@ def draw_layouts(layouts: Sequence[Layout], *, ax: Any = None, title: str = "") 
     ax.set_xlabel("offset in bytes; hatched: padding; dark and *: holds pointers")
     ax.set_title(title, fontsize=10)
     return texts
+
+
+def draw_flows(
+    graph: EscapeGraph, *, ax: Any = None, title: str = ""
+) -> list[tuple[str, str, str]]:
+    """What flows where, from left to right: boxes are on the heap, round ones on the stack.
+
+    An arrow with ``&`` stores the address of what it comes from, one with ``*`` what that points
+    to, a plain one the value. Returns the arrows: (source, mark, target).
+    """
+    place = _layers(graph)
+    columns = max((x for x, _ in place.values()), default=0) + 1
+    rows = max((y for _, y in place.values()), default=0) + 1
+    ax = _axes(ax, 2.6 * columns, 0.8 + 0.7 * rows)
+    ax.set(xlim=(-0.5, columns - 0.5), ylim=(rows - 0.4, -0.6))
+    ax.axis("off")
+    names = {node.id: node.name for node in graph.nodes}
+    boxes = {}
+    for node in graph.nodes:
+        box = {"boxstyle": "square" if node.heap else "round,rounding_size=0.8", "ec": "k"}
+        box["fc"] = _POINTER if node.heap else "white"
+        colour = "white" if node.heap else "black"
+        name = node.name.strip("{}").replace("storage for ", "storage for\n")
+        drawn = ax.text(
+            *place[node.id], name, bbox=box, color=colour, fontsize=8, ha="center", va="center"
+        )
+        boxes[node.id] = drawn.get_bbox_patch()
+    arrows = []
+    for edge in graph.edges:
+        if edge.source not in place or edge.target not in place:
+            continue
+        mark = "&" if edge.derefs < 0 else "*" * edge.derefs
+        a, b = place[edge.source], place[edge.target]
+        look = {"arrowstyle": "-|>", "color": "0.3"}
+        ends = {"patchA": boxes[edge.source], "patchB": boxes[edge.target]}
+        ax.annotate("", xy=b, xytext=a, arrowprops=look | ends)
+        ax.text((a[0] + b[0]) / 2, (a[1] + b[1]) / 2 - 0.12, mark, ha="center", fontsize=10)
+        arrows.append((names[edge.source], mark, names[edge.target]))
+    ax.set_title(title, fontsize=10)
+    return arrows
+
+
+def _layers(graph: EscapeGraph) -> dict[int, tuple[int, int]]:
+    """Column and row of each location: right of all that flows to it, cycles cut."""
+    column = {node.id: 0 for node in graph.nodes}
+    for _ in range(min(len(column), 8)):
+        for edge in graph.edges:
+            if edge.source in column and edge.target in column and edge.source != edge.target:
+                right = min(column[edge.source] + 1, 8)
+                column[edge.target] = max(column[edge.target], right)
+    rows: dict[int, int] = {}
+    place = {}
+    for node, x in column.items():
+        place[node] = (x, rows.setdefault(x, 0))
+        rows[x] += 1
+    return place
 
 
 def waste(sizes: Iterable[int], *, noscan: bool) -> Iterator[tuple[int, float]]:

@@ -41,6 +41,7 @@ SECTIONS = {
     "06_debugging_tools": ("11.6.1 内存使用分析", "11.6.2 内存泄漏检测"),
     "07_performance": ("11.3.3 减少指针使用", "11.5.1 缓存友好的数据结构"),
     "09_pools_and_preallocation": ("11.3.1 对象池化", "11.3.2 内存预分配", "11.5.2 内存分配优化"),
+    "08_stack_and_heap": ("11.1.2 栈与堆的分配策略",),
     "10_fragmentation_numa_and_pages": ("11.7.2 NUMA感知优化", "11.7.3 内存压缩和整理"),
     "11_interview": ("核心概念理解", "性能优化技巧", "常见问题诊断", "高级话题"),
 }
@@ -461,3 +462,18 @@ def test_rows_are_read_gzipped_or_not(tmp_path: Path) -> None:
         == lab.read_rows(tmp_path / "a.csv.gz")
         == [{"x": "1", "y": "2"}]
     )
+
+
+def test_flows_are_drawn_from_left_to_right() -> None:
+    pytest.importorskip("tree_sitter_go")
+    from matplotlib.figure import Figure
+
+    found = gcsim.escape(
+        "package p\n\nfunc f(q **int) *int { x := 1; *q = &x; y := *q; return y }\n"
+    )
+    ax = Figure().subplots()
+    arrows = lab.draw_flows(found.graph, ax=ax, title="f")
+    assert {("q", "*", "y"), ("y", "", "~r0")} <= set(arrows)
+    at = {text.get_text(): text.get_position() for text in ax.texts if text.get_bbox_patch()}
+    assert at["q"][0] < at["y"][0] < at["~r0"][0]
+    assert lab.draw_flows(found.graph.of("f")) == arrows
