@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 TEXT = README.read_text(encoding="utf-8")
 LINES = TEXT.splitlines()
-MOST_LINES = 385
+MOST_LINES = 425
 
 # What makes a Python module of README's C function `count`.
 MODULE = """
