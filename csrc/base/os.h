@@ -31,15 +31,16 @@ CORE int os_huge_pages(void *base, uint64_t bytes, enum os_huge what);
 CORE void os_prefer_huge_pages(void *base, uint64_t bytes);
 
 // --- nodes of memory (NUMA), by the kernel's calls alone. Nodes are 0 to 63; a set of them has a bit each.
-struct
-    os_numa_calls { // what they are made through, so that a test can play a machine with nodes for its thread. 0, or an errno
+//
+// What they are made through, so that a test can play a machine with nodes for its thread. 0, or an errno.
+struct os_numa_calls {
     int (*mbind)(void *base, uint64_t bytes, int mode, uint64_t nodes);
     int (*policy_at)(const void *at, int *mode, uint64_t *nodes);
     int (*nodes_of_pages)(void *const *pages, uint64_t n, int *nodes);
     uint32_t (*node_here)(void);
 };
-CORE void os_set_numa_calls(
-    const struct os_numa_calls *calls); // of this thread, copied; NULL: the kernel's
+// Of this thread, copied; NULL: the kernel's.
+CORE void os_set_numa_calls(const struct os_numa_calls *calls);
 
 enum os_place { OS_PLACE_DEFAULT, OS_PLACE_LOCAL, OS_PLACE_INTERLEAVED, OS_PLACE_BOUND };
 // From now on pages of the range come from: the node of the thread that touches them first (LOCAL), the set's nodes in turn, or these alone.

@@ -84,18 +84,13 @@ static void note(struct mutator *m, void *ptr)
 
 // A pointer that is being written. Of many words, what the list has before the store is done for all, then they are written, then the rest.
 enum part { WHOLE, BEFORE, AFTER };
-struct swap { // store only if the slot has `old`
-    void *old;
-    bool done;
-};
 struct store {
     struct mutator *m;
     void **slot;
     void *ptr;
     enum part part;
-    bool event;        // a program's own store, not one of many or one of the core's
-    bool on;           // this part has begun and not ended
-    struct swap *swap; // NULL: store whatever the slot has
+    bool event; // a program's own store, not one of many or one of the core's
+    bool on;    // this part has begun and not ended
 };
 
 #define AT(s, kind, p)                                                                             \
@@ -164,11 +159,7 @@ CORE_INLINE void do_store(struct store *s)
     if (s->part != WHOLE)
         return;
     AT(s, STORE, s->ptr);
-    if (s->swap)
-        s->swap->done = __atomic_compare_exchange_n(s->slot, &s->swap->old, s->ptr, false,
-                                                    __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
-    else
-        GCSIM_STORE(s->slot, s->ptr);
+    GCSIM_STORE(s->slot, s->ptr);
 }
 
 static void act(struct store s)
@@ -226,29 +217,17 @@ CORE void barrier_choose(struct gc *gc, const gcsim_options *o)
 
 CORE void barrier_store(struct mutator *m, void **slot, void *ptr)
 {
-    struct store s = {m, slot, ptr, WHOLE, true, true, NULL};
+    struct store s = {m, slot, ptr, WHOLE, true, true};
     if ((m->pub.barrier & GCSIM_BARRIER_MARKING) && !(PLANTED(STORE_NIL) && !ptr))
         act(s);
     else
         do_store(&s);
 }
 
-// Whether or not it is stored, both pointers are shaded (atomic_pointer.go:atomicwb).
-CORE bool barrier_cas(struct mutator *m, void **slot, void *old, void *ptr)
-{
-    struct swap swap = {old, false};
-    struct store s = {m, slot, ptr, WHOLE, false, true, &swap};
-    if (m->pub.barrier & GCSIM_BARRIER_MARKING)
-        act(s);
-    else
-        do_store(&s);
-    return swap.done;
-}
-
 CORE void barrier_root(struct mutator *m, void **slot, void *ptr)
 {
     if (UNLIKELY(m->pub.barrier & GCSIM_BARRIER_MARKING))
-        act((struct store){m, slot, ptr, WHOLE, false, true, NULL});
+        act((struct store){m, slot, ptr, WHOLE, false, true});
     else
         GCSIM_STORE(slot, ptr);
 }
@@ -264,8 +243,24 @@ static void act_on_all(struct mutator *m, enum part part, const gcsim_type *t, v
             for (uint64_t bits = t->mask[w]; bits; bits &= PLANTED(COPY_ONE_WORD) ? 0 : bits - 1) {
                 uint64_t at = w * 64 + bits_lowest(bits);
                 void *ptr = from ? GCSIM_LOAD(from + i + at) : NULL;
-                act((struct store){m, to + i + at, ptr, part, false, true, NULL});
+                act((struct store){m, to + i + at, ptr, part, false, true});
             }
+}
+
+// One pointer that is stored only if its slot has `old`. Whether or not it is, both are shaded (atomic_pointer.go:atomicwb).
+CORE bool barrier_cas(struct mutator *m, void **slot, void *old, void *ptr)
+{
+    static const uint64_t mask = 1;
+    const gcsim_type word = {.bytes = 8, .ptr_bytes = 8, .mask = &mask};
+    struct store s = {m, slot, ptr, BEFORE, false, true};
+    if (m->pub.barrier & GCSIM_BARRIER_MARKING)
+        act_on_all(m, BEFORE, &word, slot, &ptr, 1);
+    AT(&s, STORE, ptr);
+    bool done =
+        __atomic_compare_exchange_n(slot, &old, ptr, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+    if (m->pub.barrier & GCSIM_BARRIER_MARKING)
+        act_on_all(m, AFTER, &word, slot, &ptr, 1);
+    return done;
 }
 
 // A word of them: others may see some written and some not yet.

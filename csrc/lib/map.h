@@ -90,7 +90,7 @@ struct map_type {
     uint8_t how; // enum map_key
     bool key_indirect, elem_indirect;
     bool
-        prunes; // Go has a fast routine that does (runtime_fast64.go); pointers and the generic one do not
+        prunes; // as Go's fast routines do (runtime_fast64.go); pointers and the generic one do not
     bool updates_key; // equal keys may differ: the last one written stays
     uint32_t nparts;
     struct map_part parts[MAP_KEY_PARTS];
