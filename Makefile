@@ -28,7 +28,7 @@ CORE_SOURCES := $(shell find csrc -name tests -prune -o -name '*.[ch]' -print -o
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check
 # One worker for each processor, up to 8: `make test ARGS=-n0` runs the tests in pytest's own process.
 WORKERS := -n logical --maxprocesses 8 --dist worksteal
-PYTEST := $(PY) -m pytest -q $(WORKERS) -m "not soak"
+PYTEST := $(PY) -m pytest -q $(WORKERS) -m "not soak and not proof"
 
 .PHONY: help
 help: ## this list
@@ -37,7 +37,7 @@ help: ## this list
 
 # ---- what people run ----
 
-.PHONY: demo test test-c bench bench-peers closed-loop reach virtual notebooks soak mutants planted viewers explore explore-all
+.PHONY: demo test test-c bench bench-peers closed-loop reach virtual notebooks soak exercises mutants planted viewers explore explore-all
 demo: $(VENV)/.viz $(VENV)/.core-$(MODE) ## rebuild a real Go heap, collect it, compare every number
 	@$(PY) -m gcsim demo $(ARGS)
 
@@ -72,6 +72,9 @@ soak: $(VENV)/.test $(VENV)/.core-$(MODE) ## the long forms of the tests (GCSIM_
 	@GCSIM_SOAK=1 $(PY) -m pytest -q tests $(ARGS)
 	@$(PY) tests/mutants/run.py
 	@$(PY) tests/planted/run.py && $(PY) tests/planted/run.py --compare
+
+exercises: $(VENV)/.test $(VENV)/.core-$(MODE) ## mistakes made in solutions of the exercises, and tricks: their tests must notice
+	@$(PY) -m pytest -q $(WORKERS) -m proof tests/test_learn.py $(ARGS)
 
 mutants: $(VENV)/.made ## mistakes made in copies of the core, which the C tests must notice (ARGS="--sample 8")
 	@$(PY) tests/mutants/run.py $(ARGS)
@@ -114,7 +117,7 @@ endef
 other_package = PYTHONSAFEPATH=1 PYTHONPATH=$(CURDIR)/build/$(1)/package GCSIM_BUILD=$(1)
 assert_mode = $(call other_package,$(1)) $(2) $(PY) -c \
     'import gcsim; m = gcsim.build_info()["mode"]; assert m == "$(1)", f"gcsim of mode {m} was imported"'
-SECOND_RUN := -m "not soak and not slow"
+SECOND_RUN := -m "not soak and not slow and not proof"
 
 # A sanitizer must be in the process before Python is; libstdc++ too, or the first C++ exception in a package is fatal.
 runtime = $(shell $(CC) -print-file-name=lib$(1).so)
