@@ -185,6 +185,7 @@ _LAZY = {
     "explore": "_explore",
     "follow_gctrace": "_gctrace",
     "lab": "",
+    "learn": "",
     "litmus": "",
     "lowlevel": "",
     "open_go_dump": "_dump",

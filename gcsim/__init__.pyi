@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from gcsim import lab as lab
+from gcsim import learn as learn
 from gcsim import litmus as litmus
 from gcsim import lowlevel as lowlevel
 from gcsim._allocators import (

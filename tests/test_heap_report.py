@@ -139,7 +139,10 @@ def test_a_difference_tells_the_leak_from_the_cache(
     assert first["name"].startswith("main.leakMap")
     assert first["bytes"] > 700 * 1024
     assert first["objects"] >= 2 * 700  # a record and its key
-    assert not [row for row in made["grown"] if "goodCache" in row["name"]]
+    # The cache holds as many entries as before; its map may have got room, as hashes fall (a new seed each time).
+    cache = [row for row in made["grown"] if "goodCache" in row["name"]]
+    assert sum(row["objects"] for row in cache) <= 0
+    assert sum(row["bytes"] for row in cache) < first["bytes"] / 50
     assert "older.dump" in page_of(of_go, capsys)
 
 
