@@ -14,8 +14,10 @@ import escape_oracle
 import pytest
 from needs import cannot, program
 
+import gcsim
+
 HERE = Path(__file__).parent
-DATA = HERE.parent / "gcsim" / "data" / "go_packages.json.gz"
+DATA = Path(gcsim.__file__).parent / "data" / "go_packages.json.gz"
 
 sys.path.insert(0, str(HERE / "escape_data"))
 

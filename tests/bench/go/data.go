@@ -11,11 +11,13 @@ import (
 
 type node struct{ n int }
 
+// Each slice is kept in two variables. Of one that is kept in one the compiler builds the first 32 bytes on the stack
+// (cmd/compile/internal/slice), so that less is allocated than what is compared here.
 var (
-	ints  []int
-	ptrs  []*node
-	text  *strings.Builder
-	total uint64
+	ints, kept     []int
+	ptrs, keptPtrs []*node
+	text           *strings.Builder
+	total          uint64
 )
 
 func appendInts(n int) {
@@ -23,7 +25,7 @@ func appendInts(n int) {
 	for i := range n {
 		s = append(s, i)
 	}
-	ints = s
+	ints, kept = s, s
 	total += uint64(s[n/2])
 }
 
@@ -33,7 +35,7 @@ func appendPointers(n int) {
 	for range n {
 		s = append(s, p)
 	}
-	ptrs = s
+	ptrs, keptPtrs = s, s
 	total += uint64(len(s))
 	if s[n/2] == p {
 		total++
