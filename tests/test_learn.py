@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import runpy
 import shutil
-import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from gcsim import _errors
+from gcsim.__main__ import main
 from gcsim._learn import HINTS, TESTS, Exercise, catalogue, find
 from gcsim._learn.course import STATE, open_course, start
 from gcsim._learn.judge import Verdict, judge
@@ -312,15 +313,35 @@ def test_hints_get_plainer_and_the_last_stays(tmp_path: Path) -> None:
     assert open_course(tmp_path).hint(exercise) == (3, exercise.hints[2])
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root writes anywhere")
-def test_a_read_only_folder(tmp_path: Path) -> None:
-    course, _ = start(tmp_path / "c")
-    course.path.chmod(stat.S_IRUSR | stat.S_IXUSR)
-    try:
-        done = learn("verify", MARK, cwd=course.path)
-    finally:
-        course.path.chmod(stat.S_IRWXU)
-    assert done.returncode == 1 and "not started" in done.stdout
+@pytest.mark.parametrize("code", [errno.EACCES, errno.EROFS])
+def test_a_read_only_folder(
+    code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Root may write everywhere, so the system's answer is played."""
+    start(tmp_path)
+    shutil.copy(solution(catalogue()[MARK]), tmp_path / MARK / "exercise.py")
+    before = (tmp_path / STATE).read_text()
+
+    def write_text(path: Path, *args: object, **more: object) -> int:
+        raise OSError(code, os.strerror(code), str(path))
+
+    monkeypatch.setattr(Path, "write_text", write_text)
+    assert main(["learn", "verify", MARK, "--dir", str(tmp_path)]) == 0
+    assert f"{MARK}: passed" in capsys.readouterr().out
+    assert (tmp_path / STATE).read_text() == before
+
+
+def test_a_full_disk_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    start(tmp_path)
+
+    def write_text(path: Path, *args: object, **more: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    monkeypatch.setattr(Path, "write_text", write_text)
+    assert main(["learn", "hint", MARK, "--dir", str(tmp_path)]) == 2
+    assert "No space left" in capsys.readouterr().err
 
 
 def test_two_at_once_lose_no_verdict(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ it needs the plugin that gcsim brings; ``conftest.py`` says so where that is mis
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import json
@@ -135,8 +136,10 @@ class Course:
                 fresh.replace(self.path / STATE)
             finally:
                 os.close(lock)
-        except PermissionError:
-            pass  # a read-only folder: the verdict is shown, and not kept
+        except OSError as error:
+            if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+                raise
+            # a read-only folder: the verdict is shown, and not kept
 
 
 def _copy(exercise: Exercise, course: Path) -> None:
