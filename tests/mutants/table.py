@@ -68,6 +68,7 @@ MUTANTS = [
         "mark_shade_all(m, m->shade_buffer, n);",
         "mark_shade_all(m, m->shade_buffer, n - (n > 0));",
         "a flush shades every pointer noted (gc/barrier.h:barrier_flush)",
+        ("test_marking.fast", "test_barriers.fast"),
     ),
     Mutant(
         "flush-leaves-the-buffer",
@@ -76,6 +77,7 @@ MUTANTS = [
         "        m->pub.shade_next = m->shade_buffer;\n        mark_shade_all",
         "        mark_shade_all",
         "rule 48: no pointer is left in a barrier's buffer when marking is complete",
+        ("test_marking.fast", "test_barriers.fast"),
     ),
     Mutant(
         "root-store-keeps-old-white",
