@@ -143,7 +143,7 @@ TRICKS = {
 @pytest.mark.parametrize("name", TRICKS)
 def test_tricks_do_not_pass(name: str, tmp_path: Path) -> None:
     file = written(tmp_path / "exercise.py", TRICKS[name])
-    verdict = judge(catalogue()[MARK], file, seconds=20)
+    verdict = judge(catalogue()[MARK], file, seconds=5)
     assert not verdict.passed and verdict.outcome != "not started", verdict
 
 
