@@ -162,7 +162,7 @@ class Exploration:
                 views.append(view)
         views[-1] = replace(views[-1], note=self.what)
         if self.verdict == "lost":
-            views[-1] = _with_losses(views[-1])
+            views[-1] = with_losses(views[-1])
         return Film(views, title=str(self.setup), schedule=self.schedule, note=self.what)
 
     @property
@@ -182,7 +182,7 @@ class Exploration:
         return f"{first}\n  {self.what}\n  {self.schedule}"
 
 
-def _with_losses(view: View) -> View:
+def with_losses(view: View) -> View:
     """The last state of a counterexample: what roots reach and no mark keeps is lost."""
     targets: dict[str, list[str]] = {}
     for pointer in view.pointers:
@@ -392,12 +392,26 @@ def explore(
     )
 
 
-def random_schedules(program: Any, n: int, seed: int, **options: Any) -> str | None:
+def marking_has_ended(heap: _core.Heap) -> bool:
+    """Whether somebody of a stepped heap stands where a search ends a path."""
+    from gcsim._points import NUMBERS
+
+    done = NUMBERS["mark termination"]
+    return any(row[3] != 3 and row[4] == done for row in heap._steps_actors())
+
+
+def random_schedules(
+    program: Any,
+    n: int,
+    seed: int,
+    wrong: Callable[[View], str | None] = lambda view: None,
+    **options: Any,
+) -> str | None:
     """The first of n random schedules that loses an object, in words; None: none did.
 
-    ``options`` are those of ``explore`` that shape the program and the collector.
+    ``wrong`` is asked at every state what is wrong there. ``options`` are those of ``explore`` that
+    shape the program and the collector.
     """
-    from gcsim._points import NUMBERS
     from gcsim._steps import SteppedCycle
 
     shape = {k: options.pop(k) for k in ("mutators", "objects", "locals", "fields") if k in options}
@@ -406,10 +420,11 @@ def random_schedules(program: Any, n: int, seed: int, **options: Any) -> str | N
     for _ in range(n):
         with setup.heap() as heap:
             cycle = SteppedCycle._of_stage(heap, "random", dice.randrange(1 << 31))
-            done = NUMBERS["mark termination"]
             while cycle.step():
-                if any(row[3] != 3 and row[4] == done for row in heap._steps_actors()):
-                    view = _with_losses(cycle.view())
+                if found := wrong(cycle.view()):
+                    return f"{setup}: {found} ({cycle.schedule})\n{cycle.view()}"
+                if marking_has_ended(heap):
+                    view = with_losses(cycle.view())
                     if lost := [o.name for o in view.objects if o.lost]:
                         return f"{setup}: {', '.join(lost)} lost by {cycle.schedule}\n{view}"
                     break

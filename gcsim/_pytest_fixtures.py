@@ -140,9 +140,9 @@ def broken_invariant(view: View, kind: str) -> str | None:
     """What contradicts the tri-colour invariant in a state; None: nothing does.
 
     strong: no black object points to a white one. weak: each white object that a black one points
-    to is in reach of a grey one through white ones, or noted in a barrier's buffer.
+    to is in reach of a grey one through white ones, or noted in a barrier's buffer. none: anything.
     """
-    if view.phase != "mark":
+    if kind == "none" or view.phase != "mark":
         return None
     colour = {o.name: o.colour for o in view.objects}
     targets: dict[str, list[str]] = {}
@@ -177,7 +177,7 @@ def walk(request: pytest.FixtureRequest) -> Callable[[SteppedCycle], int]:
         taken = 0
         while cycle.step():
             taken += 1
-            if kind != "none" and (wrong := broken_invariant(cycle.view(), kind)):
+            if wrong := broken_invariant(cycle.view(), kind):
                 pytest.fail(
                     f"gc_invariant: after step {cycle.step_number}, {wrong}"
                     f" (schedule: {cycle.schedule})\n{cycle.view()}",
@@ -211,7 +211,9 @@ def schedules(request: pytest.FixtureRequest) -> Callable[..., None]:
             text = str(found)
             if found.schedule:
                 text += "\n" + "\n".join(str(frame) for frame in found.film()[-1:])
-        elif lost := random_schedules(program, which, base, **options):
+        elif lost := random_schedules(
+            program, which, base, lambda view: broken_invariant(view, kind), **options
+        ):
             text = lost
         else:
             return

@@ -22,12 +22,13 @@ Run = Callable[..., Any]
 
 @pytest.fixture
 def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """In a process of its own: one that shares ours imports modules anew, whose classes do not pickle."""
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     monkeypatch.delenv("CI", raising=False)
 
     def run(source: str, *options: str) -> Any:
         pytester.makepyfile(HEAD + source)
-        return pytester.runpytest_inprocess(
+        return pytester.runpytest_subprocess(
             "-p", "gcsim._pytest_plugin", "--strict-markers", "-q", *options
         )
 
@@ -122,6 +123,20 @@ def test_weak(schedules):
 def test_strong(schedules):
     schedules("copy", barrier="yuasa")
 """).assert_outcomes(passed=1, failed=1)  # a deletion barrier keeps the weak one only
+
+
+def test_an_invariant_at_every_state_of_random_schedules(run: Run) -> None:
+    result = run("""
+@pytest.mark.gc_invariant("strong")
+@pytest.mark.schedules(200)
+def test_strong(schedules):
+    schedules("copy", barrier="yuasa")
+@pytest.mark.schedules(200)
+def test_loses_nothing(schedules):
+    schedules("copy", barrier="yuasa")
+""")
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["*copy, yuasa*black*points to white*"])
 
 
 def test_walking_a_cycle(run: Run) -> None:

@@ -5,8 +5,7 @@ import random
 import pytest
 
 import gcsim
-from gcsim._explore import Setup
-from gcsim._points import NUMBERS
+from gcsim._explore import Setup, marking_has_ended, with_losses
 from gcsim._programs import Program, Stage
 from gcsim._steps import SteppedCycle
 
@@ -60,8 +59,8 @@ class State:
         machine.go(path)
         actors = machine.heap._steps_actors()
         self._ways = {chr(ord("a") + a[0]): max(1, a[5]) for a in actors if a[3] == 1}
-        marked = any(a[3] != 3 and a[4] == NUMBERS["mark termination"] for a in actors)
-        self.lost = marked and losses(machine.cycle.view())
+        marked = marking_has_ended(machine.heap)
+        self.lost = marked and any(o.lost for o in with_losses(machine.cycle.view()).objects)
         self.ready = [] if marked else sorted(self._ways)
         self.key = machine.cycle.hash
 
@@ -76,17 +75,6 @@ class State:
             "20,000 steps taken: are states looked at again and again?"
         )
         return State(self._machine, [*self._path, (letter, way)])
-
-
-def losses(view):
-    """Is something reachable without a mark?"""
-    targets = {}
-    for pointer in view.pointers:
-        targets.setdefault(pointer.source, []).append(pointer.target)
-    reached = [root.target for root in view.roots if root.target]
-    for name in reached:
-        reached += [to for to in targets.get(name, ()) if to and to not in reached]
-    return any(o.colour == "white" and o.name in reached for o in view.objects)
 
 
 def check(exercise, text, **options):
