@@ -783,8 +783,8 @@ def call_method(m: Machine, scope: Scope, f: Node, x: Node, escapes: bool) -> Va
     raise NotReplayedError(f"the method {f.b}")
 
 
-def _builder_method(m: Machine, b: Builder, name: str, arguments: list[Value]) -> Value:
-    made: Any = b
+def _write_method(m: Machine, made: Any, name: str, arguments: list[Value]) -> bool:
+    """What strings.Builder and bytes.Buffer both have; False: it is none of these."""
     if name in ("WriteString", "Write"):
         data = arguments[0].x
         data = data if isinstance(data, bytes) else bytes(memoryview(data))
@@ -797,41 +797,37 @@ def _builder_method(m: Machine, b: Builder, name: str, arguments: list[Value]) -
         m.count(lambda: made.grow(arguments[0].x))
     elif name == "Reset":
         made.reset()
-    elif name == "String":
-        return Value(_STRING, bytes(made))
-    elif name in ("Len", "Cap"):
-        return Value(_INT, len(made) if name == "Len" else made.cap)
     else:
-        raise NotReplayedError(f"strings.Builder.{name}")
-    return Value(None, None)
+        return False
+    return True
+
+
+def _builder_method(m: Machine, b: Builder, name: str, arguments: list[Value]) -> Value:
+    made: Any = b
+    if _write_method(m, made, name, arguments):
+        return Value(None, None)
+    if name == "String":
+        return Value(_STRING, bytes(made))
+    if name in ("Len", "Cap"):
+        return Value(_INT, len(made) if name == "Len" else made.cap)
+    raise NotReplayedError(f"strings.Builder.{name}")
 
 
 def _buffer_method(
     m: Machine, b: Buffer, name: str, arguments: list[Value], escapes: bool
 ) -> Value:
     made: Any = b
-    if name in ("WriteString", "Write"):
-        data = arguments[0].x
-        data = data if isinstance(data, bytes) else bytes(memoryview(data))
-        m.count(lambda: made.write(data))
-    elif name == "WriteByte":
-        m.count(lambda: made.write_byte(arguments[0].x))
-    elif name == "WriteRune":
-        m.count(lambda: made.write_rune(arguments[0].x))
-    elif name == "Grow":
-        m.count(lambda: made.grow(arguments[0].x))
-    elif name == "Reset":
-        made.reset()
-    elif name == "Truncate":
+    if _write_method(m, made, name, arguments):
+        return Value(None, None)
+    if name == "Truncate":
         made.truncate(arguments[0].x)
-    elif name == "String":
+        return Value(None, None)
+    if name == "String":
         data = bytes(made)
         return Value(_STRING, data) if len(data) < 2 else m.string(data, escapes)
-    elif name == "Len":
+    if name == "Len":
         return Value(_INT, len(made))
-    else:
-        raise NotReplayedError(f"bytes.Buffer.{name}")
-    return Value(None, None)
+    raise NotReplayedError(f"bytes.Buffer.{name}")
 
 
 def _map_method(m: Machine, map_: _SyncMap, name: str, arguments: list[Value]) -> Value:
