@@ -15,7 +15,7 @@ import pytest
 
 from gcsim import _errors
 from gcsim.__main__ import main
-from gcsim._learn import HINTS, TESTS, Exercise, catalogue, find
+from gcsim._learn import HINTS, TESTS, Exercise, catalogue, find, read
 from gcsim._learn.course import STATE, open_course, start
 from gcsim._learn.judge import Verdict, judge
 from gcsim.learn import Graph, NotStarted, exact, random_graph, smallest, todo
@@ -95,7 +95,7 @@ def test_it_passes_with_fresh_seeds(exercise: Exercise, seed: int) -> None:
 def test_mistakes_are_seen(exercise: Exercise, tmp_path: Path) -> None:
     for name, text in mutants(exercise).items():
         file = written(tmp_path / exercise.file, text)
-        verdict = judge(exercise, file)
+        verdict = judge(exercise, file, first=True, seconds=min(exercise.seconds, 5))
         assert verdict.outcome in ("failed", "timeout", "memory", "crashed"), (
             f"{name}: {verdict.outcome}: {verdict.message}"
         )
@@ -161,6 +161,28 @@ def test_an_object_equal_to_everything(tmp_path: Path) -> None:
 
 def judged(tmp_path: Path, text: str, **options: float) -> Verdict:
     return judge(catalogue()[MARK], written(tmp_path / "exercise.py", text), **options)  # type: ignore[arg-type]
+
+
+def test_scores_are_shown_with_the_reference_and_where_they_went(tmp_path: Path) -> None:
+    place = tmp_path / "50_open"
+    place.mkdir()
+    (place / "exercise.toml").write_text(
+        'title = "t"\nsection = "1"\nnotebook = "n"\nhints = ["a", "b", "c"]\n'
+    )
+    (place / "exercise.py").write_text("def add(a, b):\n    raise NotImplementedError\n")
+    (place / TESTS).write_text(
+        "def test_right(exercise):\n    assert exercise.add(1, 2) == 3\n"
+        "def test_fast(exercise, score):\n"
+        "    score('time', 30, 60, 'ns', {'adding': 20, 'the rest': 10})\n"
+    )
+    exercise = read(place)
+    right = judge(exercise, written(tmp_path / "exercise.py", "def add(a, b): return a + b\n"))
+    assert right.passed and right.scores[0].ratio == 0.5
+    assert "time 30 ns, 0.50 of the reference's 60" in str(right) and "adding" in str(right)
+    wrong = judge(exercise, written(tmp_path / "exercise.py", "def add(a, b): return 4\n"))
+    assert wrong.outcome == "failed" and not wrong.scores and "score:" not in str(wrong)
+    soon = judge(exercise, tmp_path / "exercise.py", first=True)
+    assert soon.outcome == "failed" and [c.name for c in soon.cases] == ["test_right"]
 
 
 def test_a_syntax_error_is_shown_as_python_shows_it(tmp_path: Path) -> None:

@@ -54,10 +54,11 @@ class Exercise:
 @cache
 def catalogue() -> dict[str, Exercise]:
     """All exercises by name, in the order of the chapter."""
-    return {path.name: _read(path) for path in sorted(EXERCISES.iterdir()) if path.is_dir()}
+    return {path.name: read(path) for path in sorted(EXERCISES.iterdir()) if path.is_dir()}
 
 
-def _read(path: Path) -> Exercise:
+def read(path: Path) -> Exercise:
+    """The exercise of a folder."""
     told = tomllib.loads((path / "exercise.toml").read_text(encoding="utf-8"))
     return Exercise(
         path.name,

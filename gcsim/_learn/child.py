@@ -128,6 +128,22 @@ class Verdicts:
             self._module = _import(self.path)
         return self._module
 
+    @pytest.fixture
+    def score(self) -> Any:
+        """``score("time", 31.0, 95.0, "ns a call", {"malloc": 20.0, "free": 11.0})``: a figure
+        where less is better, the reference's, the unit, and where it went. Shown if all passes."""
+
+        def score(
+            what: str,
+            value: float,
+            reference: float,
+            unit: str,
+            parts: dict[str, float] | None = None,
+        ) -> None:
+            self._send({"score": [what, value, reference, unit, parts or {}]})
+
+        return score
+
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         self._send({"begins": nodeid.split("::")[-1]})
 
@@ -214,6 +230,7 @@ def main() -> None:
     options += ["-p", "no:cacheprovider", "-p", "gcsim._pytest_plugin"]
     options += ["--gcsim-seed", str(told["seed"]), "--strict-markers"]
     options += ["-W", "ignore", "-o", "addopts=", "--capture=fd"]
+    options += ["-x"] if told["first"] else []
     _limit(told["memory"], told["seconds"])
     status = pytest.main([*options, *only], plugins=[verdicts])
     verdicts.done(int(status))

@@ -8,6 +8,7 @@ import random
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -233,6 +234,7 @@ def _told(v: Verdict) -> dict[str, Any]:
         "message": v.message,
         "seed": v.seed,
         "cases": cases,
+        "scores": [{**asdict(score), "ratio": score.ratio} for score in v.scores],
     }
 
 
