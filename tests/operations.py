@@ -9,6 +9,7 @@ import contextlib
 import copy
 import io
 import pickle
+import threading
 from array import array as buffer
 from collections.abc import Callable
 from typing import Any
@@ -377,9 +378,10 @@ def maps(heap: gcsim.Heap) -> Any:
     entries = iter(numbers.items())
     next(entries)
     with_maps = heap.new(WithMap, texts=texts)
-    heap.globals["texts"] = with_maps.texts
-    assert heap.globals["texts"] == texts and repr(texts)
-    del heap.globals["texts"]
+    name = f"texts {threading.get_ident()}"  # several threads may do this in one heap
+    heap.globals[name] = with_maps.texts
+    assert heap.globals[name] == texts and repr(texts)
+    del heap.globals[name]
     for wrong in (lambda: texts[5], lambda: texts["no"], lambda: numbers.__setitem__(1, 5)):
         with contextlib.suppress(gcsim.Error):
             wrong()
