@@ -156,6 +156,76 @@ def test_an_object_equal_to_everything(tmp_path: Path) -> None:
     assert all(c.outcome == "failed" for c in verdict.cases), verdict
 
 
+# ---- exercises in C ----
+
+C_STUB = """\
+_Noreturn void todo(const char *what);
+
+int twice(int x) { todo("double x"); }
+"""
+C_TESTS = '''\
+from gcsim._learn.native import compiled
+
+DRIVER = """
+static int run(const gcsim_api *api, gcsim_mutator *m, void *arg)
+{
+    gcsim_work *w = arg;
+    for (int i = 1; i <= w->params[0]; i++) {
+        learn_step((uint64_t)i, "twice(%d)", i);
+        if (twice(i) != 2 * i)
+            return gcsim_work_fail(w, "twice(%d) is not %d", i, 2 * i);
+        learn->data[i - 1]++;
+    }
+    learn_figure("calls", (double)w->params[0]);
+    w->checksum = (uint64_t)w->params[0];
+    return 0;
+}
+static const gcsim_work_param params[] = {{"count", "", "calls", 3, 0, 9}};
+GCSIM_WORKLOAD(.name = "twice", .about = "calls it", .run = run, GCSIM_PARAMS(params));
+"""
+
+def test_twice(exercise, score):
+    """Why."""
+    program = compiled(exercise, DRIVER, declarations="int twice(int x);")
+    done = program.run(count=9, data=b"a" * 9)
+    assert done.error is None, done.error
+    assert (done.checksum, done.figures, done.data) == (9, {"calls": 9.0}, b"b" * 9)
+'''
+C_RIGHT = "int twice(int x) { return 2 * x; }\n"
+C_FILES = {  # the text, the outcome, and what is said
+    "the stub, with a comment": (C_STUB + "/* later */ // perhaps\n", "not started", ""),
+    "half done": (C_STUB.replace("{", "{ if (x < 3) return 2 * x;"), "failed", "unfinished: double x"),
+    "right": (C_RIGHT, "passed", ""),
+    "wrong": ("int twice(int x) { return x + 2; }", "failed", "twice(1) is not 2"),
+    "no such function": ("int thrice;", "failed", "undefined reference"),
+    "another type": ("long twice(long x) { return x; }", "failed", "exercise.c:1:6: error: conflicting"),
+    "no C": ("int twice(int x) { return 2 x; }", "failed", "exercise.c:1:"),
+    "null": ("int twice(int x) { return x > 4 ? *(volatile int *)0 : 2 * x; }", "crashed", "SIGSEGV (Segmentation fault) in step 5: twice(5)"),
+    "no end": ("int twice(int x) { for (volatile int i = 0; i >= 0;) ; return x; }", "timeout", "no end after 3 s in step 1: twice(1)"),
+    "an abort, with its words": ("#include <stdio.h>\n#include <stdlib.h>\nint twice(int x) { printf(\"I give up\\n\"); abort(); }", "crashed", "SIGABRT (Aborted) in step 1: twice(1)\n      I give up"),
+    "ends the process": ("#include <stdlib.h>\nint twice(int x) { exit(0); }", "tampered", "exit status 0 in step 1"),
+    "ends it before": ("#include <unistd.h>\n__attribute__((constructor)) static void f(void) { _exit(0); }" + C_RIGHT, "tampered", "before the first step"),
+    "writes a verdict": ("#include <unistd.h>\n__attribute__((constructor)) static void f(void) { for (int i = 3; i < 30; i++) { (void)!write(i, \"{\\\"case\\\":\\\"test_twice\\\",\\\"outcome\\\":\\\"passed\\\",\\\"message\\\":\\\"\\\"}\\n\", 53); (void)!write(i, \"{\\\"error\\\":null,\\\"checksum\\\":9}\", 27); } _exit(0); }" + C_RIGHT, "tampered", ""),
+    "a workload of its own": ("int gcsim_workload_main;" + C_RIGHT, "failed", "multiple definition"),
+    "an easier comparison": ("#include <stdio.h>\nint vsnprintf(char *s, size_t n, const char *f, __builtin_va_list a) { return 0; }\nint twice(int x) { return 3; }", "failed", "twice(1) is not 2"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", C_FILES)
+def test_c(name: str, tmp_path: Path) -> None:
+    place = tmp_path / "50_native"
+    place.mkdir()
+    (place / "exercise.toml").write_text(
+        'title = "t"\nsection = "1"\nnotebook = "n"\nhints = ["a", "b", "c"]\n'
+    )
+    (place / "exercise.c").write_text(C_STUB)
+    (place / TESTS).write_text(C_TESTS)
+    text, outcome, said = C_FILES[name]
+    verdict = judge(read(place), written(tmp_path / "exercise.c", text))
+    assert verdict.outcome == outcome and said in str(verdict), verdict
+    assert "driver.c" not in str(verdict) and str(tmp_path) not in str(verdict)
+
+
 # ---- what the judge says ----
 
 

@@ -5,7 +5,8 @@ hints), exercise.py or exercise.c (the stub that a student fills in) and test_ex
 has to pass). Solutions and the mistakes that the tests must notice are no part of the package.
 
 ``course`` is a student's folder, ``judge`` runs an exercise in a process of its own (``child`` is
-that process, ``seal`` what it keeps an eye on), ``main`` the command line.
+that process, ``seal`` what it keeps an eye on, ``native`` runs C in one more), ``main`` the command
+line.
 """
 
 from __future__ import annotations

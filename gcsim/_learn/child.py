@@ -27,6 +27,7 @@ import pytest
 # Before the seal, and so before the student's code.
 import gcsim._pytest_plugin
 import gcsim.lowlevel  # noqa: F401
+from gcsim._learn.native import Died
 from gcsim._learn.seal import Seal
 from gcsim.learn import NotStarted
 
@@ -167,6 +168,8 @@ class Verdicts:
             return "not started", str(error)
         if isinstance(error, Forbidden):
             return "tampered", str(error)
+        if isinstance(error, Died):
+            return error.outcome, str(error)
         if isinstance(error, MemoryError):
             return "memory", f"out of memory: {error}"
         if isinstance(error, (AssertionError, pytest.fail.Exception)) and not self._theirs(error):
