@@ -2,6 +2,7 @@
 
     @pytest.mark.gc_no_leaks                        # what globals and goroutines keep is a leak
     @pytest.mark.gc_limit(live="4KiB", allocs=100)  # bytes alive after a collection, allocations
+    @pytest.mark.gc_limit(cycles=2)                 # collections
 
 Both look at every heap that the test makes, when it is closed or else when the test function has
 returned. Of a heap that a fixture made counts what the test function adds. There are fixtures of
@@ -37,7 +38,8 @@ if TYPE_CHECKING:
 
 pytest_plugins = ("gcsim._pytest_fixtures",)
 
-_LIMITS = ("live", "allocs", "bytes")
+_LIMITS = ("live", "allocs", "bytes", "cycles")
+_COUNTED = {"allocs": "allocations were made", "cycles": "collections were run"}
 _SHOWN = 5  # suspects in a message
 
 
@@ -45,8 +47,9 @@ def pytest_configure(config: pytest.Config) -> None:
     for line in (
         "gc_no_leaks(allow=0): fail if a gcsim heap that the test makes keeps more bytes alive than"
         " `allow` when it is closed or the test function has returned",
-        "gc_limit(live=None, allocs=None, bytes=None): fail if a gcsim heap that the test makes has"
-        " more bytes alive, or the test makes more allocations or allocates more bytes, than that",
+        "gc_limit(live=None, allocs=None, bytes=None, cycles=None): fail if a gcsim heap that the"
+        " test makes has more bytes alive, or the test makes more allocations, allocates more bytes"
+        " or has more collections, than that",
     ):
         config.addinivalue_line("markers", line)
 
@@ -65,7 +68,7 @@ def _limits(given: Mapping[str, Any]) -> dict[str, int]:
     unknown = sorted(set(given) - set(_LIMITS))
     if unknown or not given:
         wrong = f"not {', '.join(unknown)}" if unknown else "and one of them is needed"
-        raise TypeError(f"gc_limit takes live=, allocs= and bytes=, {wrong}")
+        raise TypeError(f"gc_limit takes live=, allocs=, bytes= and cycles=, {wrong}")
     return {name: parse_size(name, value) for name, value in given.items()}
 
 
@@ -99,20 +102,22 @@ class _Before:
     objects: int = 0
     mallocs: int = 0
     total_alloc: int = 0
+    num_gc: int = 0
     snapshots: dict[bool, Snapshot] = field(default_factory=dict)  # with Python's references?
 
 
-def _settle(heap: Heap) -> Cycle:
-    """Collects, in Python too: references in its cycles hold objects."""
+def _settle(heap: Heap) -> tuple[Cycle, int]:
+    """Collects, in Python too: references in its cycles hold objects. Returns the last cycle and
+    how many there were, which are none of the test's."""
     import gc
 
     gc.collect()
     cycle = heap.collect()
-    if heap.pending_finalizers:
-        heap.run_finalizers()
-        gc.collect()
-        cycle = heap.collect()
-    return cycle
+    if not heap.pending_finalizers:
+        return cycle, 1
+    heap.run_finalizers()
+    gc.collect()
+    return heap.collect(), 2
 
 
 def _snapshot(heap: Heap, references: bool) -> Snapshot:
@@ -137,10 +142,15 @@ def _snapshot(heap: Heap, references: bool) -> Snapshot:
 
 
 def _look_before(heap: Heap, leaks: bool) -> _Before:
-    cycle, stats = _settle(heap), heap.memstats()
+    (cycle, _), stats = _settle(heap), heap.memstats()
     snapshots = {r: _snapshot(heap, r) for r in (False, True)} if leaks else {}
     return _Before(
-        cycle.heap_marked, cycle.objects_marked, stats.mallocs, stats.total_alloc, snapshots
+        cycle.heap_marked,
+        cycle.objects_marked,
+        stats.mallocs,
+        stats.total_alloc,
+        stats.num_gc,
+        snapshots,
     )
 
 
@@ -176,23 +186,23 @@ def _leaks(heap: Heap, before: _Before, allow: int, closing: bool) -> list[str]:
     return ["\n".join([head, *map(_indented, told[:_SHOWN] + rest)])]
 
 
-def _over(heap: Heap, before: _Before, limits: dict[str, int], cycle: Cycle) -> list[str]:
-    """A message for each limit that is exceeded."""
+def _over(heap: Heap, before: _Before, limits: dict[str, int]) -> list[str]:
+    """A message for each limit that is exceeded, after a collection."""
     from gcsim._results import bytes_text
 
-    stats = heap.memstats()
-    live = cycle.heap_marked - before.live
+    (cycle, ours), stats = _settle(heap), heap.memstats()
     found = {
-        "live": live,
+        "live": cycle.heap_marked - before.live,
         "allocs": stats.mallocs - before.mallocs,
         "bytes": stats.total_alloc - before.total_alloc,
+        "cycles": stats.num_gc - before.num_gc - ours,  # one that still ran is there by now
     }
     messages = []
     for name, limit in limits.items():
         if found[name] <= limit:
             continue
-        if name == "allocs":
-            much, most, what = f"{found[name]:,}", f"{limit:,}", "allocations were made"
+        if name in _COUNTED:
+            much, most, what = f"{found[name]:,}", f"{limit:,}", _COUNTED[name]
         else:
             much, most = bytes_text(found[name]), bytes_text(limit)
             what = "are alive" if name == "live" else "were allocated"
@@ -241,8 +251,7 @@ class _Watch:
         if before is None or not self.looking:
             return
         try:
-            cycle = _settle(heap)
-            self.problems += _over(heap, before, self.rules.limits, cycle)
+            self.problems += _over(heap, before, self.rules.limits)
             if self.rules.allow is not None:
                 self.problems += _leaks(heap, before, self.rules.allow, closing)
         except Exception as error:
@@ -342,15 +351,15 @@ def gc_no_leaks() -> NoLeaks:
 
 @pytest.fixture
 def gc_limit() -> Any:
-    """``with gc_limit(heap, live="4KiB", allocs=100, bytes="1MiB"):`` fails the test if the block
-    adds more to the heap than that."""
+    """``with gc_limit(heap, live="4KiB", allocs=100, bytes="1MiB", cycles=2):`` fails the test if
+    the block adds more to the heap than that."""
 
     @contextmanager
     def limit(heap: Heap, **limits: int | str) -> Iterator[None]:
         parsed = _limits(limits)
         before = _look_before(heap, leaks=False)
         yield
-        if problems := _over(heap, before, parsed, _settle(heap)):
+        if problems := _over(heap, before, parsed):
             pytest.fail("\n".join(problems), pytrace=False)
 
     return limit

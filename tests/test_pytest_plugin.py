@@ -198,13 +198,35 @@ def test_bytes(heap):
 @pytest.mark.gc_limit(live=0)
 def test_garbage_is_not_live(heap):
     heap.new_slice(u8, 65537)
+
+@pytest.mark.gc_limit(cycles=2)
+def test_two_cycles(heap):
+    heap.collect()
+    heap.collect()
+
+@pytest.mark.gc_limit(cycles=2)
+def test_three_cycles(heap):
+    for _ in range(3):
+        heap.collect()
+
+@pytest.mark.gc_limit(cycles=0)
+def test_a_cycle_that_allocation_starts():
+    heap = gcsim.Heap(mode="steps")
+    for _ in range(6):
+        heap.new_slice(u8, 1 << 20)
+
+@pytest.mark.gc_limit(cycles=0)
+def test_finalizers_are_ours(heap):
+    heap.set_finalizer(heap.new(Node), lambda node: None)
 """)
-    result.assert_outcomes(passed=2, failed=3)
+    result.assert_outcomes(passed=4, failed=5)
     result.stdout.fnmatch_lines(
         [
             "*gc_limit: in *Heap* 8.0 KiB are alive, more than live=4.0 KiB",
             "*gc_limit: in *Heap* 101 allocations were made, more than allocs=100",
             "*gc_limit: in *Heap* 72.0 KiB were allocated, more than bytes=64.0 KiB",
+            "*gc_limit: in *Heap* 3 collections were run, more than cycles=2",
+            "*gc_limit: in *Heap* 1 collections were run, more than cycles=0",
         ]
     )
 
