@@ -25,6 +25,8 @@ TESTS ?= tests
 
 # What the extension module and the package's installation are made from.
 CORE_SOURCES := $(shell find csrc -name tests -prune -o -name '*.[ch]' -print -o -name '*.def' -print -o -name '*.mk' -print)
+PACKAGE_SOURCES := $(shell find gcsim tests notebooks -type f -not -name '*.so' -not -path '*/__pycache__/*') pyproject.toml \
+    setup.py MANIFEST.in README.md
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check
 # One worker for each processor, up to 8: `make test ARGS=-n0` runs the tests in pytest's own process.
 WORKERS := -n logical --maxprocesses 8 --dist worksteal
@@ -73,7 +75,7 @@ soak: $(VENV)/.test $(VENV)/.core-$(MODE) ## the long forms of the tests (GCSIM_
 	@$(PY) tests/mutants/run.py
 	@$(PY) tests/planted/run.py && $(PY) tests/planted/run.py --compare
 
-exercises: $(VENV)/.test $(VENV)/.core-$(MODE) ## mistakes made in solutions of the exercises, and tricks: their tests must notice
+exercises: $(VENV)/.test $(VENV)/.core-$(MODE) dist ## mistakes made in solutions of the exercises, and tricks: their tests must notice
 	@$(PY) -m pytest -q $(WORKERS) -m proof tests/test_learn.py $(ARGS)
 
 mutants: $(VENV)/.made ## mistakes made in copies of the core, which the C tests must notice (ARGS="--sample 8")
@@ -189,10 +191,13 @@ cov: $(VENV)/.dev $(VENV)/.test $(VENV)/.installed ## line coverage of C and Pyt
 	    --gcov-ignore-parse-errors all --merge-mode-functions separate \
 	    --txt build/cov/report/c.txt --html-details build/cov/report/c.html && cat build/cov/report/c.txt
 
-dist: $(VENV)/.dev ## the sdist, and the wheel built from it, in dist/
+dist: dist/.made ## the sdist, and the wheel built from it, in dist/
+	@ls -l dist
+
+dist/.made: $(CORE_SOURCES) $(PACKAGE_SOURCES) | $(VENV)/.dev
 	@rm -rf dist; mkdir -p build
 	@$(PY) -m build --outdir dist . >build/dist.log 2>&1 || { cat build/dist.log; exit 1; }
-	@ls -l dist
+	@touch $@
 
 .PHONY: clean distclean
 clean: ## remove what was built

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import json
 import os
 import runpy
@@ -10,6 +11,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +19,7 @@ from gcsim import _errors
 from gcsim.__main__ import main
 from gcsim._learn import HINTS, TESTS, Exercise, catalogue, find, read
 from gcsim._learn.course import STATE, open_course, start
+from gcsim._learn.export import export, write_key
 from gcsim._learn.judge import Verdict, judge
 from gcsim.learn import Graph, NotStarted, exact, random_graph, smallest, todo
 
@@ -318,24 +321,54 @@ def learn(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
-def test_the_first_exercise_as_a_new_user(tmp_path: Path) -> None:
-    """Four commands after the installation: start, (edit,) verify, and one hint on the way."""
+def test_the_first_five_exercises_as_a_new_user(tmp_path: Path) -> None:
+    """Does what the commands say, and nothing else."""
     assert "learn start my-course" in learn(cwd=tmp_path).stdout
     begun = learn("start", "my-course", cwd=tmp_path)
-    assert begun.returncode == 0 and "Edit:" in begun.stdout
+    assert begun.returncode == 0 and "cd my-course" in begun.stdout and "Edit:" in begun.stdout
     course = tmp_path / "my-course"
+    for done, (exercise, following) in enumerate(itertools.pairwise(EVERY[:6]), 1):
+        told = learn("next", cwd=course).stdout
+        assert exercise.title in told and "learn verify" in told
+        edit = next(line.split()[1] for line in told.splitlines() if line.startswith("Edit:"))
+        read = next(line.split()[1] for line in told.splitlines() if line.startswith("Read:"))
+        assert (course / read).is_file()
+        before = learn("verify", cwd=course)
+        assert before.returncode == 1 and f"{exercise.name}: not started" in before.stdout
+        assert "hint 1 of 3" in learn("hint", cwd=course).stdout
+        (course / edit).write_text(next(iter(mutants(exercise).values())))
+        wrong = learn("verify", cwd=course)
+        assert wrong.returncode == 1 and "--seed" in wrong.stdout and "In Go:" in wrong.stdout
+        shutil.copy(solution(exercise), course / edit)
+        after = learn("verify", cwd=course)
+        assert after.returncode == 0 and f"{exercise.name}: passed" in after.stdout
+        assert f"next: {following.name}" in after.stdout
+        progress = json.loads(learn("progress", "--json", cwd=course).stdout)
+        assert progress["passed"] == done and progress["exercises"][exercise.name] == "passed"
+    assert learn("list", cwd=course).stdout.startswith(f"ok {EVERY[0].name}")
+
+
+@pytest.mark.proof
+def test_from_installation_to_the_first_green_exercise(tmp_path: Path) -> None:
+    """Five commands at most, on a machine that has Python: the wheel is the one of `make dist`."""
+    (wheel,) = (Path(__file__).parents[1] / "dist").glob("gcsim-*.whl")
     first = EVERY[0]
-    assert f"{first.name}/{first.file}" in learn("next", cwd=course).stdout
-    before = learn("verify", cwd=course)
-    assert before.returncode == 1 and "not started" in before.stdout
-    assert "hint 1 of 3" in learn("hint", cwd=course).stdout
-    shutil.copy(solution(first), course / first.name / first.file)
-    after = learn("verify", cwd=course)
-    assert after.returncode == 0 and f"{first.name}: passed" in after.stdout
-    assert f"next: {EVERY[1].name}" in after.stdout
-    told = json.loads(learn("progress", "--json", cwd=course).stdout)
-    assert told["passed"] == 1 and told["exercises"][first.name] == "passed"
-    assert learn("list", cwd=course).stdout.startswith(f"ok {first.name}")
+    commands = [
+        [sys.executable, "-m", "venv", "venv"],
+        ["venv/bin/python", "-m", "pip", "install", "--quiet", f"{wheel}[learn]"],
+        ["venv/bin/python", "-m", "gcsim", "learn", "start", "my-course"],
+        ["venv/bin/python", "-m", "gcsim", "learn", "verify", "--dir", "my-course"],
+    ]
+    assert len(commands) <= 5
+    bare = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
+    for command in commands:
+        if "verify" in command:  # the student writes it
+            shutil.copy(solution(first), tmp_path / "my-course" / first.name / first.file)
+        done = subprocess.run(
+            command, cwd=tmp_path, env=bare, capture_output=True, text=True, timeout=600
+        )
+        assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+    assert f"{first.name}: passed" in done.stdout
 
 
 def test_no_solution_reaches_a_students_folder(tmp_path: Path) -> None:
@@ -492,6 +525,84 @@ def test_a_damaged_state(tmp_path: Path) -> None:
 def test_find() -> None:
     assert find("6") is find("06") is find("mark") is catalogue()[MARK]
     assert find("none") is None and find("_") is None
+
+
+# ---- a course for a class ----
+
+
+def graded(*words: str, cwd: Path, script: str = "grade.py") -> tuple[int, dict[str, Any]]:
+    environment = {**os.environ, "PYTHONPATH": str(Path(_errors.__file__).parents[1])}
+    done = subprocess.run(
+        [sys.executable, script, *words],
+        cwd=cwd, env=environment, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    return done.returncode, json.loads(done.stdout) if done.stdout else {"error": done.stderr}
+
+
+def test_a_course_is_exported_and_graded(tmp_path: Path) -> None:
+    words = ["export", "--course", "course", "1", "mark", "--points", "6=30"]
+    assert learn(*words, cwd=tmp_path).returncode == 0
+    course = tmp_path / "course"
+    assert [e.name for e in open_course(course).every] == ["01_struct_layout", MARK]
+    student = tmp_path / "ada"
+    shutil.copytree(course, student)
+    shutil.copy(solution(catalogue()[MARK]), student / MARK / "exercise.py")
+    (student / MARK / TESTS).write_text("# nothing to pass\n")
+    (student / "gcsim.py").write_text("raise SystemExit(0)\n")  # no stand-in for the package
+
+    status, told = graded("--dir", str(student), "--seed", "5", cwd=course)
+    assert status == 1 and (told["points"], told["of"], told["seed"]) == (30, 40, 5)
+    mark = told["exercises"][MARK]
+    assert mark["outcome"] == "passed" and mark["edited"] == [TESTS]
+    assert mark["tests"]["test_any_graph"] == "20 of 20"
+    assert told["exercises"]["01_struct_layout"]["outcome"] == "not started"
+    assert graded("6", cwd=student)[0] == 0
+
+    shutil.rmtree(student / MARK)
+    status, told = graded("6", "--dir", str(student), cwd=course)
+    assert status == 1 and told["exercises"][MARK]["outcome"] == "missing"
+    status, told = graded("2", "--dir", str(student), cwd=course)
+    assert status == 2 and "not in this course" in told["error"]
+
+
+def test_the_workflow_of_a_course_has_a_step_for_each_exercise(tmp_path: Path) -> None:
+    assert (
+        learn("export", "--course", "c", "1", "2", "--points", "2=5", cwd=tmp_path).returncode == 0
+    )
+    text = (tmp_path / "c" / ".github" / "workflows" / "classroom.yml").read_text()
+    for name, points in (("01_struct_layout", 10), ("02_size_classes", 5)):
+        assert f"command: python -P grade.py {name}\n" in text and f"max-score: {points}\n" in text
+        result = f'EXERCISE_{name.upper()}_RESULTS: "${{{{steps.exercise_{name}.outputs.result}}}}"'
+        assert result in text
+    assert "runners: exercise_01_struct_layout,exercise_02_size_classes\n" in text
+    assert "{" not in text.replace("${{", "")
+
+
+def test_the_key_is_kept_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    course = export(tmp_path / "c", ["6"])
+    monkeypatch.setattr("gcsim._learn.export.KEY", KEY)  # where tests run without the checkout
+    assert write_key(tmp_path / "key", course) == 1
+    assert (tmp_path / "key" / MARK / "solution.py").is_file()
+    assert not list((tmp_path / "c").rglob("solution.*"))
+    for inside in (tmp_path / "c", tmp_path / "c" / "key"):
+        with pytest.raises(_errors.OptionError, match="which students get"):
+            write_key(inside, course)
+    monkeypatch.setattr("gcsim._learn.export.KEY", tmp_path / "none")
+    with pytest.raises(_errors.OptionError, match="no part of the installed package"):
+        write_key(tmp_path / "key2", course)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["99"], "learn list"),
+        (["1", "--points", "1"], "is not EXERCISE=N"),
+        (["1", "--points", "6=5"], "is not exported"),
+    ],
+)
+def test_an_export_that_cannot_be(words: list[str], said: str, tmp_path: Path) -> None:
+    done = learn("export", "--course", "c", *words, cwd=tmp_path)
+    assert done.returncode == 2 and said in done.stderr and "Traceback" not in done.stderr
 
 
 # ---- what tests are written with ----

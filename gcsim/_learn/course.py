@@ -13,7 +13,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -50,6 +50,12 @@ class Course:
 
     path: Path
     told: dict[str, Any]
+
+    @property
+    def every(self) -> list[Exercise]:
+        """Its exercises, in the order of the chapter."""
+        chosen = self.told.get("chosen")
+        return [e for e in catalogue().values() if chosen is None or e.name in chosen]
 
     def folder(self, exercise: Exercise) -> Path:
         """Where the student works on it."""
@@ -88,7 +94,7 @@ class Course:
 
     def next(self) -> Exercise | None:
         """The first exercise that has not passed; None: all have."""
-        return next((e for e in catalogue().values() if not self.passed(e)), None)
+        return next((e for e in self.every if not self.passed(e)), None)
 
     def hint(self, exercise: Exercise) -> tuple[int, str]:
         """The next hint, counted from 1; the last again once all were given."""
@@ -167,26 +173,30 @@ def _read(path: Path) -> dict[str, Any]:
     return dict(told)
 
 
-def start(path: str | os.PathLike[str]) -> tuple[Course, int]:
+def start(
+    path: str | os.PathLike[str], chosen: Sequence[Exercise] | None = None
+) -> tuple[Course, int]:
     """Makes a folder of exercises, or adds those that one lacks: nothing that is there is changed.
 
-    Returns it and how many exercises were copied. Raises OptionError, OSError.
+    chosen: those of a new folder (default: all, also those that a later gcsim brings). Returns it
+    and how many exercises were copied. Raises OptionError, OSError.
     """
     path = Path(path)
     if path.exists() and not path.is_dir():
         raise OptionError(f"{path} is a file: name a folder")
     path.mkdir(parents=True, exist_ok=True)
-    copied = 0
-    for exercise in catalogue().values():
-        if not (path / exercise.name / exercise.file).exists():
-            _copy(exercise, path)
-            copied += 1
     if not (path / "conftest.py").exists():
         (path / "conftest.py").write_text(_CONFTEST, encoding="utf-8")
     if not (path / STATE).exists():
-        fresh = {"version": 1, "exercises": {}}
+        fresh: dict[str, Any] = {"version": 1, "exercises": {}}
+        if chosen is not None:
+            fresh["chosen"] = [exercise.name for exercise in chosen]
         (path / STATE).write_text(json.dumps(fresh, indent=1) + "\n", encoding="utf-8")
-    return open_course(path), copied
+    course = open_course(path)
+    lacking = [exercise for exercise in course.every if not course.file(exercise).exists()]
+    for exercise in lacking:
+        _copy(exercise, path)
+    return course, len(lacking)
 
 
 def open_course(path: str | os.PathLike[str]) -> Course:

@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     ) -> argparse.ArgumentParser:
         sub = commands.add_parser(name, help=help, description=help)
         sub.set_defaults(learn_run=run)
-        if name not in ("list", "start"):
+        if name not in ("list", "start", "export"):
             sub.add_argument(
                 "--dir",
                 type=Path,
@@ -84,6 +84,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             )
     sub = command("progress", _progress, "how far you are")
     sub.add_argument("--json", action="store_true", help="print one JSON object")
+    sub = command("export", _export, "for teachers: a course to hand out, with a grading script")
+    sub.add_argument(
+        "exercise", nargs="*", metavar="EXERCISE", help="its name or number (default: all)"
+    )
+    sub.add_argument("--course", type=Path, required=True, metavar="DIR", help="the folder to make")
+    sub.add_argument("--key", type=Path, metavar="DIR", help="another folder, for the solutions")
+    sub.add_argument(
+        "--points",
+        action="append",
+        default=[],
+        type=_points,
+        metavar="EXERCISE=N",
+        help="what it is worth (default: 10)",
+    )
 
 
 def main(args: argparse.Namespace) -> int:
@@ -139,7 +153,7 @@ def _list(args: argparse.Namespace) -> int:
             "notebook": e.notebook,
             "outcome": course.outcome(e) if course else None,
         }
-        for e in catalogue().values()
+        for e in (course.every if course else catalogue().values())
     ]
     if args.json:
         print(json.dumps(rows, indent=2))
@@ -206,7 +220,7 @@ def _seed(args: argparse.Namespace) -> int:
 def _verify(args: argparse.Namespace) -> int:
     course, seed = open_course(args.dir), _seed(args)
     if args.all:
-        chosen = list(catalogue().values())
+        chosen = course.every
     elif args.exercise:
         chosen = [_named(name) for name in args.exercise]
     else:
@@ -294,9 +308,31 @@ def _reset(args: argparse.Namespace) -> int:
     return 0
 
 
+def _points(text: str) -> tuple[str, int]:
+    name, _, number = text.partition("=")
+    if not name or not number.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not EXERCISE=N")
+    return name, int(number)
+
+
+def _export(args: argparse.Namespace) -> int:
+    from gcsim._learn.export import export, write_key
+
+    course = export(args.course, args.exercise, dict(args.points))
+    print(
+        f"{args.course}: {len(course.every)} exercises, requirements.txt, a workflow for GitHub"
+        " Classroom.\nA student's points:  "
+        f"python -P {args.course}/grade.py --dir STUDENTS_FOLDER\n"
+        f"More:               {Path(__file__).with_name('TEACHING.md')}"
+    )
+    if args.key:
+        print(f"{args.key}: solutions of {write_key(args.key, course)} exercises. Keep it apart.")
+    return 0
+
+
 def _progress(args: argparse.Namespace) -> int:
     course = open_course(args.dir)
-    every = list(catalogue().values())
+    every = course.every
     done = [e for e in every if course.passed(e)]
     if args.json:
         outcomes = {e.name: course.outcome(e) for e in every}
