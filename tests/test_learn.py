@@ -509,6 +509,14 @@ def test_wrong_commands_say_what_to_do(words: list[str], said: str, tmp_path: Pa
     assert done.returncode == 2 and said in done.stderr and "Traceback" not in done.stderr
 
 
+def test_what_is_not_installed_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("gcsim._learn.main._NEEDED", ("numpy", "no_such_module"))
+    assert main(["learn", "list"]) == 2
+    assert "need no_such_module: python -m pip install 'gcsim[learn]'" in capsys.readouterr().err
+
+
 def test_an_exercise_that_there_is_not(tmp_path: Path) -> None:
     start(tmp_path)
     done = learn("verify", "99", cwd=tmp_path)

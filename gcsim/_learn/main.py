@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import random
 import sys
@@ -22,6 +23,7 @@ STATUS = (
     "Exit status: 0 done, or all named exercises pass; 1 one does not; 2 wrong arguments or a"
     " folder that is none of exercises; 130 Ctrl-C."
 )
+_NEEDED = ("cffi", "numpy", "pytest", "tree_sitter", "tree_sitter_go")  # the extra [learn]
 _SIGNS = {"passed": "ok", "not started": "--", "changed": "??", "missing": "??"}
 
 
@@ -110,10 +112,18 @@ def main(args: argparse.Namespace) -> int:
         )
         return 0
     try:
+        _ready()
         return int(run(args))
     except (OptionError, OSError) as error:
         print(f"python -m gcsim learn: {error}", file=sys.stderr)
         return 2
+
+
+def _ready() -> None:
+    if lacking := [name for name in _NEEDED if importlib.util.find_spec(name) is None]:
+        raise OptionError(
+            f"exercises need {', '.join(lacking)}: python -m pip install 'gcsim[learn]'"
+        )
 
 
 # ---- which ----
