@@ -532,7 +532,8 @@ def test_a_damaged_state(tmp_path: Path) -> None:
 
 def test_find() -> None:
     assert find("6") is find("06") is find("mark") is catalogue()[MARK]
-    assert find("none") is None and find("_") is None
+    assert find("none") is None and find("_") is None and find("") is None
+    assert find("1") is EVERY[0] and find("2") is EVERY[1]  # not 12 and 21
 
 
 # ---- a course for a class ----

@@ -79,6 +79,8 @@ def find(name: str) -> Exercise | None:
     every = catalogue()
     if name in every:
         return every[name]
-    number = name.rjust(2, "0")
-    found = [e for e in every.values() if e.name.startswith(f"{number}_") or name in e.name]
+    if name.isdecimal():
+        found = [e for e in every.values() if e.name.startswith(f"{name.rjust(2, '0')}_")]
+    else:
+        found = [e for e in every.values() if name in e.name]
     return found[0] if len(found) == 1 else None
