@@ -39,7 +39,7 @@ help: ## this list
 
 # ---- what people run ----
 
-.PHONY: demo test test-c bench bench-peers closed-loop reach virtual notebooks soak exercises mutants planted viewers explore explore-all
+.PHONY: demo test test-c bench bench-peers closed-loop reach virtual notebooks soak exercises arm mutants planted viewers explore explore-all
 demo: $(VENV)/.viz $(VENV)/.core-$(MODE) ## rebuild a real Go heap, collect it, compare every number
 	@$(PY) -m gcsim demo $(ARGS)
 
@@ -77,6 +77,12 @@ soak: $(VENV)/.test $(VENV)/.core-$(MODE) ## the long forms of the tests (GCSIM_
 
 exercises: $(VENV)/.test $(VENV)/.core-$(MODE) dist ## mistakes made in solutions of the exercises, and tricks: their tests must notice
 	@$(PY) -m pytest -q $(WORKERS) -m proof tests/test_learn.py $(ARGS)
+
+# Vector kernels are the one thing that the core has in a form of its own for ARM; emulation says nothing about speed.
+ARM := aarch64-linux-gnu
+arm: ## the C tests that run the kernels, compiled for ARM and run under qemu-aarch64 (ARGS="ONLY=.fast": more of them)
+	@$(MAKE) -C csrc -j$(JOBS) --output-sync=target test CC=$(ARM)-gcc RUN="qemu-aarch64 -L /usr/$(ARM)" TIMEOUT=900 \
+	    $(or $(ARGS),ONLY=test_spans)
 
 mutants: $(VENV)/.made ## mistakes made in copies of the core, which the C tests must notice (ARGS="--sample 8")
 	@$(PY) tests/mutants/run.py $(ARGS)
