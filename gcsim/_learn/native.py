@@ -26,7 +26,7 @@ import struct
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -89,9 +89,10 @@ __attribute__((constructor)) static void learn_print(void) {{ setvbuf(stdout, NU
 class Died(Exception):
     """The process of a student's C code did not come to its end."""
 
-    def __init__(self, outcome: str, message: str) -> None:
+    def __init__(self, outcome: str, message: str, data: bytes) -> None:
         super().__init__(message)
         self.outcome = outcome  #: as in a verdict: "crashed", "timeout", "tampered"
+        self.data = data  #: what learn->data had then
 
 
 @dataclass(frozen=True)
@@ -151,7 +152,9 @@ class Program:
                 raise ValueError
         except (ValueError, KeyError, AttributeError):
             at = f" in step {number}: {_text(step)}" if number else " before the first step"
-            raise self._died(status, at, f"\n{output}" if output else "", seconds) from None
+            output = f"\n{output}" if output else ""
+            outcome, what = self._died(status, seconds)
+            raise Died(outcome, f"{what}{at}{output}", seen[_DATA:]) from None
         figures = (
             _FIGURE.unpack_from(seen, _HEAD.size + i * _FIGURE.size)
             for i in range(min(nfigures, _FIGURES))
@@ -185,32 +188,38 @@ class Program:
             os.close(read)
             os.close(write)
 
-    def _died(self, status: int | None, at: str, printed: str, seconds: float) -> Died:
+    def _died(self, status: int | None, seconds: float) -> tuple[str, str]:
         if status is None:
-            return Died("timeout", f"no end after {seconds:g} s{at}{printed}")
+            return "timeout", f"no end after {seconds:g} s"
         if status < 0:
-            name, what = signal.Signals(-status).name, signal.strsignal(-status)
-            return Died("crashed", f"{name} ({what}){at}{printed}")
-        return Died(
-            "crashed" if status else "tampered",
-            f"{self.name} ended the process with exit status {status}{at}{printed}",
-        )
+            return "crashed", f"{signal.Signals(-status).name} ({signal.strsignal(-status)})"
+        ended = f"{self.name} ended the process with exit status {status}"
+        return ("crashed" if status else "tampered"), ended
 
 
 def _text(field: bytes) -> str:
     return field.split(b"\0")[0].decode(errors="replace")
 
 
-@cache
 def compiled(
-    file: Path, driver: str, *, declarations: str = "", flags: Sequence[str] = ()
+    file: Path, driver: str, *, declarations: str = "", flags: tuple[str, ...] = ()
 ) -> Program:
     """Compiles a student's C file with a driver (C text), once for the same two.
 
     declarations: C text that both begin with, so that the compiler says where the student's
     functions are other ones than the driver calls. flags: for the compiler.
-    Raises AssertionError with what the compiler said.
+    Raises AssertionError with what the compiler said, the first time in full.
     """
+    built = _built(file, driver, declarations, flags)
+    if isinstance(built, Program):
+        return built
+    raise AssertionError(built.pop() if len(built) > 1 else built[0])
+
+
+@cache
+def _built(
+    file: Path, driver: str, declarations: str, flags: tuple[str, ...]
+) -> Program | list[str]:
     from gcsim._errors import CompileError, CompilerNotFoundError
     from gcsim._workload import _compile
 
@@ -219,17 +228,17 @@ def compiled(
     header = source.with_name("declarations.h")
     source.write_text(PREAMBLE + driver, encoding="utf-8")
     header.write_text(declarations, encoding="utf-8")
+    more = ["-include", str(header), "-Wl,--no-undefined", *flags, str(file)]
     try:
-        _compile(
-            source, library, ["-include", str(header), "-Wl,--no-undefined", *flags, str(file)]
-        )
+        _compile(source, library, more)
     except CompilerNotFoundError:
         raise
     except CompileError as error:
         said = error.output
         for folder in (file.parent, place.name):
             said = said.replace(f"{folder}{os.sep}", "")
-        raise AssertionError(f"the C compiler refuses it:\n{said.rstrip()}") from None
+        short = "the C compiler refuses it"
+        return [f"{short}, as above", f"{short}:\n{said.rstrip()}"]
     return Program(file.name, library, place)
 
 
