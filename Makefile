@@ -75,8 +75,8 @@ soak: $(VENV)/.test $(VENV)/.core-$(MODE) ## the long forms of the tests (GCSIM_
 	@$(PY) tests/mutants/run.py
 	@$(PY) tests/planted/run.py && $(PY) tests/planted/run.py --compare
 
-exercises: $(VENV)/.test $(VENV)/.core-$(MODE) dist ## mistakes made in solutions of the exercises, and tricks: their tests must notice
-	@$(PY) -m pytest -q $(WORKERS) -m proof tests/test_learn.py $(ARGS)
+exercises: $(VENV)/.test $(VENV)/.core-$(MODE) dist ## mistakes in solutions of the exercises, and tricks, must be noticed; a thousand questions of each topic
+	@$(PY) -m pytest -q $(WORKERS) -m proof tests/test_learn.py tests/test_quiz.py $(ARGS)
 
 # Vector kernels are the one thing that the core has in a form of its own for ARM; emulation says nothing about speed.
 ARM := aarch64-linux-gnu

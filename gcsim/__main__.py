@@ -1,10 +1,10 @@
 """The command line: ``python -m gcsim demo``, ``conform FILE...``, ``run WORKLOAD``,
 ``serve WORKLOAD``, ``explore``, ``gctrace FILE``, ``bench-report FILE...``, ``heap FILE``,
-``convert FROM TO``, ``escape FILE.go``, ``learn``.
+``convert FROM TO``, ``escape FILE.go``, ``learn``, ``quiz TOPIC``.
 
 Exit status: 0 all is as it should be; 1 a comparison differs, or a workload fails; 2 wrong
-arguments, a file that cannot be read or written or does not compile, a missing package, or a
-command that is not there yet; 130 Ctrl-C.
+arguments, a file that cannot be read or written or does not compile, or a missing package; 130
+Ctrl-C.
 """
 
 from __future__ import annotations
@@ -14,10 +14,6 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-
-_LATER = {
-    "quiz": "questions about a heap",
-}
 
 
 def _demo(args: argparse.Namespace) -> int:
@@ -114,9 +110,10 @@ def _escape(args: argparse.Namespace) -> int:
     return main(args)
 
 
-def _later(args: argparse.Namespace) -> int:
-    print(f"python -m gcsim {args.command}: not there yet", file=sys.stderr)
-    return 2
+def _quiz(args: argparse.Namespace) -> int:
+    from gcsim._quiz.main import main
+
+    return main(args)
 
 
 def _parser(arguments: Sequence[str] = ()) -> argparse.ArgumentParser:
@@ -134,6 +131,9 @@ def _parser(arguments: Sequence[str] = ()) -> argparse.ArgumentParser:
     from gcsim._learn.main import ABOUT as about_learn
     from gcsim._learn.main import STATUS as learn_status
     from gcsim._learn.main import add_arguments as add_learn_arguments
+    from gcsim._quiz.main import ABOUT as about_quiz
+    from gcsim._quiz.main import STATUS as quiz_status
+    from gcsim._quiz.main import add_arguments as add_quiz_arguments
     from gcsim._run import STATUS, add_arguments, choose
     from gcsim._serve_main import STATUS as serve_status
     from gcsim._serve_main import add_arguments as add_serve_arguments
@@ -259,9 +259,8 @@ def _parser(arguments: Sequence[str] = ()) -> argparse.ArgumentParser:
     escape = command("escape", _escape, "predict what Go moves to the heap", about_escape)
     add_escape_arguments(escape)
 
-    for name, help in _LATER.items():
-        later = command(name, _later, f"{help} (not there yet)", f"To {help}: not there yet.")
-        later.add_argument("rest", nargs=argparse.REMAINDER, metavar="...", help="ignored")
+    about = f"{about_quiz} {quiz_status}"
+    add_quiz_arguments(command("quiz", _quiz, "answer questions about Go's memory", about))
     return parser
 
 

@@ -9,9 +9,14 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
-__all__ = ["Graph", "NotStarted", "exact", "random_graph", "smallest", "todo"]
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gcsim._quiz.question import Question
+
+__all__ = ["Graph", "NotStarted", "exact", "questions", "random_graph", "smallest", "todo"]
 
 
 class NotStarted(Exception):
@@ -148,3 +153,18 @@ def smallest(case: Any, fails: Callable[[Any], object]) -> Any:
                 break
         else:
             return case
+
+
+# ---- quizzes ----
+
+
+def questions(topic: str, seed: int) -> Iterator[Question]:
+    """The questions of ``python -m gcsim quiz TOPIC --seed N``, one after the other.
+
+    ``str()`` of one is its text with the choices; ``right("16 B")`` whether that is the answer,
+    ``answer`` and ``why`` what it is and why. The same seed gives the same ones on every machine,
+    and none twice. OptionError: no such topic; RangeError: a seed is 0 to 2**63 - 1.
+    """
+    from gcsim._quiz import questions
+
+    return questions(topic, seed)
