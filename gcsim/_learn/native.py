@@ -151,7 +151,7 @@ class Program:
             if answer.pop("word") != word:
                 raise ValueError
         except (ValueError, KeyError, AttributeError):
-            at = f" in step {number}: {_text(step)}" if number else " before the first step"
+            at = f" in step {number}: {_text(step)}" if step[0] else " before the first step"
             output = f"\n{output}" if output else ""
             outcome, what = self._died(status, seconds)
             raise Died(outcome, f"{what}{at}{output}", seen[_DATA:]) from None

@@ -177,6 +177,7 @@ static int begin(struct driver *d)
     for (uint64_t i = 0; i < d->arena_bytes; i++)
         d->arena[i] = 0xa5;
     d->nbuffers = 0;
+    learn_step(0, "arena_init of %llu bytes", (unsigned long long)d->arena_bytes);
     arena_init(d->arena, d->arena_bytes);
     return statics() > MOST_STATIC
                ? gcsim_work_fail(d->w, "%llu bytes in static variables: the arena is all there is",

@@ -1,6 +1,7 @@
 """What exercise.c has to pass. gcsim/data/arena.c calls it, in a process of its own."""
 
 import random
+import re
 import struct
 from pathlib import Path
 
@@ -31,7 +32,6 @@ REPLAY, FILL, MEASURE = range(3)
 ALLOC, SHARE, RELEASE, NO_ROOM, NEXT_TRACE = range(5)
 KIB = 1 << 10
 TRACE_ARENA = 128 * KIB
-WRONG = (pytest.fail.Exception, Died)
 # Per mille of the allocations of a page cache (hashicorp/golang-lru, Go 1.26.8) by size class.
 SIZES = {8: 28, 16: 521, 32: 4, 48: 32, 80: 256, 128: 22}
 SIZES |= {256: 21, 288: 32, 512: 21, 1024: 21, 2048: 21, 4096: 21}
@@ -46,8 +46,28 @@ class Trace:
     def __bytes__(self):
         return b"".join(struct.pack("=IIII", *(*op, 0, 0)[:4]) for op in self.ops)
 
-    def __str__(self):
-        return "\n".join(f"  {i:3}  {self._line(*op)}" for i, op in enumerate(self.ops, 1))
+    def told(self, error):
+        """The operations up to the one that failed: the last, and all of the buffers named."""
+        step = re.search(r"step (\d+)", error)
+        end = int(step[1]) if step else len(self.ops)
+        named = {self.first.get(int(view)) for view in re.findall(r"\bv(\d+)", error)}
+        lines, last = [], 0
+        for i, op in enumerate(self.ops[:end], 1):
+            if i + 3 > end or self.first.get(op[1]) in named:
+                lines += [*["  ..."] * (i > last + 1), f"  {i:3}  {self._line(*op)}"]
+                last = i
+        if len(lines) > 20:
+            lines[10:-9] = ["  ..."]
+        return "\n".join([error, "of:", *lines])
+
+    @property
+    def first(self):
+        """The first view of each view's buffer."""
+        of = {}
+        for kind, view, *more in self.ops:
+            if kind in (ALLOC, SHARE):
+                of[view] = of.get(more[0]) if kind == SHARE else view
+        return of
 
     def _line(self, kind, view, *more):
         if kind == RELEASE:
@@ -60,13 +80,10 @@ class Trace:
 
     def smaller(self):
         """Without some of the buffers, and without the steps at the end."""
-        of = {}  # view: the first view of its buffer
-        for kind, view, *more in self.ops:
-            if kind in (ALLOC, SHARE):
-                of[view] = of[more[0]] if kind == SHARE else view
         for n in (1, 2, 4, 8, 16, 32):
             if len(self.ops) > n:
                 yield Trace(self.ops[: len(self.ops) * (n - 1) // n])
+        of = self.first
         first = sorted(set(of.values()))
         size = len(first)
         while size := size // 2:
@@ -111,21 +128,22 @@ def program(exercise):
     return compiled(exercise, DRIVER, declarations=DECLARATIONS)
 
 
-def run(exercise, mode, data=b"", arena=256 * KIB, **more):
-    """One run; fails with what the driver found wrong."""
-    done = program(exercise).run(data=bytes(data), mode=mode, arena=arena, **more)
-    if done.error is not None:
-        pytest.fail(done.error)
-    return done
+def outcome(exercise, trace, arena):
+    """What goes wrong with a trace (None: nothing), and what the driver wrote."""
+    try:
+        done = program(exercise).run(data=bytes(trace), mode=REPLAY, arena=arena)
+    except Died as died:
+        return died, died.data
+    return done.error, done.data
 
 
 def replay(exercise, trace, arena=256 * KIB):
     """One trace; shown where it fails."""
-    try:
-        run(exercise, REPLAY, trace, arena)
-    except WRONG as error:
-        error.args = (f"{error}\nof:\n{trace}",)
-        raise
+    wrong, data = outcome(exercise, trace, arena)
+    if isinstance(wrong, Died):
+        raise Died(wrong.outcome, trace.told(str(wrong)), data)
+    if wrong is not None:
+        pytest.fail(trace.told(wrong))
 
 
 def test_a_short_trace(exercise):
@@ -160,7 +178,7 @@ def test_all_sizes(exercise):
 
 
 def test_a_hand_over_keeps_the_whole_buffer(exercise):
-    """In Go a slice of one byte keeps its array: findObject finds it from a pointer inside."""
+    """A slice of one byte keeps its whole array: findObject finds it from a pointer inside."""
     ops = []
     for v in range(0, 100, 4):  # two fifths of the arena each: the third needs the first's place
         ops += [(ALLOC, v, 104_000), (SHARE, v + 1, v, 103_999), (RELEASE, v)]
@@ -194,7 +212,9 @@ def test_memory_comes_back(exercise, seed):
     dice = random.Random(seed)
     small, big = dice.randrange(64, 2000), dice.randrange(17_000, 30_000)
     size, then = (small, big) if dice.random() < 0.5 else (big, small)
-    run(exercise, FILL, size=size, then=then, seed=seed)
+    done = program(exercise).run(mode=FILL, arena=256 * KIB, size=size, then=then, seed=seed)
+    if done.error is not None:
+        pytest.fail(done.error)
 
 
 def test_any_trace(exercise, seed):
@@ -202,7 +222,7 @@ def test_any_trace(exercise, seed):
     dice = random.Random(seed)
     traces = [random_trace(dice, 16, 8, any_size) for _ in range(80)]
     ops = [op for trace in traces for op in ((NEXT_TRACE, 0), *trace.ops)]
-    wrong, data = outcome(exercise, Trace(ops))
+    wrong, data = outcome(exercise, Trace(ops), TRACE_ARENA)
     if wrong is None:
         return
     if isinstance(wrong, Died) and wrong.outcome == "timeout":
@@ -211,25 +231,19 @@ def test_any_trace(exercise, seed):
     tries = iter(range(30))
 
     def fails(trace):
-        return next(tries, None) is not None and outcome(exercise, trace)[0]
+        return next(tries, None) is not None and outcome(exercise, trace, TRACE_ARENA)[0]
 
     replay(exercise, smallest(traces[begun - 1], fails), TRACE_ARENA)
     pytest.fail(f"{wrong}\nbut not alone, only in an arena that had another trace before")
 
 
-def outcome(exercise, trace):
-    """What goes wrong with a trace (None: nothing), and what the driver wrote."""
-    try:
-        done = program(exercise).run(data=bytes(trace), mode=REPLAY, arena=TRACE_ARENA)
-    except Died as died:
-        return died, died.data
-    return done.error, done.data
-
-
 def test_the_long_trace(exercise, seed, score):
     """Bounded memory: a hundred times what lives at once goes through the same arena."""
     trace = random_trace(random.Random(seed), 10_000, 300, cache_size)
-    seen = run(exercise, MEASURE, trace, 1 << 20, seconds=8).figures
+    done = program(exercise).run(data=bytes(trace), mode=MEASURE, arena=1 << 20, seconds=8)
+    if done.error is not None:
+        pytest.fail(trace.told(done.error))
+    seen = done.figures
     parts = ("alloc", "hand-over", "release")
     score(
         "time",
