@@ -31,7 +31,8 @@ def predict(pointers, roots, hooks, collections):
 
 class Files:
     def __init__(self, heap, make, release):
-        self.heap, self.make, self.release = heap, make, release
+        self.heap, self.make = heap, make
+        self.release = release
         self.cleanups = {}
 
     def open(self, fd):
