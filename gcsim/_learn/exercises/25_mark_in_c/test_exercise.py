@@ -389,10 +389,12 @@ def wrongs(exercise, graphs):
     data = array("i", [len(graphs), 0]).tobytes() + bytes(TEXT * len(graphs))
     data += array("i", [n for graph in graphs for n in numbers(graph)]).tobytes()
     try:
-        done = program.run(data=data, heap={"gogc": None})
+        done = program.run(data=data, heap={"gogc": None}, seconds=8)
     except Died as died:
         if step := re.search(r"in step (\d+)", str(died)):
-            raise Died(died.outcome, f"{died}\n{drawn(graphs[int(step[1]) - 1])}") from None
+            raise Died(
+                died.outcome, f"{died}\n{drawn(graphs[int(step[1]) - 1])}", died.data
+            ) from None
         raise
     assert done.error is None, done.error
     texts = (done.data[8 + i * TEXT :][:TEXT] for i in range(len(graphs)))
@@ -459,9 +461,9 @@ def test_a_queue_that_grows(exercise):
 
 
 def test_a_long_list(exercise):
-    """A goroutine's marker runs on a stack of a few KiB: a list as long as the heap must fit."""
+    """Go marks on a stack of 16 KiB (proc.go: allocm): no list may be too long for it."""
     program = compiled(exercise, DRIVER, flags=("-O1",))
-    done = program.run(data=bytes(TEXT), heap={"gogc": None}, list=1_000_000)
+    done = program.run(data=bytes(TEXT), heap={"gogc": None}, seconds=8, list=1_000_000)
     wrong = done.error or done.data.split(b"\0")[0].decode(errors="replace")
     if wrong:
         pytest.fail(f"a list of 1,000,000 objects, the root in its middle: {wrong}")

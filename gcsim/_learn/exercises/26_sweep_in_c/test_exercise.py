@@ -255,7 +255,7 @@ TRIES = 3
 
 def run(exercise, what, numbers=(), seed=1):
     done = compiled(exercise, DRIVER, flags=("-O1",)).run(
-        data=array("Q", numbers).tobytes(), seed=seed, heap={"gogc": None}, what=what
+        data=array("Q", numbers).tobytes(), seed=seed, seconds=8, heap={"gogc": None}, what=what
     )
     if done.error:
         pytest.fail(done.error)
@@ -337,7 +337,7 @@ def wrongs(exercise, spans):
         told = run(exercise, 1, [len(spans), *(n for s in spans for n in s.numbers())])
     except Died as died:
         if found := re.search(r"of span (\d+)", str(died)):
-            raise Died(died.outcome, f"{died}\n{spans[int(found[1]) - 1]}") from None
+            raise Died(died.outcome, f"{died}\n{spans[int(found[1]) - 1]}", died.data) from None
         raise
     at, found = 1, []
     for span in spans:
