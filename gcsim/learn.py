@@ -1,4 +1,5 @@
-"""What exercises are written with: their stubs call :func:`todo`, their tests the rest.
+"""What exercises are written with: their stubs call :func:`todo`, their tests the rest. And the
+questions of the quiz.
 
 ``python -m gcsim learn`` is where to begin. Everything here is deterministic: the same seed gives
 the same graph on every machine.

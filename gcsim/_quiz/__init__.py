@@ -40,6 +40,14 @@ TOPICS: dict[str, Topic] = {
     for topic in (
         Topic("class", "the size class and the slot of an allocation", "size_classes"),
         Topic("tiny", "how small objects without pointers share blocks", "tiny_blocks"),
+        Topic("level", "mcache, mcentral or mheap: which of them serves an allocation", "levels"),
+        Topic("colours", "white, grey and black after some steps of marking", "colours"),
+        Topic(
+            "trigger", "the next goal of the heap, and where the next collection begins", "triggers"
+        ),
+        Topic("waste", "bytes that slots, spans and slices leave unused", "waste"),
+        Topic("escape", "does a variable escape to the heap?", "escapes"),
+        Topic("lost", "which objects a collector without a sound barrier loses", "lost"),
     )
 }
 

@@ -89,8 +89,8 @@ def main(args: argparse.Namespace) -> int:
         print(f"quiz {args.topic} --seed {seed}")
         if args.answers:
             with args.answers.open(encoding="utf-8") as file:
-                return _ask(asked, file)
-        return _ask(asked, sys.stdin)
+                return _ask(asked, file, args.go_on)
+        return _ask(asked, sys.stdin, args.go_on)
     except (Error, OSError, UnicodeDecodeError, ImportError) as error:
         print(f"python -m gcsim quiz: {error}", file=sys.stderr)
         return 2
@@ -122,15 +122,16 @@ def _topics() -> int:
 # ---- asking ----
 
 
-def _ask(asked: Iterator[Question], answers: IO[str]) -> int:
+def _ask(asked: Iterator[Question], answers: IO[str], go_on: bool) -> int:
     """Asks each; on a terminal what is no answer is asked again, else it is wrong."""
     terminal = answers.isatty()
-    right = total = 0
+    right = total = missing = 0
     try:
         for question in asked:
             print(f"\n{question.number}. {question}", flush=True)
             outcome = _answered(question, answers, terminal)
             if outcome is None:
+                missing = int(not go_on)
                 break
             right, total = right + outcome, total + 1
             print(f"{'Right' if outcome else 'Wrong: ' + question.said()}. {_because(question)}")
@@ -139,7 +140,7 @@ def _ask(asked: Iterator[Question], answers: IO[str]) -> int:
         _sum_up(right, total)
         raise
     _sum_up(right, total)
-    return int(not terminal and (right < total or not total))
+    return int(not terminal and (right < total + missing or not total))
 
 
 def _answered(question: Question, answers: IO[str], terminal: bool) -> bool | None:
