@@ -54,9 +54,6 @@ class List:
             '    count: i64\n    values: array[i64, 30]\n    next: ptr["Node"]\n',
         )
     ],
-    "a pointer for each value": [
-        ("values: array[i64, 30]", "values: array[i64, 30]\n    boxes: array[ptr[i64], 30]")
-    ],
     "a reference for each node": [
         (
             "    def nodes(self):\n        node = self.first\n",
@@ -83,13 +80,6 @@ class List:
         ("        if at == node.count:", "        while at == node.count:"),
     ],
     "merged when one too many": [("following.count <= ROOM:", "following.count <= ROOM + 1:")],
-    "merged only when empty": [
-        (
-            "if following is not None and node.count + following.count <= ROOM",
-            "if following is not None and not following.count",
-        ),
-        ("        if at == node.count:", "        while at == node.count:"),
-    ],
     "a merged node stays in the list": [("            node.next = following.next\n", "")],
     "a merge forgets the rest": [
         ("            node.next = following.next\n", "            node.next = None\n")
@@ -101,10 +91,6 @@ class List:
         )
     ],
     "a split loses a value": [("for k in range(half, ROOM):", "for k in range(half + 1, ROOM):")],
-    "a split keeps both halves": [
-        ("            node.count = half\n", "            node.count = ROOM - 1\n")
-    ],
-    "a split leaves an empty node": [("half = ROOM // 2", "half = ROOM")],
     "inserted in the wrong half": [
         (
             "            if at > half:\n                node, at = node.next, at - half\n",
@@ -112,14 +98,10 @@ class List:
         )
     ],
     "shifted from the first on": [("range(node.count, at, -1)", "range(at + 1, node.count + 1)")],
-    "shifted one too few": [("range(node.count, at, -1)", "range(node.count - 1, at, -1)")],
-    "the end of a node is the next one's": [("if i <= node.count:", "if i < node.count:")],
     "deletes behind a node's end": [
         ("        if at == node.count:\n            node, at = node.next, 0\n", "")
     ],
     "returns the next value": [("        return value\n", "        return node.values[at]\n")],
-    "returns nothing": [("        return value\n", "")],
-    "length unchanged by deletes": [("        self.size -= 1\n", "")],
     "the deleted are kept": [
         (
             "            node.next = following.next\n",
@@ -127,9 +109,6 @@ class List:
         ),
         ("heap, heap.new(Node), 0\n", "heap, heap.new(Node), 0\n        self.gone = None\n"),
     ],
-    "32 bits": [("values: array[i64, 30]", "values: array[gcsim.i32, 60]")],
-    "addresses of the nodes": [("n.values.address + 8 * k", "gcsim.address(n) + 8 * k")],
-    "addresses one by one further": [("n.values.address + 8 * k", "n.values.address + 8 * k + 8")],
     "addresses made up": [
         (
             "[n.values.address + 8 * k for n in self.nodes() for k in range(n.count)]",

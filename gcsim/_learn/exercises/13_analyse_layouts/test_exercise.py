@@ -201,7 +201,7 @@ def test_descriptions(exercise, t, want):
     exact(exercise.describe(t), want, f"describe({t})")
 
 
-@pytest.mark.gc_seeds(15)
+@pytest.mark.gc_seeds(10)
 def test_any_description(exercise, seed):
     """One wrong bit is a pointer that nobody follows, or a number that is taken for one."""
     check(wrong_description, exercise, random_case(seed))
@@ -288,7 +288,7 @@ def test_known_padding(exercise, t, want):
     exact(exercise.padding(t), want, f"padding({t})")
 
 
-@pytest.mark.gc_seeds(15)
+@pytest.mark.gc_seeds(10)
 def test_any_padding(exercise, seed):
     """A report is worth what its first line is: the field to move first."""
     check(wrong_padding, exercise, random_case(seed))
@@ -319,7 +319,7 @@ def test_known_orders(exercise, t):
     check(wrong_order, exercise, Case(t))
 
 
-@pytest.mark.gc_seeds(20)
+@pytest.mark.gc_seeds(12)
 def test_any_order(exercise, seed):
     """By size alone orders tie; the one with its pointers in front is cheaper in every cycle."""
     check(wrong_order, exercise, random_case(seed))
@@ -379,7 +379,7 @@ def test_known_bills(exercise, t, n):
     check(wrong_bill, exercise, Case(t, n))
 
 
-@pytest.mark.gc_seeds(15)
+@pytest.mark.gc_seeds(10)
 def test_any_bill(exercise, seed):
     """Less padding saves nothing if the slot stays the same: count spans before you rearrange."""
     check(wrong_bill, exercise, random_case(seed))
