@@ -202,7 +202,7 @@ class Service:
 def watched(exercise, leak, every, seed, reload=None):
     with gcsim.Heap(gogc=None, procs=1) as heap:
         service = Service(heap, leak, every, seed, reload)
-        got = exercise.watch(heap, service, ROUNDS, LEAST)
+        got = exercise.watch(heap, lambda: service(), ROUNDS, LEAST)
     about = f"{BODY // every:,} bytes a round of {leak}" if leak else "a service without a leak"
     if leak is None:
         exact(got, None, about)
