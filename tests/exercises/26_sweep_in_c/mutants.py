@@ -14,9 +14,6 @@ _EMPTY = (
 MUTANTS = {
     "nothing in it": _BEFORE + _EMPTY,
     "does not compile": [("uint64_t live = 0;", "uint64_t live = zero;")],
-    "takes what is swept": [
-        ("uint32_t waits = heap - 2;", "uint32_t waits = s->sweepgen == heap ? heap : heap - 2;")
-    ],
     "takes all that is behind": [
         (
             "uint32_t waits = heap - 2;",
@@ -41,17 +38,9 @@ MUTANTS = {
             "    for (uint64_t w = 0; w < (s->nelems + 63) / 64; w++)\n        s->alloc_bits[w] = s->mark_bits[w];\n",
         )
     ],
-    "marks and allocations": [
-        (
-            "    s->alloc_bits = s->mark_bits;\n",
-            "    for (uint64_t w = 0; w < (s->nelems + 63) / 64; w++)\n        s->mark_bits[w] |= s->alloc_bits[w];\n    s->alloc_bits = s->mark_bits;\n",
-        )
-    ],
     "never zeroes": [("        s->needzero = 1;\n", "        ;\n")],
-    "full by words": [("live == s->nelems ?", "live % 64 == 0 ?")],
     "what lies below is free": [(" >> i % 64 << i % 64", "")],
     "the first word only": [("            continue;", "            break;")],
-    "beyond the end": [("        if (slot >= s->nelems)\n            break;\n", "")],
     "small spans only": [
         ("w < (s->nelems + 63) / 64; w++) {", "w < (s->nelems + 63) / 64 && w < 3; w++) {")
     ],

@@ -296,16 +296,17 @@ class Span:
         self.heap, self.nelems = heap, len(allocated)
         self.used = [i < free_index or a for i, a in enumerate(allocated)]
 
-    def smaller(self):
-        for n in (64, 8, 1):
-            for i in range(0, self.nelems if self.nelems > n else 0, n):
-                below = min(self.nelems, i + n, self.free_index) - min(i, self.free_index)
-                yield Span(
-                    self.allocated[:i] + self.allocated[i + n :],
-                    self.marked[:i] + self.marked[i + n :],
-                    self.free_index - below,
-                    self.heap,
-                )
+    def smaller(self, n):
+        """Spans with n slots less."""
+        return [self.without(i, i + n) for i in range(0, self.nelems, n) if self.nelems > n]
+
+    def without(self, first, end):
+        kept = (
+            self.allocated[:first] + self.allocated[end:],
+            self.marked[:first] + self.marked[end:],
+        )
+        gone = min(end, self.nelems, self.free_index) - min(first, self.free_index)
+        return Span(*kept, self.free_index - gone, self.heap)
 
     def numbers(self):
         head = [self.nelems, sum(self.used), self.free_index, self.heap]
@@ -377,17 +378,21 @@ def judge(span, told):
     exact(told[-2:], [span.nelems, span.nelems], "alloc_count and free_index of a span used up")
 
 
+def first_wrong(exercise, spans):
+    found = zip(wrongs(exercise, spans), spans, strict=True)
+    return next(((text, span) for text, span in found if text), None)
+
+
 def check(exercise, spans):
     """All in one process; one that fails is made smaller while it does."""
-    text = None
-    for _ in range(12):
-        found = [(t, s) for t, s in zip(wrongs(exercise, spans), spans, strict=True) if t]
-        if not found:
-            break
-        text, span = found[0]
-        spans = [*span.smaller()]
-    if text:
-        pytest.fail(text)
+    failing = first_wrong(exercise, spans)
+    if failing is None:
+        return
+    for n in (512, 256, 64, 64, 8, 8, 1, 1):
+        fewer = failing[1].smaller(n)
+        if 0 < len(fewer) <= 100:
+            failing = first_wrong(exercise, fewer) or failing
+    pytest.fail(failing[0])
 
 
 KNOWN = [
