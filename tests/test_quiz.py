@@ -177,9 +177,10 @@ def expect_level(text: str) -> str:
     if told := re.search(r"has (\d+) slots", text):
         assert int(told[1]) == slots
     if dropped := re.search(
-        r"from number (\d+) to number (\d+) .* the (\d+)(?:st|nd|rd|th) such", text
+        r"drops (?:those from )?number (\d+)(?: to number (\d+))? .* the (\d+)(?:st|nd|rd|th) such",
+        text,
     ):
-        begin, end, nth = map(int, dropped.groups())
+        begin, end, nth = int(dropped[1]), int(dropped[2] or dropped[1]), int(dropped[3])
         gone = end - begin + 1
         assert n % slots == 0 and (begin - 1) // slots == (end - 1) // slots
         if gone == slots:  # the span went back to the heap

@@ -95,9 +95,10 @@ def _swept(dice: Dice, heap: gcsim.Heap) -> tuple[str, str, Allocate, Any]:
     heap.collect()
     nth = dice.pick((1, 1, dice.between(1, gone), gone + 1))
     kept += [heap.new(made) for _ in range(nth - 1)]
+    those = f"those from number {begin + 1} to number {begin + gone}"
     told = (
         f"It allocates {slots * spans} objects {called} (a span has {slots} slots for them), drops"
-        f" those from number {begin + 1} to number {begin + gone} and calls runtime.GC()."
+        f" {those if gone > 1 else f'number {begin + 1}'} and calls runtime.GC()."
     )
     asked = f"the {_nth(nth)} such object that it allocates after that"
     return told, asked, lambda: heap.new(made), kept
