@@ -140,6 +140,8 @@ TRICKS = {
     "kills itself": "import os, signal\ndef mark(*args): os.kill(os.getpid(), signal.SIGKILL)\n",
     "takes all memory": "def mark(*args):\n    kept = []\n    while True: kept.append(bytearray(1 << 26))\n",
     "asks the core": "import sys\ndef mark(*args):\n    sys.modules['gcsim'].Heap()\n",
+    "asks the core, through learn": "import gcsim.learn\ndef mark(*args): gcsim.Heap()\n",
+    "asks the quiz": "from gcsim.learn import questions\ndef mark(*args): questions('lost', 1)\n",
     "asks the core, by name": "from sys import modules\ndef mark(*args): modules['gcsim'].Heap()\n",
 }
 
@@ -534,6 +536,7 @@ def test_a_damaged_state(tmp_path: Path) -> None:
 
 def test_find() -> None:
     assert find("6") is find("06") is find("mark") is catalogue()[MARK]
+    assert find("in_c") is None  # more than one
     assert find("none") is None and find("_") is None and find("") is None
     assert find("1") is EVERY[0] and find("2") is EVERY[1]  # not 12 and 21
 

@@ -75,12 +75,15 @@ def read(path: Path) -> Exercise:
 
 
 def find(name: str) -> Exercise | None:
-    """By name, number ("3", "03") or a part that only one name has."""
+    """By name, number ("3", "03"), what follows the number, or a part that only one name has."""
     every = catalogue()
-    if name in every:
-        return every[name]
-    if name.isdecimal():
-        found = [e for e in every.values() if e.name.startswith(f"{name.rjust(2, '0')}_")]
-    else:
-        found = [e for e in every.values() if name in e.name]
-    return found[0] if len(found) == 1 else None
+    for fits in (
+        lambda known: known == name,
+        lambda known: name.isdecimal() and known.startswith(f"{name.rjust(2, '0')}_"),
+        lambda known: known.partition("_")[2] == name,
+        lambda known: name in known and not name.isdecimal(),
+    ):
+        found = [exercise for known, exercise in every.items() if fits(known)]
+        if found:
+            return found[0] if len(found) == 1 else None
+    return None
