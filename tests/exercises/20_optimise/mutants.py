@@ -2,10 +2,40 @@
 
 ADD = "    name, status, size = bytes(line).decode().split()\n"
 GROW = "    text.grow(sum(map(len, lines)))\n"
+
+
+def outside(before, where, after):
+    """A project that keeps what it knows in Python."""
+    return f"""import gcsim
+{before}
+@gcsim.struct
+class State:
+    n: gcsim.i64
+def start(heap):
+    state = heap.new(State)
+    {where}[gcsim.address(state)] = {{}}
+    return state
+def add(heap, state, line):
+    host, status, size = bytes(line).decode().split()
+    h = {where}[gcsim.address(state)].setdefault(host, [0, 0, 0, 0])
+    s = 0 if size == '-' else int(size)
+    h[:] = h[0] + 1, h[1] + (int(status) >= 500), h[2] + s, max(h[3], s)
+def report(heap, state):
+    hosts = {where}[gcsim.address(state)]
+    text = heap.builder()
+    for k in sorted(hosts):
+        text.write(' '.join(map(str, [k, *hosts[k]])) + chr(10))
+    return text
+{after}
+"""
+
+
 MUTANTS = {
     "empty body": "def start(heap): pass\ndef add(heap, state, line): pass\ndef report(heap, state): pass\n",
     "all in Python": "hosts = {}\nimport gcsim\n@gcsim.struct\nclass State:\n    n: gcsim.i64\ndef start(heap):\n    hosts.clear()\n    return heap.new(State)\ndef add(heap, state, line):\n    host, status, size = bytes(line).decode().split()\n    h = hosts.setdefault(host, [0, 0, 0, 0])\n    s = 0 if size == '-' else int(size)\n    h[:] = h[0] + 1, h[1] + (int(status) >= 500), h[2] + s, max(h[3], s)\ndef report(heap, state):\n    return heap.to_bytes(''.join(f'{k} {\" \".join(map(str, hosts[k]))}\\n' for k in sorted(hosts)))\n",
-    "a dict for each state": "import gcsim\nkept = {}\n@gcsim.struct\nclass State:\n    n: gcsim.i64\ndef start(heap):\n    state = heap.new(State)\n    kept[gcsim.address(state)] = {}\n    return state\ndef add(heap, state, line):\n    host, status, size = bytes(line).decode().split()\n    h = kept[gcsim.address(state)].setdefault(host, [0, 0, 0, 0])\n    s = 0 if size == '-' else int(size)\n    h[:] = h[0] + 1, h[1] + (int(status) >= 500), h[2] + s, max(h[3], s)\ndef report(heap, state):\n    hosts = kept[gcsim.address(state)]\n    return heap.to_bytes(''.join(f'{k} {\" \".join(map(str, hosts[k]))}\\n' for k in sorted(hosts)))\n",
+    "a dict for each state": outside("kept = {}\n", "kept", ""),
+    "a dict of a class": outside("class Kept:\n    by = {}\n", "Kept.by", ""),
+    "a dict of a function": outside("", "start.by", "start.by = {}\n"),
     "a copy of each line": [(ADD, "    line = heap.to_bytes(bytes(line))\n" + ADD)],
     "a copy of each name": [(ADD, ADD + "    heap.to_bytes(name)\n")],
     "an object for each line": [
