@@ -36,7 +36,7 @@ class World:
     """A heap, a cache over it, and beside it the numbers of the pages that ought to be there."""
 
     def __init__(self, exercise):
-        self.heap = gcsim.Heap(gogc=None)
+        self.heap = gcsim.Heap(gogc=None, procs=1)
         self.heap.globals["variables"] = self.heap.new_slice(ptr[Page], SLOTS)
         self.heap.collect()
         self.base, self.collections = self.heap.memstats().heap_objects, 1
@@ -160,7 +160,7 @@ def test_any_program(exercise, seed):
 def test_the_map_is_not_the_leak(exercise):
     """A map of dead weak pointers grows for ever: it is why Go has cleanups beside them."""
     n = 2_000
-    with gcsim.Heap(gogc=None) as heap:
+    with gcsim.Heap(gogc=None, procs=1) as heap:
         cache = exercise.Cache(heap, lambda key: heap.new(Page, number=int(key)))
         kept = [cache.get(str(i)) for i in range(10)]
         for i in range(n):
@@ -180,7 +180,7 @@ def test_the_map_is_not_the_leak(exercise):
 def test_an_object_with_a_finalizer(exercise, seed):
     """Go clears weak pointers before a finalizer runs, and cleanups run after it: cycles later."""
     key, made = str(seed), []
-    with gcsim.Heap(gogc=None) as heap:
+    with gcsim.Heap(gogc=None, procs=1) as heap:
 
         def load(key):
             made.append(key)
@@ -209,7 +209,7 @@ def test_an_object_with_a_finalizer(exercise, seed):
 def test_a_key_is_asked_for_before_its_cleanup_ran(exercise, seed):
     """Cleanups run in no particular order and beside the program: the key may be in use again."""
     keys = [str(seed + i) for i in range(5)]
-    with gcsim.Heap(gogc=None) as heap:
+    with gcsim.Heap(gogc=None, procs=1) as heap:
         numbers, kept = [], []
 
         def load(key):
@@ -237,7 +237,7 @@ def test_a_key_is_asked_for_before_its_cleanup_ran(exercise, seed):
 
 def test_what_cannot_be_loaded(exercise):
     """An error is no value: the next one who asks shall try again."""
-    with gcsim.Heap(gogc=None) as heap:
+    with gcsim.Heap(gogc=None, procs=1) as heap:
         tries = []
 
         def load(key):
