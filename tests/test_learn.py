@@ -70,27 +70,19 @@ def test_it_is_whole(exercise: Exercise) -> None:
     assert len(mutants(exercise)) >= 8
 
 
+@pytest.mark.proof
 @names
 def test_the_stub_is_not_started(exercise: Exercise) -> None:
     verdict = judge(exercise, exercise.path / exercise.file)
     assert verdict.outcome == "not started", verdict
 
 
-def solved(exercise: Exercise, seed: int) -> None:
+@pytest.mark.proof
+@pytest.mark.parametrize("seed", [1, 20, 300, 4000, 50000])
+@names
+def test_the_solution_passes(exercise: Exercise, seed: int) -> None:
     verdict = judge(exercise, solution(exercise), seed=seed)
     assert verdict.passed, verdict
-
-
-@names
-def test_the_solution_passes(exercise: Exercise) -> None:
-    solved(exercise, 1)
-
-
-@pytest.mark.proof
-@pytest.mark.parametrize("seed", [20, 300, 4000, 50000])
-@names
-def test_it_passes_with_fresh_seeds(exercise: Exercise, seed: int) -> None:
-    solved(exercise, seed)
 
 
 @pytest.mark.proof

@@ -1,4 +1,4 @@
-"""A list that caches like. README.md says how; replace each todo(...)."""
+"""A cache-friendly list. README.md says how; replace each todo(...)."""
 
 from collections.abc import Iterator
 
