@@ -1331,6 +1331,8 @@ static PyType_Slot heap_slots[] = {
          "huge_pages    None: the part of a heap above its first 16 MiB asks for transparent huge "
          "pages; True or \"always\": all of it;\n"
          "              False or \"never\": none. A hint: heap.huge_pages says what came of it\n"
+         "              A thread that touches one for the first time answers no stop until the\n"
+         "              system has cleared 2 MiB, which on a virtual machine can take 4 ms\n"
          "numa          which memory nodes the pages come from: None: as the process has it; "
          "\"local\": the node of the thread that\n"
          "              touches a page first; \"interleaved\": all nodes in turn; \"bound:0\", "

@@ -3,7 +3,7 @@
     make bench                     everything but growth: some hours
     make bench ARGS=table          the table of what must be reached: 30 minutes on 2 processors
     make bench ARGS=short          the same, small, beside Go alone, times not judged: 2 minutes
-    make bench ARGS=growth         for 2^16 to 2^24 objects and 1 to 64 mutators: an hour
+    make bench ARGS=growth         for 2^16 to 2^24 objects and 1 to 64 mutators: 20 minutes
     make bench ARGS="mark trees"   some groups, or single cases by their names
 
 The programs of a case run in turn (A B A B ...), after one round that is thrown away, each in a

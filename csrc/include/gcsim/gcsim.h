@@ -189,7 +189,8 @@ typedef struct gcsim_options {
        sample would be a step of its own; -1 = none. The seed decides which ones. */
     int64_t mem_profile_rate;
     uint64_t mem_profile_seed;
-    /* Where the objects' pages come from. huge_pages: gcsim_huge_pages, a hint that the system may refuse. place: gcsim_place, for the nodes of
+    /* Where the objects' pages come from. huge_pages: gcsim_huge_pages, a hint that the system may refuse; a thread
+       answers no stop while it touches one for the first time. place: gcsim_place, for the nodes of
        place_nodes, a bit each; the system refuses nodes that it does not have: GCSIM_NO_PLACE. */
     uint32_t huge_pages, place;
     uint64_t place_nodes;

@@ -31,6 +31,7 @@ static inline void memory_open(struct thread *t)
         .procs = (uint32_t)number(setting("GOMAXPROCS", "0")),
         .mark_engine = (uint32_t)number(setting("MARK_ENGINE", "0")),
         .stop_the_world = (uint32_t)number(setting("STOP_THE_WORLD", "0")),
+        .huge_pages = (uint32_t)number(setting("HUGE_PAGES", "0")),
     };
     t->b = bench_open_with(options);
     t->roots = bench_frame(&t->b, ROOTS);
