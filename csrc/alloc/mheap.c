@@ -257,6 +257,16 @@ static void init_object_span(struct mheap *h, gcsim_span *s, unsigned span_class
     }
 }
 
+// All but the generation, which is swept: who took a span from its list and lost it to whoever freed it may still be about to look at it
+// (gc/sweep.c:acquire).
+static void span_clear(struct mheap *h, gcsim_span *s)
+{
+    enum { GEN = offsetof(gcsim_span, sweepgen), BEHIND = GEN + sizeof s->sweepgen };
+    memset(s, 0, GEN);
+    __atomic_store_n(&s->sweepgen, h->sweepgen, __ATOMIC_RELAXED);
+    memset((char *)s + BEHIND, 0, sizeof *s - BEHIND);
+}
+
 static gcsim_span *span_make(struct mheap *h, struct mutator *m, uint64_t npages,
                              unsigned span_class, unsigned purpose, gcsim_status *status)
 {
@@ -284,12 +294,12 @@ static gcsim_span *span_make(struct mheap *h, struct mutator *m, uint64_t npages
     gcsim_span *s = &h->spans[page];
     char *base = h->arena + (page << PAGE_SHIFT);
     unpoison(base, bytes);
+    span_clear(h, s);
+    s->base = base;
+    s->npages = (uint32_t)npages;
+    s->purpose = (uint16_t)purpose;
     // Pages that the system gave fresh (scavenged ones) read as zero (malloc.go:allocNeedsZero).
-    *s = (gcsim_span){.base = base,
-                      .npages = (uint32_t)npages,
-                      .needzero = scavenged != npages,
-                      .purpose = (uint16_t)purpose,
-                      .sweepgen = h->sweepgen};
+    s->needzero = scavenged != npages;
     memset(span_alloc_bits(h, s), 0, MARK_BYTES_PER_PAGE);
     s->limit = base; // until it holds objects nothing in it is one
     if (purpose == 0)

@@ -127,11 +127,16 @@ static void note_swept(struct mheap *h)
     mheap_note_scav(h, false);
 }
 
+static void leave(struct mheap *h)
+{
+    __atomic_fetch_sub(&h->sweeping, 1, __ATOMIC_RELEASE);
+    note_swept(h);
+}
+
 CORE enum swept sweep_span(struct mheap *h, gcsim_span *s, bool preserve)
 {
     enum swept swept = acquire(h, s) ? sweep_acquired(h, s, preserve) : SWEPT_BY_OTHER;
-    __atomic_fetch_sub(&h->sweeping, 1, __ATOMIC_RELEASE);
-    note_swept(h);
+    leave(h);
     return swept;
 }
 
@@ -162,8 +167,13 @@ CORE uint64_t sweep_one(struct mheap *h)
         gcsim_span *s = mcentral_pop_unswept(h, spc);
         if (!s)
             continue; // the last one was taken meanwhile
-        uint32_t npages = s->npages;
-        enum swept swept = sweep_span(h, s, false);
+        uint32_t npages = 0;
+        enum swept swept = SWEPT_BY_OTHER;
+        if (acquire(h, s)) {
+            npages = s->npages; // not before: reclaim may have freed it, and its pages be another's
+            swept = sweep_acquired(h, s, false);
+        }
+        leave(h);
         if (swept == SWEPT_AND_FREED)
             count_add(&gc->reclaim_credit, npages);
         if (swept != SWEPT_BY_OTHER)
@@ -227,8 +237,7 @@ static uint64_t reclaim_chunk(struct mheap *h, uint64_t page)
         if (sweep_acquired(h, s, false) == SWEPT_AND_FREED)
             freed += npages;
     }
-    __atomic_fetch_sub(&h->sweeping, 1, __ATOMIC_RELEASE);
-    note_swept(h);
+    leave(h);
     return freed;
 }
 
