@@ -339,6 +339,24 @@ static void failing(void)
     close_heap(s.m);
 }
 
+// --- samples -----------------------------------------------------------------------------------------------------
+
+// The heap profile marks objects as finalizers do; these are nobody's finalizers.
+static void samples(void)
+{
+    gcsim_options options = small_heap;
+    options.mem_profile_rate = 1;
+    mut *m = open_heap(options);
+    const gcsim_type *pair = make_type(m->heap, "pair", 2, 3);
+    for (int i = 0; i < 100; i++)
+        API->handle_new(m, gcsim_new(m, pair));
+    gcsim_snapshot snap;
+    INVARIANT(API->snapshot(m, &snap) == GCSIM_OK);
+    check(snap.objects == 100 && snap.specials == 0, "samples of the heap profile are no cleanups");
+    API->snapshot_free(&snap);
+    close_heap(m);
+}
+
 // --- while it changes --------------------------------------------------------------------------------------------
 
 #if !GCSIM_STEPS
@@ -430,6 +448,7 @@ int main(void)
     everywhere();
     roots();
     failing();
+    samples();
 #if !GCSIM_STEPS
     while_it_changes();
 #endif

@@ -288,8 +288,8 @@ struct copied_special {
 
 static void copy_special(struct copy *c, const gcsim_span *s, const gcsim_special *special)
 {
-    if (special->kind == SPECIAL_WEAK)
-        return;
+    if (special->kind != SPECIAL_FINALIZER && special->kind != SPECIAL_CLEANUP)
+        return; // weak references, samples of the heap profile
     const struct callback *callback = (const struct callback *)special;
     bool is_finalizer = special->kind == SPECIAL_FINALIZER;
     struct copied_special *to = column_add(&c->specials, 1);
