@@ -110,7 +110,7 @@ class Program:
     """A student's C file with its driver."""
 
     name: str  #: of the student's file
-    library: Path
+    binary: Path  #: the shared object
     place: tempfile.TemporaryDirectory[str]  #: in which it lies; gone with the last that holds it
 
     def run(
@@ -130,7 +130,7 @@ class Program:
         """
         word = secrets.token_hex(16)
         told: dict[str, Any] = {
-            "library": str(self.library),
+            "binary": str(self.binary),
             "word": word,
             "heap": dict(heap or {}),
         }
@@ -224,13 +224,13 @@ def _built(
     from gcsim._workload import _compile
 
     place = tempfile.TemporaryDirectory(prefix="gcsim-exercise-")
-    source, library = Path(place.name, "driver.c"), Path(place.name, "exercise.so")
+    source, binary = Path(place.name, "driver.c"), Path(place.name, "exercise.so")
     header = source.with_name("declarations.h")
     source.write_text(PREAMBLE + driver, encoding="utf-8")
     header.write_text(declarations, encoding="utf-8")
     more = ["-include", str(header), "-Wl,--no-undefined", *flags, str(file)]
     try:
-        _compile(source, library, more)
+        _compile(source, binary, more)
     except CompilerNotFoundError:
         raise
     except CompileError as error:
@@ -239,7 +239,7 @@ def _built(
             said = said.replace(f"{folder}{os.sep}", "")
         short = "the C compiler refuses it"
         return [f"{short}, as above", f"{short}:\n{said.rstrip()}"]
-    return Program(file.name, library, place)
+    return Program(file.name, binary, place)
 
 
 def _main() -> None:
@@ -255,9 +255,9 @@ def _main() -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 24, 1 << 24))  # what it prints
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     board = ctypes.c_char.from_buffer(mmap.mmap(told["board"], 0))
-    library = ctypes.CDLL(told["library"])
+    library = ctypes.CDLL(told["binary"])
     ctypes.c_void_p.in_dll(library, "learn").value = ctypes.addressof(board)
-    workload = Workload(_core.open_workload(Path(told["library"])))
+    workload = Workload(_core.open_workload(Path(told["binary"])))
     with Heap(**told["heap"]) as heap:
         try:
             result = workload.run(
