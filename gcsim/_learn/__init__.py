@@ -12,10 +12,13 @@ line.
 from __future__ import annotations
 
 import ast
+import random
 import tomllib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+
+from gcsim._errors import OptionError
 
 EXERCISES = Path(__file__).with_name("exercises")
 TESTS = "test_exercise.py"
@@ -87,3 +90,15 @@ def find(name: str) -> Exercise | None:
         if found:
             return found[0] if len(found) == 1 else None
     return None
+
+
+def named(name: str) -> Exercise:
+    """As `find`. OptionError: there is none."""
+    if exercise := find(name):
+        return exercise
+    raise OptionError(f"there is no exercise {name!r}: `python -m gcsim learn list` shows them")
+
+
+def fresh_seed() -> int:
+    """For random cases that nobody can know beforehand."""
+    return random.SystemRandom().randrange(1, 1 << 31)

@@ -19,7 +19,7 @@ from typing import Any
 
 from gcsim._core import build_info
 from gcsim._errors import OptionError
-from gcsim._learn import Exercise, catalogue, find
+from gcsim._learn import Exercise, catalogue, fresh_seed, named
 from gcsim._learn.course import Course, open_course, start
 from gcsim._learn.judge import Case, judge
 
@@ -105,12 +105,7 @@ _STEP = """\
 
 def chosen(names: Sequence[str]) -> list[Exercise]:
     """The exercises of these names or numbers; all for none. Raises OptionError."""
-    found = {name: find(name) for name in names}
-    if unknown := [name for name, exercise in found.items() if exercise is None]:
-        raise OptionError(
-            f"there is no exercise {unknown[0]!r}: `python -m gcsim learn list` shows them"
-        )
-    wanted = {exercise.name for exercise in found.values() if exercise}
+    wanted = {named(name).name for name in names}
     return [e for e in catalogue().values() if e.name in wanted or not names]
 
 
@@ -125,7 +120,7 @@ def export(
     exercises = chosen(names)
     worth = {e.name: POINTS for e in exercises}
     for name, value in (points or {}).items():
-        (exercise,) = chosen([name])
+        exercise = named(name)
         if exercise.name not in worth:
             raise OptionError(f"{exercise.name} has points and is not exported")
         worth[exercise.name] = value
@@ -221,7 +216,6 @@ def grade(course: Course, points: Mapping[str, int], seed: int) -> dict[str, Any
 def main(arguments: Sequence[str], here: str, points: Mapping[str, int]) -> int:
     """What ``grade.py`` of a course does."""
     import argparse
-    import random
 
     parser = argparse.ArgumentParser(prog="grade.py", description="Prints points as JSON.")
     parser.add_argument("exercise", nargs="*", help="its name or number (default: all)")
@@ -233,7 +227,7 @@ def main(arguments: Sequence[str], here: str, points: Mapping[str, int]) -> int:
         names = [e.name for e in chosen(args.exercise)] if args.exercise else list(points)
         if foreign := [name for name in names if name not in points]:
             raise OptionError(f"{foreign[0]} is not in this course")
-        seed = random.SystemRandom().randrange(1, 1 << 31) if args.seed is None else args.seed
+        seed = fresh_seed() if args.seed is None else args.seed
         told = grade(course, {name: points[name] for name in names}, seed)
     except (OptionError, OSError) as error:
         print(f"grade.py: {error}", file=sys.stderr)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
-import random
 import sys
 import time
 from collections.abc import Callable
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from gcsim._errors import OptionError
-from gcsim._learn import Exercise, catalogue, find
+from gcsim._learn import Exercise, catalogue, fresh_seed, named
 from gcsim._learn.course import Course, open_course, start
 from gcsim._learn.judge import Verdict, judge
 
@@ -129,14 +128,8 @@ def _ready() -> None:
 # ---- which ----
 
 
-def _named(name: str) -> Exercise:
-    if exercise := find(name):
-        return exercise
-    raise OptionError(f"there is no exercise {name!r}: `python -m gcsim learn list` shows them")
-
-
 def _wanted(course: Course, name: str | None) -> Exercise | None:
-    return _named(name) if name else course.next()
+    return named(name) if name else course.next()
 
 
 def _finished() -> int:
@@ -224,7 +217,7 @@ def _check(course: Course, exercise: Exercise, seed: int) -> Verdict:
 
 
 def _seed(args: argparse.Namespace) -> int:
-    return int(args.seed) if args.seed is not None else random.SystemRandom().randrange(1, 1 << 31)
+    return int(args.seed) if args.seed is not None else fresh_seed()
 
 
 def _verify(args: argparse.Namespace) -> int:
@@ -232,7 +225,7 @@ def _verify(args: argparse.Namespace) -> int:
     if args.all:
         chosen = course.every
     elif args.exercise:
-        chosen = [_named(name) for name in args.exercise]
+        chosen = [named(name) for name in args.exercise]
     else:
         following = course.next()
         if not following:
@@ -312,7 +305,7 @@ def _hint(args: argparse.Namespace) -> int:
 
 
 def _reset(args: argparse.Namespace) -> int:
-    course, exercise = open_course(args.dir), _named(args.exercise)
+    course, exercise = open_course(args.dir), named(args.exercise)
     kept = course.reset(exercise)
     print(f"{exercise.name} is as it was handed out." + (f" Your file is {kept}." if kept else ""))
     return 0
